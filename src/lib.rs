@@ -1,0 +1,3 @@
+//! pullback
+pub mod diagnostic;
+pub mod syntax;
