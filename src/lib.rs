@@ -1,3 +1,4 @@
 //! pullback
 pub mod diagnostic;
 pub mod syntax;
+pub mod tensor;
