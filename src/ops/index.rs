@@ -1,0 +1,472 @@
+//! Operators that find elements by number.
+
+use super::term::{apply, put_along, scatter_add, spread, take_along};
+use super::{Batching, Bindings, Dims, Form, Misfit, Operator, Rule, Size, Term, Type, ValueError};
+use crate::each_dtype;
+use crate::tensor::{Array, DType, Element, Tensor};
+use ndarray::{ArrayD, Axis, Dimension, IxDyn};
+use std::borrow::Cow;
+
+/// Indices as places in an axis of size `size`; negative ones count from the end.
+fn places(indices: &Tensor, size: usize) -> Result<Vec<usize>, ValueError> {
+    let raw: Vec<i64> = match indices {
+        Tensor::I32(a) => a.iter().map(|&v| i64::from(v)).collect(),
+        Tensor::I64(a) => a.iter().copied().collect(),
+        other => other.to_f64().iter().map(|&v| v as i64).collect(),
+    };
+    raw.into_iter()
+        .map(|index| {
+            let place = if index < 0 { index + size as i64 } else { index };
+            usize::try_from(place).ok().filter(|&p| p < size).ok_or(ValueError::IndexOutOfRange { index, size })
+        })
+        .collect()
+}
+
+fn integers(name: &str, operands: &[Type], i: usize) -> Result<(), Misfit> {
+    if operands[i].dtype.is_int() {
+        return Ok(());
+    }
+    let message = format!("`{name}` finds by integers; this is {}", operands[i].dtype);
+    Err(Misfit::dtype(message).at(i, None).help("cast it, as in `i64(x)`"))
+}
+
+fn zeros(shape: &[Size]) -> Term {
+    spread(0.into(), shape, &(0..shape.len()).collect::<Vec<_>>())
+}
+
+/// The slices of the first operand at the numbers of the second: `x[i]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Gather {
+    /// The axis that is indexed; the axes of the indices take its place.
+    pub axis: usize,
+}
+
+impl Operator for Gather {
+    fn name(&self) -> Cow<'static, str> {
+        "gather".into()
+    }
+
+    fn infer(&self, operands: &[Type], _dims: &Dims) -> Result<Type, Misfit> {
+        integers("gather", operands, 1)?;
+        let mut shape = operands[0].shape.clone();
+        shape.remove(self.axis);
+        shape.insert_many(self.axis, operands[1].shape.iter().cloned());
+        Ok(operands[0].with_shape(shape))
+    }
+
+    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+        let places = places(&x[1], x[0].shape()[self.axis])?;
+        fn go<T: Element>(x: &Array<T>, axis: usize, places: &[usize], to: &[usize]) -> Tensor {
+            let slices = x.select(Axis(axis), places);
+            let values: Vec<T> = slices.iter().copied().collect();
+            T::wrap(ArrayD::from_shape_vec(IxDyn(to), values).expect("a slice for each index").into_shared())
+        }
+        Ok(each_dtype!(&x[0], a => go(a, self.axis, &places, to)))
+    }
+
+    fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
+        let dx = scatter_add(self.axis, zeros(&rule.operands[0].shape), rule.x(1), rule.dy());
+        vec![rule.result.dtype.is_float().then_some(dx), None]
+    }
+
+    fn batch(&self, _batching: &Batching) -> Term {
+        apply(Gather { axis: self.axis + 1 }, vec![Term::Var(0), Term::Var(1)])
+    }
+
+    fn form(&self, operands: &[Type], _result: &Type) -> Form {
+        Form::call("gather", 2).along([operands[0].axis_label(self.axis)])
+    }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
+
+    fn flops(&self, _operands: &[Type], _result: &Type) -> Size {
+        Size::Known(0)
+    }
+}
+
+/// The first operand with the slices of the third added at the numbers of the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ScatterAdd {
+    /// The axis that is indexed.
+    pub axis: usize,
+}
+
+impl Operator for ScatterAdd {
+    fn name(&self) -> Cow<'static, str> {
+        "scatter_add".into()
+    }
+
+    fn infer(&self, operands: &[Type], dims: &Dims) -> Result<Type, Misfit> {
+        integers("scatter_add", operands, 1)?;
+        let slices = Gather { axis: self.axis }.infer(&operands[..2], dims)?;
+        let fits = slices.rank() == operands[2].rank()
+            && slices.shape.iter().zip(&operands[2].shape).all(|(a, b)| dims.agree(a, b).is_some());
+        if !fits || slices.dtype != operands[2].dtype {
+            let message = format!("`scatter_add` adds slices {slices}; these are {}", operands[2]);
+            return Err(Misfit::shape(message).at(0, None).at(2, None));
+        }
+        Ok(operands[0].clone())
+    }
+
+    fn value(&self, x: &[Tensor], _to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+        let places = places(&x[1], x[0].shape()[self.axis])?;
+        fn go<T: Element + std::ops::AddAssign>(x: &Tensor, axis: usize, places: &[usize], added: &Tensor) -> Tensor {
+            let mut result = T::of(x).to_owned();
+            let mut shape = result.shape().to_vec();
+            shape[axis] = places.len();
+            let added = T::of(added).to_shape(IxDyn(&shape)).expect("a slice for each index");
+            for (number, &place) in places.iter().enumerate() {
+                let mut target = result.index_axis_mut(Axis(axis), place);
+                target += &added.index_axis(Axis(axis), number);
+            }
+            T::wrap(result.into_shared())
+        }
+        Ok(match x[0].dtype() {
+            DType::F32 => go::<f32>(&x[0], self.axis, &places, &x[2]),
+            DType::F64 => go::<f64>(&x[0], self.axis, &places, &x[2]),
+            DType::I32 => go::<i32>(&x[0], self.axis, &places, &x[2]),
+            DType::I64 => go::<i64>(&x[0], self.axis, &places, &x[2]),
+            DType::Bool => return Err(ValueError::Shape("`scatter_add` takes numbers".into())),
+        })
+    }
+
+    fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
+        let flows = rule.result.dtype.is_float();
+        let values = apply(Gather { axis: self.axis }, vec![rule.dy(), rule.x(1)]);
+        vec![flows.then(|| rule.dy()), None, flows.then_some(values)]
+    }
+
+    fn batch(&self, batching: &Batching) -> Term {
+        scatter_add(self.axis + 1, batching.lifted(0), Term::Var(1), batching.lifted(2))
+    }
+
+    fn form(&self, operands: &[Type], _result: &Type) -> Form {
+        Form::call("scatter_add", 3).along([operands[0].axis_label(self.axis)])
+    }
+
+    fn is_linear(&self) -> bool {
+        false
+    }
+}
+
+/// One element of each line for each index: of the operand's rank the indices replace the axis, with one axis less it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TakeAlong {
+    /// The axis that is indexed.
+    pub axis: usize,
+}
+
+impl Operator for TakeAlong {
+    fn name(&self) -> Cow<'static, str> {
+        "take_along".into()
+    }
+
+    fn infer(&self, operands: &[Type], dims: &Dims) -> Result<Type, Misfit> {
+        integers("take_along", operands, 1)?;
+        let (x, i) = (&operands[0], &operands[1]);
+        let mut others = x.shape.clone();
+        others.remove(self.axis);
+        let mut indices = i.shape.clone();
+        if i.rank() == x.rank() {
+            indices.remove(self.axis);
+        }
+        let fits = others.len() == indices.len() && others.iter().zip(&indices).all(|(a, b)| dims.agree(a, b).is_some());
+        if !fits {
+            let message = format!("`take_along` of {x} by {i}: the other axes differ");
+            return Err(Misfit::shape(message).at(0, None).at(1, None));
+        }
+        Ok(x.with_shape(i.shape.clone()))
+    }
+
+    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+        let mut shape = to.to_vec();
+        if to.len() < x[0].shape().len() {
+            shape.insert(self.axis, 1);
+        }
+        let places = places(&x[1], x[0].shape()[self.axis])?;
+        let places = ArrayD::from_shape_vec(IxDyn(&shape), places).expect("as many as indices");
+        fn go<T: Element>(x: &Array<T>, axis: usize, places: &ArrayD<usize>) -> Tensor {
+            let mut at = vec![0; x.ndim()];
+            let picked = places.indexed_iter().map(|(index, &place)| {
+                at.copy_from_slice(index.slice());
+                at[axis] = place;
+                x[&at[..]]
+            });
+            let values: Vec<T> = picked.collect();
+            T::wrap(ArrayD::from_shape_vec(places.raw_dim(), values).expect("as many as indices").into_shared())
+        }
+        Ok(each_dtype!(&x[0], a => go(a, self.axis, &places)).reshape(to))
+    }
+
+    fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
+        let (x, i) = (&rule.operands[0], &rule.operands[1]);
+        let dx = if i.rank() == x.rank() {
+            put_along(self.axis, &x.shape[self.axis], rule.x(1), rule.dy())
+        } else {
+            let ones = OneHot { dtype: x.dtype, size: x.shape[self.axis].clone(), axis: self.axis };
+            apply(ones, vec![rule.x(1)]) * spread(rule.dy(), &x.shape, &[self.axis])
+        };
+        vec![x.dtype.is_float().then_some(dx), None]
+    }
+
+    fn batch(&self, batching: &Batching) -> Term {
+        take_along(self.axis + 1, batching.lifted(0), batching.lifted(1))
+    }
+
+    fn form(&self, operands: &[Type], _result: &Type) -> Form {
+        Form::call("take_along", 2).along([operands[0].axis_label(self.axis)])
+    }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
+
+    fn flops(&self, _operands: &[Type], _result: &Type) -> Size {
+        Size::Known(0)
+    }
+}
+
+/// Zeros with the second operand added along an axis at the numbers of the first.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PutAlong {
+    /// The axis that is indexed.
+    pub axis: usize,
+    /// Its size in the result.
+    pub size: Size,
+}
+
+impl Operator for PutAlong {
+    fn name(&self) -> Cow<'static, str> {
+        "put_along".into()
+    }
+
+    fn infer(&self, operands: &[Type], dims: &Dims) -> Result<Type, Misfit> {
+        integers("put_along", operands, 0)?;
+        let (i, v) = (&operands[0], &operands[1]);
+        let fits = i.rank() == v.rank() && i.shape.iter().zip(&v.shape).all(|(a, b)| dims.agree(a, b).is_some());
+        if !fits {
+            return Err(Misfit::shape(format!("`put_along` of {v} by {i}: shapes differ")).at(0, None).at(1, None));
+        }
+        let mut shape = v.shape.clone();
+        shape[self.axis] = self.size.clone();
+        Ok(v.with_shape(shape))
+    }
+
+    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+        let places = places(&x[0], to[self.axis])?;
+        fn go<T: Element + Default + std::ops::AddAssign>(v: &Tensor, axis: usize, places: &[usize], to: &[usize]) -> Tensor {
+            let mut result = ArrayD::from_elem(IxDyn(to), T::default());
+            for ((index, &value), &place) in T::of(v).indexed_iter().zip(places) {
+                let mut at: Vec<usize> = index.slice().to_vec();
+                at[axis] = place;
+                result[&at[..]] += value;
+            }
+            T::wrap(result.into_shared())
+        }
+        Ok(match x[1].dtype() {
+            DType::F32 => go::<f32>(&x[1], self.axis, &places, to),
+            DType::F64 => go::<f64>(&x[1], self.axis, &places, to),
+            DType::I32 => go::<i32>(&x[1], self.axis, &places, to),
+            DType::I64 => go::<i64>(&x[1], self.axis, &places, to),
+            DType::Bool => return Err(ValueError::Shape("`put_along` takes numbers".into())),
+        })
+    }
+
+    fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
+        vec![None, rule.result.dtype.is_float().then(|| take_along(self.axis, rule.dy(), rule.x(0)))]
+    }
+
+    fn batch(&self, batching: &Batching) -> Term {
+        put_along(self.axis + 1, &self.size, batching.lifted(0), batching.lifted(1))
+    }
+
+    fn form(&self, operands: &[Type], _result: &Type) -> Form {
+        Form::call("put_along", 2).along([operands[1].axis_label(self.axis)]).with(self.size.to_string())
+    }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
+}
+
+/// A new axis that is 1 at the operand's number and 0 elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OneHot {
+    /// The element type of the result.
+    pub dtype: DType,
+    /// The size of the new axis.
+    pub size: Size,
+    /// The place of the new axis.
+    pub axis: usize,
+}
+
+impl Operator for OneHot {
+    fn name(&self) -> Cow<'static, str> {
+        "one_hot".into()
+    }
+
+    fn infer(&self, operands: &[Type], _dims: &Dims) -> Result<Type, Misfit> {
+        integers("one_hot", operands, 0)?;
+        let mut shape = operands[0].shape.clone();
+        shape.insert(self.axis, self.size.clone());
+        Ok(Type { dtype: self.dtype, shape })
+    }
+
+    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+        let places = places(&x[0], to[self.axis])?;
+        let inner: usize = to[self.axis + 1..].iter().product();
+        let mut values = vec![0.0; to.iter().product()];
+        for (number, place) in places.into_iter().enumerate() {
+            values[(number / inner * to[self.axis] + place) * inner + number % inner] = 1.0;
+        }
+        Ok(Tensor::from_f64(self.dtype, to, values))
+    }
+
+    fn vjp(&self, _rule: &Rule) -> Vec<Option<Term>> {
+        vec![None]
+    }
+
+    fn batch(&self, _batching: &Batching) -> Term {
+        apply(OneHot { axis: self.axis + 1, ..self.clone() }, vec![Term::Var(0)])
+    }
+
+    fn form(&self, operands: &[Type], _result: &Type) -> Form {
+        let form = Form::call("one_hot", 1).with(self.size.to_string());
+        if self.axis == operands[0].rank() { form } else { form.along([self.axis.to_string()]) }
+    }
+
+    fn flops(&self, _operands: &[Type], _result: &Type) -> Size {
+        Size::Known(0)
+    }
+}
+
+/// The diagonal of the last two axes, or the matrices that have the last axis as their diagonal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Diag {
+    /// Vectors to matrices.
+    Make,
+    /// Matrices to vectors.
+    Take,
+}
+
+impl Operator for Diag {
+    fn name(&self) -> Cow<'static, str> {
+        match self {
+            Diag::Make => "diag_embed".into(),
+            Diag::Take => "diagonal".into(),
+        }
+    }
+
+    fn infer(&self, operands: &[Type], dims: &Dims) -> Result<Type, Misfit> {
+        let x = &operands[0];
+        let mut shape = x.shape.clone();
+        match self {
+            Diag::Make if x.rank() >= 1 => shape.push(shape[x.rank() - 1].clone()),
+            Diag::Take if x.rank() >= 2 && dims.equal(&shape[x.rank() - 1], &shape[x.rank() - 2]) => {
+                shape.pop();
+            }
+            Diag::Make => return Err(Misfit::rank(format!("`diag` takes a vector or a matrix; this is {x}")).at(0, None)),
+            Diag::Take => return Err(Misfit::shape(format!("the diagonal of {x}, which is not square")).at(0, None)),
+        }
+        Ok(x.with_shape(shape))
+    }
+
+    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+        fn go<T: Element + Default>(x: &Array<T>, to: &[usize], make: bool) -> Tensor {
+            let n = x.shape()[x.ndim() - 1];
+            let x: Vec<T> = x.iter().copied().collect();
+            let mut values = vec![T::default(); to.iter().product()];
+            for place in 0..if make { x.len() } else { values.len() } {
+                let square = place / n * n * n + place % n * (n + 1);
+                if make { values[square] = x[place] } else { values[place] = x[square] }
+            }
+            T::wrap(ArrayD::from_shape_vec(IxDyn(to), values).expect("the shape of the result").into_shared())
+        }
+        Ok(each_dtype!(&x[0], a => go(a, to, *self == Diag::Make)))
+    }
+
+    fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
+        let back = if *self == Diag::Make { Diag::Take } else { Diag::Make };
+        vec![rule.result.dtype.is_float().then(|| apply(back, vec![rule.dy()]))]
+    }
+
+    fn batch(&self, _batching: &Batching) -> Term {
+        apply(*self, vec![Term::Var(0)])
+    }
+
+    fn form(&self, operands: &[Type], _result: &Type) -> Form {
+        match (self, operands[0].rank()) {
+            (Diag::Make, 1) | (Diag::Take, 2) => Form::call("diag", 1),
+            _ => Form::call(&self.name(), 1),
+        }
+    }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
+
+    fn flops(&self, _operands: &[Type], _result: &Type) -> Size {
+        Size::Known(0)
+    }
+}
+
+/// The last two axes with zeros on one side of a diagonal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Triangle {
+    /// Keeps the elements above, else those below.
+    pub upper: bool,
+    /// The last diagonal kept, counted upwards from the main one.
+    pub diagonal: i64,
+}
+
+impl Operator for Triangle {
+    fn name(&self) -> Cow<'static, str> {
+        if self.upper { "triu".into() } else { "tril".into() }
+    }
+
+    fn infer(&self, operands: &[Type], _dims: &Dims) -> Result<Type, Misfit> {
+        if operands[0].rank() < 2 {
+            return Err(Misfit::rank(format!("`{}` takes a matrix; this is {}", self.name(), operands[0])).at(0, None));
+        }
+        Ok(operands[0].clone())
+    }
+
+    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+        fn go<T: Element + Default>(x: &Array<T>, upper: bool, diagonal: i64) -> Tensor {
+            let rank = x.ndim();
+            let mut result = x.to_owned();
+            for (index, value) in result.indexed_iter_mut() {
+                let above = index[rank - 1] as i64 - index[rank - 2] as i64;
+                if (upper && above < diagonal) || (!upper && above > diagonal) {
+                    *value = T::default();
+                }
+            }
+            T::wrap(result.into_shared())
+        }
+        debug_assert_eq!(x[0].shape(), to);
+        Ok(each_dtype!(&x[0], a => go(a, self.upper, self.diagonal)))
+    }
+
+    fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
+        vec![rule.result.dtype.is_float().then(|| apply(*self, vec![rule.dy()]))]
+    }
+
+    fn batch(&self, _batching: &Batching) -> Term {
+        apply(*self, vec![Term::Var(0)])
+    }
+
+    fn form(&self, _operands: &[Type], _result: &Type) -> Form {
+        let form = Form::call(&self.name(), 1);
+        if self.diagonal == 0 { form } else { form.with(self.diagonal.to_string()) }
+    }
+
+    fn is_linear(&self) -> bool {
+        true
+    }
+
+    fn flops(&self, _operands: &[Type], _result: &Type) -> Size {
+        Size::Known(0)
+    }
+}

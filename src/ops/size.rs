@@ -1,0 +1,408 @@
+//! Symbolic sizes: polynomials in the names of dimensions, and what is declared about those names.
+
+use indexmap::IndexMap;
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// A name of the language.
+pub type Name = Arc<str>;
+
+/// The sizes that names have in one run.
+pub type Bindings = FxHashMap<Name, i64>;
+
+/// The size of an axis, in canonical form: equal sizes are equal values.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Size {
+    /// A number.
+    Known(i64),
+    /// A declared dimension; an axis of this size bears its name.
+    Named(Name),
+    /// Any other polynomial.
+    Poly(Arc<Poly>),
+}
+
+/// The sizes of all axes.
+pub type Shape = SmallVec<[Size; 4]>;
+
+/// A sum of products with integer coefficients, sorted, without zero coefficients.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Poly(Vec<(Vec<Factor>, i64)>);
+
+/// What a product is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Factor {
+    Named(Name),
+    /// The quotient rounded down.
+    Floor(Arc<Poly>, i64),
+}
+
+impl From<i64> for Size {
+    fn from(value: i64) -> Size {
+        Size::Known(value)
+    }
+}
+
+impl Size {
+    /// The dimension `name`.
+    pub fn named(name: &str) -> Size {
+        Size::Named(name.into())
+    }
+
+    /// The number, where it is one.
+    pub fn known(&self) -> Option<i64> {
+        match self {
+            Size::Known(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The name, where it is just a name.
+    pub fn name(&self) -> Option<&Name> {
+        match self {
+            Size::Named(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether it is the number 1.
+    pub fn is_one(&self) -> bool {
+        *self == Size::Known(1)
+    }
+
+    fn poly(&self) -> Poly {
+        match self {
+            Size::Known(0) => Poly::default(),
+            Size::Known(value) => Poly(vec![(Vec::new(), *value)]),
+            Size::Named(name) => Poly(vec![(vec![Factor::Named(name.clone())], 1)]),
+            Size::Poly(poly) => (**poly).clone(),
+        }
+    }
+
+    fn of(poly: Poly) -> Size {
+        match poly.0.as_slice() {
+            [] => Size::Known(0),
+            [(product, value)] if product.is_empty() => Size::Known(*value),
+            [(product, 1)] => match product.as_slice() {
+                [Factor::Named(name)] => Size::Named(name.clone()),
+                _ => Size::Poly(Arc::new(poly)),
+            },
+            _ => Size::Poly(Arc::new(poly)),
+        }
+    }
+
+    /// The quotient by a positive number, rounded down.
+    pub fn floor_div(&self, divisor: i64) -> Size {
+        debug_assert!(divisor > 0);
+        if divisor == 1 {
+            return self.clone();
+        }
+        if let Size::Known(value) = self {
+            return Size::Known(value.div_euclid(divisor));
+        }
+        let (mut whole, mut rest) = (Poly::default(), Poly::default());
+        for (product, value) in self.poly().0 {
+            let quotient = value.div_euclid(divisor);
+            if value % divisor == 0 || product.is_empty() {
+                whole.0.push((product.clone(), quotient));
+                if value != quotient * divisor {
+                    rest.0.push((product, value - quotient * divisor));
+                }
+            } else {
+                rest.0.push((product, value));
+            }
+        }
+        whole.0.retain(|(_, value)| *value != 0);
+        if rest.0.iter().all(|(product, _)| product.is_empty()) {
+            return Size::of(whole);
+        }
+        let floor = Poly(vec![(vec![Factor::Floor(Arc::new(rest), divisor)], 1)]);
+        Size::of(whole) + Size::of(floor)
+    }
+
+    /// The exact quotient, where the divisor is one product that divides every term.
+    pub fn exact_div(&self, divisor: &Size) -> Option<Size> {
+        let divisor = divisor.poly();
+        let [(by, value)] = divisor.0.as_slice() else { return None };
+        let mut terms = Vec::new();
+        for (mut product, coefficient) in self.poly().0 {
+            for factor in by {
+                let place = product.iter().position(|f| f == factor)?;
+                product.remove(place);
+            }
+            if coefficient % value != 0 {
+                return None;
+            }
+            terms.push((product, coefficient / value));
+        }
+        terms.sort();
+        Some(Size::of(Poly(terms)))
+    }
+
+    /// The same with every name replaced by what `by` says of it.
+    pub fn substitute(&self, by: &mut dyn FnMut(&Name) -> Option<Size>) -> Size {
+        match self {
+            Size::Known(_) => self.clone(),
+            Size::Named(name) => by(name).unwrap_or_else(|| self.clone()),
+            Size::Poly(poly) => poly.substitute(by),
+        }
+    }
+
+    /// The number under `bindings`; the first unbound name where there is one, or an overflow.
+    pub fn eval(&self, bindings: &Bindings) -> Result<i64, SizeError> {
+        match self {
+            Size::Known(value) => Ok(*value),
+            Size::Named(name) => {
+                bindings.get(name).copied().ok_or_else(|| SizeError::Unbound(name.clone()))
+            }
+            Size::Poly(poly) => poly.eval(bindings),
+        }
+    }
+
+    /// The names it is made of, in order, each once.
+    pub fn names(&self) -> Vec<Name> {
+        fn collect(poly: &Poly, names: &mut Vec<Name>) {
+            for factor in poly.0.iter().flat_map(|(product, _)| product) {
+                match factor {
+                    Factor::Named(name) if !names.contains(name) => names.push(name.clone()),
+                    Factor::Named(_) => {}
+                    Factor::Floor(inner, _) => collect(inner, names),
+                }
+            }
+        }
+        let mut names = Vec::new();
+        collect(&self.poly(), &mut names);
+        names
+    }
+
+    /// Whether it stands as one factor in a product when printed.
+    pub fn is_atom(&self) -> bool {
+        match self {
+            Size::Known(value) => *value >= 0,
+            Size::Named(_) => true,
+            Size::Poly(poly) => {
+                matches!(poly.0.as_slice(), [(product, 1)] if matches!(product.as_slice(), [Factor::Floor(..)]))
+            }
+        }
+    }
+}
+
+/// Why a size has no number.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SizeError {
+    /// A dimension that nothing gives a size.
+    #[error("nothing gives the dimension `{0}` a size")]
+    Unbound(Name),
+    /// A number of more than 63 bits.
+    #[error("a size is larger than 2^63")]
+    Overflow,
+}
+
+impl Poly {
+    fn substitute(&self, by: &mut dyn FnMut(&Name) -> Option<Size>) -> Size {
+        let mut sum = Size::Known(0);
+        for (product, value) in &self.0 {
+            let mut term = Size::Known(*value);
+            for factor in product {
+                let factor = match factor {
+                    Factor::Named(name) => by(name).unwrap_or_else(|| Size::Named(name.clone())),
+                    Factor::Floor(inner, divisor) => inner.substitute(by).floor_div(*divisor),
+                };
+                term = term * factor;
+            }
+            sum = sum + term;
+        }
+        sum
+    }
+
+    fn eval(&self, bindings: &Bindings) -> Result<i64, SizeError> {
+        let mut sum = 0i64;
+        for (product, value) in &self.0 {
+            let mut term = *value;
+            for factor in product {
+                let factor = match factor {
+                    Factor::Named(name) => Size::Named(name.clone()).eval(bindings)?,
+                    Factor::Floor(inner, divisor) => inner.eval(bindings)?.div_euclid(*divisor),
+                };
+                term = term.checked_mul(factor).ok_or(SizeError::Overflow)?;
+            }
+            sum = sum.checked_add(term).ok_or(SizeError::Overflow)?;
+        }
+        Ok(sum)
+    }
+}
+
+fn collect(terms: impl Iterator<Item = (Vec<Factor>, i64)>) -> Size {
+    let mut sum: BTreeMap<Vec<Factor>, i64> = BTreeMap::new();
+    for (product, value) in terms {
+        let total = sum.entry(product).or_default();
+        *total = total.saturating_add(value);
+    }
+    sum.retain(|_, value| *value != 0);
+    Size::of(Poly(sum.into_iter().collect()))
+}
+
+impl std::ops::Add for Size {
+    type Output = Size;
+    fn add(self, other: Size) -> Size {
+        collect(self.poly().0.into_iter().chain(other.poly().0))
+    }
+}
+
+impl std::ops::Sub for Size {
+    type Output = Size;
+    fn sub(self, other: Size) -> Size {
+        self + other * Size::Known(-1)
+    }
+}
+
+impl std::ops::Mul for Size {
+    type Output = Size;
+    fn mul(self, other: Size) -> Size {
+        let (left, right) = (self.poly(), other.poly());
+        collect(left.0.iter().flat_map(|(a, x)| {
+            right.0.iter().map(move |(b, y)| {
+                let mut product: Vec<Factor> = a.iter().chain(b).cloned().collect();
+                product.sort();
+                (product, x.saturating_mul(*y))
+            })
+        }))
+    }
+}
+
+/// The number of elements of `shape`.
+pub fn elements(shape: &[Size]) -> Size {
+    shape.iter().cloned().fold(Size::Known(1), |product, size| product * size)
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Size::Known(value) => write!(f, "{value}"),
+            Size::Named(name) => f.write_str(name),
+            Size::Poly(poly) => write!(f, "{poly}"),
+        }
+    }
+}
+
+impl fmt::Display for Poly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let constants_last = self.0.iter().filter(|t| !t.0.is_empty()).chain(self.0.iter().filter(|t| t.0.is_empty()));
+        for (place, (product, value)) in constants_last.enumerate() {
+            match (place, *value < 0) {
+                (0, true) => f.write_str("-")?,
+                (0, false) => {}
+                (_, true) => f.write_str(" - ")?,
+                (_, false) => f.write_str(" + ")?,
+            }
+            let mut factors: Vec<String> = Vec::new();
+            if value.unsigned_abs() != 1 || product.is_empty() {
+                factors.push(value.unsigned_abs().to_string());
+            }
+            for factor in product {
+                factors.push(match factor {
+                    Factor::Named(name) => name.to_string(),
+                    Factor::Floor(inner, divisor) if inner.0.len() == 1 => format!("floor({inner}/{divisor})"),
+                    Factor::Floor(inner, divisor) => format!("floor(({inner})/{divisor})"),
+                });
+            }
+            f.write_str(&factors.join("*"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The declared dimensions: each is free, or has a size in terms of earlier ones.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Dims {
+    table: IndexMap<Name, Option<Size>>,
+}
+
+impl Dims {
+    /// Declares `name`; `size` gives it a size in terms of earlier names.
+    pub fn declare(&mut self, name: Name, size: Option<Size>) {
+        self.table.insert(name, size);
+    }
+
+    /// Whether `name` is a dimension.
+    pub fn contains(&self, name: &str) -> bool {
+        self.table.contains_key(name)
+    }
+
+    /// The dimensions in order of declaration.
+    pub fn iter(&self) -> impl Iterator<Item = (&Name, Option<&Size>)> {
+        self.table.iter().map(|(name, size)| (name, size.as_ref()))
+    }
+
+    /// The size with every declared size put in.
+    pub fn resolve(&self, size: &Size) -> Size {
+        size.substitute(&mut |name| {
+            let inner = self.table.get(name)?.as_ref()?;
+            Some(self.resolve(inner))
+        })
+    }
+
+    /// Whether two sizes are equal by what is declared.
+    pub fn equal(&self, a: &Size, b: &Size) -> bool {
+        a == b || self.resolve(a) == self.resolve(b)
+    }
+
+    /// The size under the name that a dimension declares for it, if one does.
+    pub fn rename(&self, size: Size) -> Size {
+        if !matches!(size, Size::Poly(_)) {
+            return size;
+        }
+        let resolved = self.resolve(&size);
+        let named = self.table.iter().find(|(_, declared)| {
+            matches!(declared, Some(declared @ Size::Poly(_)) if self.resolve(declared) == resolved)
+        });
+        match named {
+            Some((name, _)) => Size::Named(name.clone()),
+            None => size,
+        }
+    }
+
+    /// What two axes have in common when they meet: the size of both, by the more telling name.
+    /// Different declared names do not agree, whatever their sizes.
+    pub fn agree(&self, a: &Size, b: &Size) -> Option<Size> {
+        match (a, b) {
+            _ if a == b => Some(a.clone()),
+            (Size::Named(_), Size::Named(_)) => None,
+            (Size::Named(_), _) if self.equal(a, b) => Some(a.clone()),
+            _ if self.equal(a, b) => Some(b.clone()),
+            _ => None,
+        }
+    }
+
+    /// The bindings with every declared size added and checked against what is given.
+    pub fn bind(&self, given: &Bindings) -> Result<Bindings, BindError> {
+        let mut bindings = given.clone();
+        for (name, size) in &self.table {
+            let Some(size) = size else { continue };
+            match (size.eval(&bindings), bindings.get(name)) {
+                (Ok(declared), Some(&given)) if declared != given => {
+                    return Err(BindError { name: name.clone(), declared, given });
+                }
+                (Ok(declared), _) => {
+                    bindings.insert(name.clone(), declared);
+                }
+                (Err(_), _) => {}
+            }
+        }
+        Ok(bindings)
+    }
+}
+
+/// A dimension that is given another size than the model declares.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the dimension `{name}` is {declared} by its declaration and {given} here")]
+pub struct BindError {
+    /// The dimension.
+    pub name: Name,
+    /// The size in the model.
+    pub declared: i64,
+    /// The size given.
+    pub given: i64,
+}
