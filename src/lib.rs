@@ -1,5 +1,7 @@
 //! pullback
 pub mod diagnostic;
+pub mod autodiff;
+pub mod graph;
 pub mod ops;
 pub mod syntax;
 pub mod tensor;

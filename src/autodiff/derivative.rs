@@ -1,0 +1,158 @@
+//! Derivatives that are asked for, in terms of reverse mode.
+
+use super::batch::batch;
+use super::reverse::{Flow, reverse};
+use crate::graph::{Model, NodeId, Origin, Origins};
+use crate::ops::leaf::{self, Eye};
+use crate::ops::shape::Broadcast;
+use crate::ops::special::Mode;
+use crate::ops::term::{lead, spread};
+use crate::ops::{Misfit, Name, Number, Op, Scalar, Term, Type};
+use std::sync::Arc;
+
+/// The model with every `Derivative` replaced by the values that compute it, innermost first, and without barriers.
+pub fn expand(model: &Model) -> Result<Model, Misfit> {
+    let expanded = model.rebuild(|to, id, operands| match model.op(id) {
+        Op::Derivative(derivative) => {
+            let origins = model.origins(id).clone();
+            let (of, wrt) = (operands[0], operands[1]);
+            Ok(derive(to, derivative.mode, of, &[wrt], operands.get(2).copied(), &origins)?.remove(0).1)
+        }
+        _ => model.copy(to, id, operands),
+    })?;
+    expanded.rebuild(|to, id, operands| match expanded.op(id) {
+        Op::Barrier(_) => {
+            to.unite(operands[0], expanded.origins(id));
+            Ok(operands[0])
+        }
+        _ => expanded.copy(to, id, operands),
+    })
+}
+
+/// The derivative of `of` by each of `wrt`; where nothing flows it is zeros, and the flow says why.
+pub fn derive(
+    model: &mut Model,
+    mode: Mode,
+    of: NodeId,
+    wrt: &[NodeId],
+    vector: Option<NodeId>,
+    origins: &Origins,
+) -> Result<Vec<(Flow, NodeId)>, Misfit> {
+    match (mode, vector) {
+        (Mode::Grad, _) => {
+            let dtype = model.ty(of).dtype;
+            let seed = model.number(dtype, Number::ONE, origins);
+            pulled(model, of, seed, wrt, origins)
+        }
+        (Mode::Vjp, Some(vector)) => pulled(model, of, vector, wrt, origins),
+        (Mode::Jacobian, _) => wrt.iter().map(|&x| jacobian(model, of, x, origins)).collect(),
+        (Mode::Hessian, _) => wrt
+            .iter()
+            .map(|&x| {
+                let (flow, gradient) = derive(model, Mode::Grad, of, &[x], None, origins)?.remove(0);
+                Ok((flow, jacobian(model, gradient, x, origins)?.1))
+            })
+            .collect(),
+        (Mode::Hvp, Some(vector)) => wrt
+            .iter()
+            .map(|&x| {
+                let (flow, gradient) = derive(model, Mode::Grad, of, &[x], None, origins)?.remove(0);
+                Ok((flow, pulled(model, gradient, vector, &[x], origins)?.remove(0).1))
+            })
+            .collect(),
+        // The vjp is linear in its vector u; its derivative by u along v is the jvp.
+        (Mode::Jvp, Some(vector)) => wrt
+            .iter()
+            .map(|&x| {
+                let ty = model.ty(of).clone();
+                let u = placeholder(model, 0, ty, origins)?;
+                let (flow, pullback) = pulled(model, of, u, &[x], origins)?.remove(0);
+                Ok((flow, pulled(model, pullback, vector, &[u], origins)?.remove(0).1))
+            })
+            .collect(),
+        (Mode::Vjp | Mode::Hvp | Mode::Jvp, None) => {
+            Err(Misfit::call(format!("`{}` takes a vector", mode.word())))
+        }
+    }
+}
+
+fn pulled(
+    model: &mut Model,
+    of: NodeId,
+    seed: NodeId,
+    wrt: &[NodeId],
+    origins: &Origins,
+) -> Result<Vec<(Flow, NodeId)>, Misfit> {
+    let flows = reverse(model, of, seed, wrt)?;
+    flows
+        .into_iter()
+        .zip(wrt)
+        .map(|(flow, &x)| {
+            let node = match flow {
+                Flow::Adjoint(node) => shaped(model, node, x, origins)?,
+                Flow::Apart | Flow::Cut(_) => {
+                    let ty = model.ty(x).clone();
+                    zeros(model, &ty, origins)?
+                }
+            };
+            Ok((flow, node))
+        })
+        .collect()
+}
+
+/// The adjoint in the full shape of what it is the adjoint of.
+fn shaped(model: &mut Model, adjoint: NodeId, of: NodeId, origins: &Origins) -> Result<NodeId, Misfit> {
+    if model.ty(adjoint).rank() == model.ty(of).rank() {
+        return Ok(adjoint);
+    }
+    let shape = model.ty(of).shape.clone();
+    let axes: Vec<usize> = (0..shape.len()).collect();
+    model.plant(&spread(Term::Var(0), &shape, &axes), &[adjoint], model.ty(of).dtype, origins)
+}
+
+fn zeros(model: &mut Model, ty: &Type, origins: &Origins) -> Result<NodeId, Misfit> {
+    let axes: Vec<usize> = (0..ty.rank()).collect();
+    let term = if axes.is_empty() { Term::from(0) } else { spread(0.into(), &ty.shape, &axes) };
+    model.plant(&term, &[], ty.dtype, origins)
+}
+
+fn placeholder(model: &mut Model, number: usize, ty: Type, origins: &Origins) -> Result<NodeId, Misfit> {
+    let name: Name = format!("?{number}.{}", model.len()).into();
+    model.insert(leaf::Variable { name, ty: Arc::new(ty) }, &[], origins)
+}
+
+/// Pulls back one unit vector for each element of `of`: the unit vectors of each axis are the rows of an identity, so that
+/// the sizes may stay symbolic.
+fn jacobian(model: &mut Model, of: NodeId, x: NodeId, origins: &Origins) -> Result<(Flow, NodeId), Misfit> {
+    let ty = model.ty(of).clone();
+    let origins = &Origins::one(match origins.span() {
+        Some(span) => Origin::Adjoint { span, rule: "jacobian".into(), operand: None },
+        None => Origin::Law("jacobian"),
+    });
+    let mut seed = model.number(ty.dtype, Number::ONE, origins);
+    let mut units = Vec::new();
+    for (axis, size) in ty.shape.iter().enumerate() {
+        let unit = placeholder(model, axis, ty.with_shape([size.clone()]), origins)?;
+        units.push((unit, size.clone()));
+        let laid = laid_along(model, unit, axis, &ty, origins)?;
+        seed = if axis == 0 { laid } else { model.insert(Scalar::Mul, &[seed, laid], origins)? };
+    }
+    let (flow, mut result) = pulled(model, of, seed, &[x], origins)?.remove(0);
+    for (unit, size) in units.into_iter().rev() {
+        let eye = model.insert(Eye { dtype: ty.dtype, size: size.clone() }, &[], origins)?;
+        result = match batch(model, result, unit, eye, &size)? {
+            Some(batched) => batched,
+            None => {
+                let shape = model.ty(result).shape.clone();
+                model.plant(&lead(Term::Var(0), &shape, &[size]), &[result], ty.dtype, origins)?
+            }
+        };
+    }
+    Ok((flow, result))
+}
+
+fn laid_along(model: &mut Model, unit: NodeId, axis: usize, ty: &Type, origins: &Origins) -> Result<NodeId, Misfit> {
+    let from = (0..ty.rank()).map(|place| (place == axis).then_some(0)).collect();
+    model.insert(Op::from(Broadcast { to: ty.shape.clone(), from }), &[unit], origins)
+}
+

@@ -1,0 +1,8 @@
+//! The chain rule, graph to graph.
+
+mod batch;
+mod derivative;
+mod reverse;
+
+pub use derivative::{derive, expand};
+pub use reverse::{Flow, reverse};

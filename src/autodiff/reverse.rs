@@ -1,0 +1,132 @@
+//! Reverse mode: from the adjoint of a value to the adjoints of what it is computed from.
+
+use crate::diagnostic::Span;
+use crate::graph::{Model, NodeId, Operands, Origin, Origins};
+use crate::ops::term::{select, sum};
+use crate::ops::{Misfit, Op, Operator, Rule, Scalar, Term};
+
+/// What reaches a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Its adjoint.
+    Adjoint(NodeId),
+    /// Nothing: the value does not depend on it.
+    Apart,
+    /// Nothing: each way to it leads through an operator without derivative, such as this one.
+    Cut(NodeId),
+}
+
+/// The adjoints of `wrt` where the adjoint of `of` is `seed`, which has the type of `of`. Only what lies between is walked.
+pub fn reverse(model: &mut Model, of: NodeId, seed: NodeId, wrt: &[NodeId]) -> Result<Vec<Flow>, Misfit> {
+    let between = between(model, of, wrt);
+    let mut adjoints: Vec<Option<NodeId>> = vec![None; of.index() + 1];
+    let mut cuts: Vec<Option<NodeId>> = vec![None; of.index() + 1];
+    if between[of.index()] {
+        adjoints[of.index()] = Some(seed);
+    }
+    for index in (0..=of.index()).rev().filter(|&index| between[index]) {
+        let id = NodeId::new(index);
+        let operands = model.operands(id);
+        let Some(adjoint) = adjoints[index] else {
+            for operand in operands {
+                cuts[operand.index()] = cuts[index].or(cuts[operand.index()]);
+            }
+            continue;
+        };
+        model.adjoints.push((id, adjoint));
+        if operands.is_empty() {
+            continue;
+        }
+        for (place, term) in contributions(model, id).into_iter().enumerate() {
+            let operand = operands[place];
+            if !between[operand.index()] {
+                continue;
+            }
+            let Some(term) = term else {
+                cuts[operand.index()] = Some(id);
+                continue;
+            };
+            let origins = origin(model, id, place, operands.len());
+            let mut flow = planted(model, &term, id, &operands, adjoint, &origins)?;
+            if model.ty(operand).rank() == 0 && model.ty(flow).rank() > 0 {
+                let axes: Vec<usize> = (0..model.ty(flow).rank()).collect();
+                flow = model.plant(&sum(&axes, Term::Var(0)), &[flow], model.ty(flow).dtype, &origins)?;
+            }
+            let total = match adjoints[operand.index()] {
+                None => flow,
+                Some(known) => model.insert(Scalar::Add, &[known, flow], &origins)?,
+            };
+            adjoints[operand.index()] = Some(total);
+        }
+    }
+    Ok(wrt
+        .iter()
+        .map(|id| match (adjoints.get(id.index()).copied().flatten(), cuts.get(id.index()).copied().flatten()) {
+            (Some(adjoint), _) => Flow::Adjoint(adjoint),
+            (None, Some(cut)) => Flow::Cut(cut),
+            (None, None) => Flow::Apart,
+        })
+        .collect())
+}
+
+/// Which nodes up to `of` depend on `wrt` and are needed by `of`.
+fn between(model: &Model, of: NodeId, wrt: &[NodeId]) -> Vec<bool> {
+    let mut depends = vec![false; of.index() + 1];
+    for id in wrt.iter().filter(|id| **id <= of) {
+        depends[id.index()] = true;
+    }
+    let first = wrt.iter().map(|id| id.index()).min().unwrap_or(0);
+    for index in first..=of.index() {
+        depends[index] |= model.operands(NodeId::new(index)).iter().any(|operand| depends[operand.index()]);
+    }
+    let mut needed = vec![false; of.index() + 1];
+    needed[of.index()] = true;
+    for index in (first..=of.index()).rev().filter(|&index| depends[index]) {
+        if needed[index] {
+            for operand in model.operands(NodeId::new(index)) {
+                needed[operand.index()] = true;
+            }
+        }
+    }
+    depends.iter().zip(needed).map(|(depends, needed)| *depends && needed).collect()
+}
+
+fn contributions(model: &Model, id: NodeId) -> Vec<Option<Term>> {
+    let rule = Rule { operands: &model.operand_types(id), result: model.ty(id), dims: &model.dims };
+    model.op(id).vjp(&rule)
+}
+
+fn origin(model: &Model, id: NodeId, place: usize, operands: usize) -> Origins {
+    let span = model.origins(id).span().unwrap_or(Span::default());
+    let operand = (operands > 1).then_some(place as u8);
+    Origin::Adjoint { span, rule: model.op(id).name(), operand }.into()
+}
+
+/// The term with its variables in place. An adjoint that is 0 outside a condition guards all that is computed from it, so
+/// that an infinite slope of the branch not taken leaks no NaN.
+fn planted(
+    model: &mut Model,
+    term: &Term,
+    id: NodeId,
+    operands: &Operands,
+    adjoint: NodeId,
+    origins: &Origins,
+) -> Result<NodeId, Misfit> {
+    let dtype = model.ty(id).dtype;
+    let mut variables = operands.clone();
+    variables.extend([id, adjoint]);
+    let guarded = matches!(model.op(id), Op::Scalar(row) if !matches!(row, Scalar::Add | Scalar::Sub));
+    if !guarded || !matches!(model.op(adjoint), Op::Select(_)) || *term == Term::Var(operands.len() + 1) {
+        return model.plant(term, &variables, dtype, origins);
+    }
+    let branches = model.operands(adjoint);
+    let zero = |id: NodeId| model.filled(id).is_some_and(|number| number.is_zero());
+    let (taken, guard) = match (zero(branches[1]), zero(branches[2])) {
+        (false, true) => (branches[1], select(Term::Var(0), Term::Var(1), 0)),
+        (true, false) => (branches[2], select(Term::Var(0), 0, Term::Var(1))),
+        _ => return model.plant(term, &variables, dtype, origins),
+    };
+    variables[operands.len() + 1] = taken;
+    let flow = model.plant(term, &variables, dtype, origins)?;
+    model.plant(&guard, &[branches[0], flow], dtype, origins)
+}

@@ -1,0 +1,393 @@
+//! The model as a graph: append-only, hash-consed, typed; the order of its nodes is topological.
+
+pub mod check;
+pub mod origin;
+pub mod print;
+mod tidy;
+
+use crate::diagnostic::Span;
+use crate::ops::leaf::{Const, SizeOf};
+use crate::ops::{Dims, Misfit, Name, Number, Op, Operator, Size, Term, Type};
+use crate::tensor::{DType, Tensor};
+use indexmap::IndexMap;
+pub use origin::{Origin, Origins};
+use petgraph::Direction;
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
+use rustc_hash::{FxHashMap, FxHasher};
+use smallvec::SmallVec;
+use std::hash::{Hash, Hasher};
+pub use tidy::Operands;
+use tidy::{Tidy, tidy};
+
+/// A value of the graph.
+pub type NodeId = NodeIndex<u32>;
+
+#[derive(Clone, Debug)]
+struct Node {
+    op: Op,
+    ty: Type,
+    origins: Origins,
+}
+
+/// What a variable is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Given at run time.
+    Input,
+    /// Learnt.
+    Param,
+}
+
+/// How a parameter starts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Init {
+    /// The value of a node that depends on no variable.
+    Value(NodeId),
+    /// Drawn from a distribution.
+    Random(Draw),
+}
+
+/// Distributions of initial values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Draw {
+    /// Uniform in ±sqrt(6 / (inputs + outputs)).
+    Glorot,
+    /// Normal with variance 2 / inputs.
+    He,
+    /// Normal around 0 with this standard deviation.
+    Normal(Number),
+    /// Uniform between these bounds.
+    Uniform(Number, Number),
+}
+
+/// The range that the entries of a variable are declared to lie in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Range {
+    /// The lower end and whether it belongs to it.
+    pub low: (Size, Option<Number>, bool),
+    /// The upper end and whether it belongs to it.
+    pub high: (Size, Option<Number>, bool),
+}
+
+/// What is declared about a variable.
+#[derive(Clone, Debug)]
+pub struct Variable {
+    /// Its node.
+    pub node: NodeId,
+    /// What it is.
+    pub role: Role,
+    /// How it starts; inputs have no start.
+    pub init: Option<Init>,
+    /// No gradient by default.
+    pub frozen: bool,
+    /// Equal to its transpose.
+    pub symmetric: bool,
+    /// The declared range.
+    pub range: Option<Range>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// What a result is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A scalar to be made small.
+    Loss,
+    /// A result.
+    Output,
+    /// A number to be watched.
+    Metric,
+    /// A derivative that was asked for from outside.
+    Gradient,
+}
+
+/// A named result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name.
+    pub name: Name,
+    /// Its value.
+    pub node: NodeId,
+}
+
+/// `grad C wrt (a, b)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// The name of the value.
+    pub of: Name,
+    /// The names of the variables.
+    pub wrt: Vec<Name>,
+}
+
+/// A network with all that is known of it.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    graph: DiGraph<Node, u32, u32>,
+    index: FxHashMap<u64, SmallVec<[NodeId; 1]>>,
+    /// The dimensions.
+    pub dims: Dims,
+    /// Inputs and parameters by name, in source order.
+    pub variables: IndexMap<Name, Variable>,
+    /// The values of bindings by name, in source order.
+    pub names: IndexMap<Name, NodeId>,
+    /// The results.
+    pub outputs: Vec<Output>,
+    /// The derivatives that `grad` prints by default.
+    pub requests: Vec<Request>,
+    /// The adjoints that differentiation made: of which value, which value.
+    pub adjoints: Vec<(NodeId, NodeId)>,
+    /// For each byte offset where a line starts, so that spans have lines.
+    pub lines: Vec<u32>,
+}
+
+impl Model {
+    /// The operator of a node.
+    pub fn op(&self, id: NodeId) -> &Op {
+        &self.graph[id].op
+    }
+
+    /// The type of a node.
+    pub fn ty(&self, id: NodeId) -> &Type {
+        &self.graph[id].ty
+    }
+
+    /// Where a node comes from.
+    pub fn origins(&self, id: NodeId) -> &Origins {
+        &self.graph[id].origins
+    }
+
+    /// Adds reasons for a node to be there.
+    pub fn unite(&mut self, id: NodeId, origins: &Origins) {
+        self.graph[id].origins.unite(origins);
+    }
+
+    /// The operands of a node in order.
+    pub fn operands(&self, id: NodeId) -> Operands {
+        let mut operands: Operands = self.graph.edges_directed(id, Direction::Incoming).map(|edge| edge.source()).collect();
+        operands.reverse();
+        operands
+    }
+
+    /// The types of the operands of a node.
+    pub fn operand_types(&self, id: NodeId) -> SmallVec<[Type; 2]> {
+        self.operands(id).iter().map(|&operand| self.ty(operand).clone()).collect()
+    }
+
+    /// All nodes, operands before their users.
+    pub fn nodes(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
+        (0..self.graph.node_count() as u32).map(NodeId::from)
+    }
+
+    /// The number of nodes.
+    pub fn len(&self) -> usize {
+        self.graph.node_count()
+    }
+
+    /// Whether there is no node.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The petgraph view: nodes are operators, edges lead from operands to users and bear the operand's position.
+    pub fn petgraph(&self) -> DiGraph<Op, u32, u32> {
+        self.graph.map(|_, node| node.op.clone(), |_, position| *position)
+    }
+
+    /// The number of a scalar constant.
+    pub fn constant(&self, id: NodeId) -> Option<Number> {
+        match self.op(id) {
+            Op::Const(Const { value, .. }) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The number that fills a node: a constant or the broadcast of one.
+    pub fn filled(&self, id: NodeId) -> Option<Number> {
+        match self.op(id) {
+            Op::Broadcast(_) => self.constant(self.operands(id)[0]),
+            _ => self.constant(id),
+        }
+    }
+
+    /// The node of `op` on `operands`: a known one where there is an equal one.
+    pub fn insert(&mut self, op: impl Into<Op>, operands: &[NodeId], origins: &Origins) -> Result<NodeId, Misfit> {
+        let (op, operands) = match tidy(self, op.into(), operands.into()) {
+            Tidy::Node(id) => {
+                self.unite(id, origins);
+                return Ok(id);
+            }
+            Tidy::Op(op, operands) => (op, operands),
+        };
+        let mut hasher = FxHasher::default();
+        op.hash(&mut hasher);
+        operands.hash(&mut hasher);
+        let hash = hasher.finish();
+        if let Some(known) = self.index.get(&hash) {
+            let equal = known.iter().find(|&&id| self.graph[id].op == op && self.operands(id) == operands);
+            if let Some(&id) = equal {
+                self.unite(id, origins);
+                return Ok(id);
+            }
+        }
+        let types: SmallVec<[Type; 2]> = operands.iter().map(|&id| self.ty(id).clone()).collect();
+        let ty = op.infer(&types, &self.dims)?;
+        let id = self.graph.add_node(Node { op, ty, origins: origins.clone() });
+        for (position, &operand) in operands.iter().enumerate() {
+            self.graph.add_edge(operand, id, position as u32);
+        }
+        self.index.entry(hash).or_default().push(id);
+        Ok(id)
+    }
+
+    /// The node of a scalar constant.
+    pub fn number(&mut self, dtype: DType, value: Number, origins: &Origins) -> NodeId {
+        self.insert(Const { dtype, value }, &[], origins).expect("a constant has no operands")
+    }
+
+    /// Plants a term whose variables are `variables`; numbers without a typed neighbour are of type `dtype`.
+    pub fn plant(
+        &mut self,
+        term: &Term,
+        variables: &[NodeId],
+        dtype: DType,
+        origins: &Origins,
+    ) -> Result<NodeId, Misfit> {
+        match term {
+            Term::Var(number) => Ok(variables[*number]),
+            Term::Number(value) => Ok(self.number(dtype, *value, origins)),
+            Term::Size(size) => self.insert(SizeOf { dtype, size: size.clone() }, &[], origins),
+            Term::Apply(inner) => {
+                let (op, args) = &**inner;
+                let mut planted: Operands = SmallVec::from_elem(NodeId::end(), args.len());
+                let mut hint = None;
+                for (place, arg) in args.iter().enumerate().filter(|(_, arg)| !is_free(arg)) {
+                    planted[place] = self.plant(arg, variables, dtype, origins)?;
+                    let ty = self.ty(planted[place]).dtype;
+                    if !(ty == DType::Bool && matches!(op, Op::Select(_))) {
+                        hint = hint.or(Some(ty));
+                    }
+                }
+                for (place, arg) in args.iter().enumerate().filter(|(_, arg)| is_free(arg)) {
+                    planted[place] = self.plant(arg, variables, hint.unwrap_or(dtype), origins)?;
+                }
+                self.insert(op.clone(), &planted, origins)
+            }
+        }
+    }
+
+    /// The nodes that the results, bindings, initial values and adjoint-free roots need.
+    pub fn live(&self) -> Vec<bool> {
+        let mut live = vec![false; self.len()];
+        for id in self.roots() {
+            live[id.index()] = true;
+        }
+        for id in self.nodes().rev() {
+            if live[id.index()] {
+                for operand in self.operands(id) {
+                    live[operand.index()] = true;
+                }
+            }
+        }
+        live
+    }
+
+    fn roots(&self) -> impl Iterator<Item = NodeId> {
+        let inits = self.variables.values().filter_map(|variable| match variable.init {
+            Some(Init::Value(node)) => Some(node),
+            _ => None,
+        });
+        let variables = self.variables.values().map(|variable| variable.node);
+        let results = self.outputs.iter().map(|output| output.node);
+        variables.chain(inits).chain(results).chain(self.names.values().copied())
+    }
+
+    /// The model with each live node replaced by what `replace` inserts for it, given the new operands.
+    pub fn rebuild<E>(
+        &self,
+        mut replace: impl FnMut(&mut Model, NodeId, &[NodeId]) -> Result<NodeId, E>,
+    ) -> Result<Model, E> {
+        let live = self.live();
+        let mut model = Model { dims: self.dims.clone(), lines: self.lines.clone(), requests: self.requests.clone(), ..Model::default() };
+        let mut map: Vec<NodeId> = vec![NodeId::end(); self.len()];
+        for id in self.nodes().filter(|id| live[id.index()]) {
+            let operands: Operands = self.operands(id).iter().map(|operand| map[operand.index()]).collect();
+            map[id.index()] = replace(&mut model, id, &operands)?;
+        }
+        let known = |id: &NodeId| map[id.index()];
+        model.variables = self.variables.clone();
+        for variable in model.variables.values_mut() {
+            variable.node = known(&variable.node);
+            if let Some(Init::Value(node)) = &mut variable.init {
+                *node = known(node);
+            }
+        }
+        model.names = self.names.iter().map(|(name, id)| (name.clone(), known(id))).collect();
+        model.outputs = self.outputs.iter().map(|output| Output { node: known(&output.node), ..output.clone() }).collect();
+        let both = |(a, b): &(NodeId, NodeId)| live[a.index()] && live[b.index()];
+        let earlier = self.adjoints.iter().filter(|pair| both(pair)).map(|(a, b)| (known(a), known(b)));
+        let later = std::mem::take(&mut model.adjoints);
+        model.adjoints = earlier.chain(later).collect();
+        Ok(model)
+    }
+
+    /// The same node in another model, with its reasons.
+    pub fn copy(&self, to: &mut Model, id: NodeId, operands: &[NodeId]) -> Result<NodeId, Misfit> {
+        to.insert(self.op(id).clone(), operands, self.origins(id))
+    }
+
+    /// The model without what nothing needs.
+    pub fn compact(&self) -> Model {
+        self.rebuild(|to, id, operands| self.copy(to, id, operands)).expect("what was well typed stays so")
+    }
+
+    /// The one loss, if there is just one.
+    pub fn loss(&self) -> Option<&Output> {
+        let mut losses = self.outputs.iter().filter(|output| output.kind == Kind::Loss);
+        losses.next().filter(|_| losses.next().is_none())
+    }
+
+    /// The value of that name: a variable or a binding.
+    pub fn named(&self, name: &str) -> Option<NodeId> {
+        self.names.get(name).copied().or_else(|| self.variables.get(name).map(|variable| variable.node))
+    }
+
+    /// The element type of floats: that of the first float variable.
+    pub fn float(&self) -> DType {
+        let mut types = self.variables.values().map(|variable| self.ty(variable.node).dtype);
+        types.find(|dtype| dtype.is_float()).unwrap_or(DType::F32)
+    }
+
+    /// The line, from 1, in which a span starts.
+    pub fn line(&self, span: Span) -> usize {
+        self.lines.partition_point(|&start| start <= span.start)
+    }
+
+    /// How often each node is an operand or a result.
+    pub fn uses(&self) -> Vec<u32> {
+        let live = self.live();
+        let mut uses = vec![0; self.len()];
+        for id in self.nodes().filter(|id| live[id.index()]) {
+            for operand in self.operands(id) {
+                uses[operand.index()] += 1;
+            }
+        }
+        for output in &self.outputs {
+            uses[output.node.index()] += 1;
+        }
+        uses
+    }
+}
+
+fn is_free(term: &Term) -> bool {
+    match term {
+        Term::Var(_) => false,
+        Term::Number(_) | Term::Size(_) => true,
+        Term::Apply(inner) => !inner.1.is_empty() && inner.1.iter().all(is_free),
+    }
+}
+
+/// The values of variables in one run.
+pub type Values = FxHashMap<Name, Tensor>;

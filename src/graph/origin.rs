@@ -1,0 +1,75 @@
+//! Where a value comes from.
+
+use crate::diagnostic::Span;
+use smallvec::SmallVec;
+use std::borrow::Cow;
+
+/// One reason for a value to be there.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// It is written in the source text.
+    Source(Span),
+    /// The chain rule made it for the operator written at `span`.
+    Adjoint {
+        /// The place of the operator.
+        span: Span,
+        /// The name of the operator.
+        rule: Cow<'static, str>,
+        /// Which operand's adjoint it serves; `None` for an operator of one operand.
+        operand: Option<u8>,
+    },
+    /// A law made it from another value.
+    Law(&'static str),
+}
+
+/// The reasons for a value to be there, without repetition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origins(SmallVec<[Origin; 1]>);
+
+/// How many reasons are kept: a law that gathers a long chain would keep one for each link.
+const LIMIT: usize = 16;
+
+impl Origins {
+    /// One reason.
+    pub fn one(origin: Origin) -> Origins {
+        Origins(SmallVec::from_buf([origin]))
+    }
+
+    /// Adds the reasons of `other`.
+    pub fn unite(&mut self, other: &Origins) {
+        for origin in &other.0 {
+            if self.0.len() < LIMIT && !self.0.contains(origin) {
+                self.0.push(origin.clone());
+            }
+        }
+    }
+
+    /// The reasons in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = &Origin> {
+        self.0.iter()
+    }
+
+    /// Whether it is written in the source text.
+    pub fn source(&self) -> Option<Span> {
+        self.0.iter().find_map(|origin| match origin {
+            Origin::Source(span) => Some(*span),
+            _ => None,
+        })
+    }
+
+    /// The place in the source text that it has to do with.
+    pub fn span(&self) -> Option<Span> {
+        self.source().or_else(|| {
+            self.0.iter().find_map(|origin| match origin {
+                Origin::Adjoint { span, .. } => Some(*span),
+                _ => None,
+            })
+        })
+    }
+}
+
+impl From<Origin> for Origins {
+    fn from(origin: Origin) -> Origins {
+        Origins::one(origin)
+    }
+}
