@@ -1,6 +1,7 @@
 //! Everything anyone knows about an operator: its name, shape, value, derivative, cost and form in print.
 
 pub mod align;
+pub mod builtin;
 pub mod elementwise;
 pub mod index;
 pub mod leaf;

@@ -1,0 +1,433 @@
+//! Calls of operators: arguments by the parameters' kinds, and the terms they become.
+
+use super::{Lowerer, Value};
+use crate::diagnostic::{Diagnostic, Span, nearest};
+use crate::graph::NodeId;
+use crate::ops::builtin::{self, AxisRef, Builtin, Kind};
+use crate::ops::elementwise::{Cast, Scalar, Select};
+use crate::ops::special::{Derivative, Mode};
+use crate::ops::{Size, Term, Type};
+use crate::syntax::ast::{Arg, Call, ExprId, ExprKind, UnaryOp};
+use crate::tensor::DType;
+
+impl Lowerer {
+    /// The value of a call.
+    pub(super) fn call(&mut self, call: &Call, span: Span) -> Option<Value> {
+        let name = &*call.callee.text;
+        if let Some((_, mode)) = Mode::NAMES.iter().find(|(word, _)| *word == name) {
+            return self.derivative(*mode, call, span);
+        }
+        if let Some(dtype) = DType::named(name) {
+            return self.cast(dtype, call, span);
+        }
+        if name == "where" {
+            return self.choice(call, span);
+        }
+        let own = self.functions.get(name).is_some_and(|known| known[0].0 == self.unit || known[0].0 == 0);
+        if !own {
+            if let Some(row) = Scalar::ALL.iter().find(|row| row.word() == name) {
+                let args = self.plain(call, row.arity(), span)?;
+                return self.scalar(*row, args, span);
+            }
+            if let Some(builtin) = builtin::find(name) {
+                return self.builtin(builtin, call, span);
+            }
+        }
+        if self.functions.contains_key(name) {
+            return self.inlined(call, span);
+        }
+        let known = builtin::BUILTINS
+            .iter()
+            .map(|builtin| builtin.name)
+            .chain(Scalar::ALL.iter().map(|row| row.word()))
+            .chain(self.functions.keys().map(|name| &**name))
+            .chain(["where", "grad"]);
+        let near = nearest(name, known).map(str::to_string);
+        let mut diagnostic = Diagnostic::error("E0106", call.callee.span, format!("no function is called `{name}`"));
+        if let Some(near) = near {
+            diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+        } else if matches!(self.lookup(name), Some((super::Meaning::Value(_), _))) {
+            diagnostic = diagnostic.help(format!("`{name}` is a value: write `{name} * (...)` for a product"));
+        }
+        self.say(diagnostic);
+        None
+    }
+
+    /// Positional arguments without brackets, as many as asked for.
+    fn plain(&mut self, call: &Call, count: usize, span: Span) -> Option<Vec<(Value, Span)>> {
+        let name = &call.callee.text;
+        if let Some(named) = call.args.iter().find_map(|arg| arg.name.as_ref()) {
+            self.say(Diagnostic::error("E0207", named.span, format!("`{name}` has no argument `{}`", named.text)));
+            return None;
+        }
+        if call.axes.is_some() {
+            self.say(Diagnostic::error("E0207", call.callee.span, format!("`{name}` works on single elements: it takes no axes")));
+            return None;
+        }
+        if call.args.len() != count {
+            let message = format!("`{name}` takes {count} argument{}; here are {}", if count == 1 { "" } else { "s" }, call.args.len());
+            self.say(Diagnostic::error("E0207", self.place(span), message));
+            return None;
+        }
+        self.values(&call.args)
+    }
+
+    pub(super) fn values(&mut self, args: &[Arg]) -> Option<Vec<(Value, Span)>> {
+        let mut values = Vec::new();
+        let mut whole = true;
+        for arg in args {
+            match self.expr(arg.value) {
+                Some(value) => values.push((value, self.span(arg.value))),
+                None => whole = false,
+            }
+        }
+        whole.then_some(values)
+    }
+
+    fn cast(&mut self, dtype: DType, call: &Call, span: Span) -> Option<Value> {
+        let (value, at) = self.plain(call, 1, span)?.remove(0);
+        if let Value::Free(_) = value
+            && dtype != DType::Bool
+        {
+            return Some(Value::Node(self.typed(value, dtype, at)?));
+        }
+        let node = self.typed(value, self.float, at)?;
+        Some(Value::Node(self.insert(Cast { to: dtype }, &[(node, at)], span)?))
+    }
+
+    fn choice(&mut self, call: &Call, span: Span) -> Option<Value> {
+        let mut args = self.plain(call, 3, span)?;
+        let branches = args.split_off(1);
+        let dtype = branches.iter().find_map(|(value, _)| match value {
+            Value::Node(node) => Some(self.model.ty(*node).dtype),
+            _ => None,
+        });
+        let mut nodes = self.nodes(args, DType::Bool)?;
+        nodes.extend(self.nodes(branches, dtype.unwrap_or(self.float))?);
+        let nodes = self.aligned(nodes, "choose between", span)?;
+        Some(Value::Node(self.insert(Select, &nodes, span)?))
+    }
+
+    /// `grad(C, W)` and its kin: a request, derived later. Several variables of `grad` are derived by in turn.
+    fn derivative(&mut self, mode: Mode, call: &Call, span: Span) -> Option<Value> {
+        let fixed = if mode.takes_vector() { 3 } else { 2 };
+        let fits = call.args.len() == fixed || (mode == Mode::Grad && call.args.len() > 2);
+        if !fits || call.axes.is_some() {
+            let example = if mode.takes_vector() { "(y, x, v)" } else { "(y, x)" };
+            let message = format!("`{}` is written `{}{example}`", mode.word(), mode.word());
+            self.say(Diagnostic::error("E0207", self.place(span), message));
+            return None;
+        }
+        let of = self.expr(call.args[0].value);
+        let of_span = self.span(call.args[0].value);
+        let mut of = of.and_then(|value| self.typed(value, self.float, of_span))?;
+        let wrt_count = if mode.takes_vector() { 1 } else { call.args.len() - 1 };
+        for arg in &call.args[1..1 + wrt_count] {
+            let at = self.span(arg.value);
+            let unit = self.unit();
+            let ExprKind::Name(name) = &unit.ast[arg.value].kind else {
+                let message = format!("`{}` is by a variable, named as it is", mode.word());
+                self.say(Diagnostic::error("E0304", self.place(at), message).help("give the expression a name on a line of its own first"));
+                return None;
+            };
+            let x = self.variable(name, at)?;
+            let mut operands = vec![(of, of_span), (x, at)];
+            if mode.takes_vector() {
+                let last = call.args[2].value;
+                let vector = self.expr(last)?;
+                let last_span = self.span(last);
+                let like = if mode == Mode::Vjp { of } else { x };
+                let ty = self.model.ty(like).clone();
+                let node = self.typed(vector, ty.dtype, last_span)?;
+                operands.push((self.fitted(node, &ty, last_span)?, last_span));
+            }
+            of = self.insert(Derivative { mode }, &operands, span)?;
+        }
+        Some(Value::Node(of))
+    }
+
+    fn builtin(&mut self, builtin: &'static Builtin, call: &Call, span: Span) -> Option<Value> {
+        let (axes, keep) = self.brackets(call)?;
+        if (axes.is_some() || keep) && !builtin.axes {
+            self.say(Diagnostic::error("E0207", call.callee.span, format!("`{}` takes no axes in brackets", builtin.name)));
+            return None;
+        }
+        let arguments = self.arguments(builtin, call, span)?;
+        let mut nodes: Vec<(NodeId, Span)> = Vec::new();
+        let mut values = vec![builtin::Value::Absent; builtin.params.len()];
+        let mut waiting: Vec<(usize, Value, Span)> = Vec::new();
+        let mut whole = true;
+        for (place, given) in arguments.into_iter().enumerate() {
+            let (param, kind) = builtin.params[place];
+            match given {
+                Given::Absent => {}
+                Given::Sizes(ids) => {
+                    let sizes: Vec<Option<Size>> = ids.into_iter().map(|id| self.size(id)).collect();
+                    match sizes.into_iter().collect() {
+                        Some(sizes) => values[place] = builtin::Value::Sizes(sizes),
+                        None => whole = false,
+                    }
+                }
+                Given::Several(ids) => {
+                    let mut numbers = Vec::new();
+                    for id in ids {
+                        let at = self.span(id);
+                        match self.expr(id).and_then(|value| self.typed(value, self.float, at)) {
+                            Some(node) => {
+                                numbers.push(nodes.len());
+                                nodes.push((node, at));
+                            }
+                            None => whole = false,
+                        }
+                    }
+                    values[place] = builtin::Value::Tensors(numbers);
+                }
+                Given::One(id) => match self.argument(builtin.name, param, kind, id) {
+                    Some(Argument::Ready(value)) => values[place] = value,
+                    Some(Argument::Tensor(value)) => waiting.push((place, value, self.span(id))),
+                    None => whole = false,
+                },
+            }
+        }
+        if !whole {
+            return None;
+        }
+        let dtype = waiting.iter().find_map(|(_, value, _)| match value {
+            Value::Node(node) => Some(self.model.ty(*node).dtype),
+            _ => None,
+        });
+        for (place, value, at) in waiting {
+            let wanted = if builtin.params[place].0 == "indices" { DType::I64 } else { dtype.unwrap_or(self.float) };
+            let node = self.typed(value, wanted, at)?;
+            values[place] = builtin::Value::Tensor(nodes.len());
+            nodes.push((node, at));
+        }
+        if builtin.name == "clip" {
+            nodes = self.aligned(nodes, "clip", span)?;
+        }
+        if builtin.name == "concat" || builtin.name == "stack" {
+            nodes.is_empty().then(|| {
+                self.say(Diagnostic::error("E0207", self.place(span), format!("`{}` takes a list of values", builtin.name)));
+            });
+            if nodes.is_empty() {
+                return None;
+            }
+        }
+        let types: Vec<Type> = nodes.iter().map(|(node, _)| self.model.ty(*node).clone()).collect();
+        let float = dtype.filter(|dtype| dtype.is_float()).unwrap_or(self.float);
+        let built = (builtin.build)(&builtin::Call {
+            name: builtin.name,
+            types: &types,
+            values: &values,
+            axes: axes.as_deref(),
+            keep,
+            float,
+            dims: &self.model.dims,
+        });
+        let terms = match built {
+            Ok(terms) => terms,
+            Err(misfit) => {
+                self.fail(misfit, &nodes, span);
+                return None;
+            }
+        };
+        let results = self.terms(&terms, &nodes, float, span)?;
+        match <[NodeId; 1]>::try_from(results) {
+            Ok([one]) => Some(Value::Node(one)),
+            Err(several) => Some(Value::Several(several.into_iter().map(Value::Node).collect())),
+        }
+    }
+
+    fn terms(&mut self, terms: &[Term], nodes: &[(NodeId, Span)], dtype: DType, span: Span) -> Option<Vec<NodeId>> {
+        let variables: Vec<NodeId> = nodes.iter().map(|(node, _)| *node).collect();
+        let origins = self.origins(span);
+        let mut results = Vec::new();
+        for term in terms {
+            match self.model.plant(term, &variables, dtype, &origins) {
+                Ok(node) => results.push(node),
+                Err(misfit) => {
+                    self.fail(misfit, nodes, span);
+                    return None;
+                }
+            }
+        }
+        Some(results)
+    }
+
+    /// The axes in brackets, and whether `keep` is among them.
+    pub(super) fn brackets(&mut self, call: &Call) -> Option<(Option<Vec<AxisRef>>, bool)> {
+        let Some(written) = &call.axes else { return Some((None, false)) };
+        let (mut axes, mut keep, mut any) = (Vec::new(), false, false);
+        let unit = self.unit();
+        for &id in written {
+            match &unit.ast[id].kind {
+                ExprKind::Error => return None,
+                ExprKind::Name(name) if &**name == "keep" => keep = true,
+                ExprKind::Name(name) => {
+                    let passed = self.scopes.last().and_then(|scope| scope.axes.clone()).filter(|(own, ..)| own == name);
+                    match passed {
+                        Some((_, passed, kept)) => {
+                            keep |= kept;
+                            any |= passed.is_some();
+                            axes.extend(passed.into_iter().flatten());
+                        }
+                        None => {
+                            any = true;
+                            let size = self.lookup(name).map(|(meaning, _)| meaning.clone());
+                            axes.push(match size {
+                                Some(super::Meaning::Size(Size::Named(actual))) => AxisRef::Name(actual),
+                                Some(super::Meaning::Size(_) | super::Meaning::Value(_)) | None => AxisRef::Name(name.clone()),
+                                Some(super::Meaning::Broken) => return None,
+                            });
+                        }
+                    }
+                }
+                ExprKind::Number(text) => {
+                    any = true;
+                    axes.push(AxisRef::Number(text.parse().unwrap_or(i64::MAX)));
+                }
+                ExprKind::Unary(UnaryOp::Neg, inner) => {
+                    any = true;
+                    let ExprKind::Number(text) = &unit.ast[*inner].kind else { return self.no_axis(id) };
+                    axes.push(AxisRef::Number(text.parse::<i64>().map_or(i64::MIN, |number| -number)));
+                }
+                _ => return self.no_axis(id),
+            }
+        }
+        Some((any.then_some(axes), keep))
+    }
+
+    fn no_axis<T>(&mut self, id: ExprId) -> Option<T> {
+        let at = self.span(id);
+        self.say(Diagnostic::error("E0209", at, "an axis is a name or a number").help("as in `sum[K](x)`, `sum[-1](x)`, `sum[0, keep](x)`"));
+        None
+    }
+
+    /// The written arguments in the order of the parameters.
+    fn arguments(&mut self, builtin: &'static Builtin, call: &Call, span: Span) -> Option<Vec<Given>> {
+        let mut given: Vec<Given> = builtin.params.iter().map(|_| Given::Absent).collect();
+        let mut next = 0;
+        let unit = self.unit();
+        for arg in &call.args {
+            let place = match &arg.name {
+                Some(name) => match builtin.params.iter().position(|(param, _)| *param == &*name.text) {
+                    Some(place) => place,
+                    None => {
+                        let params: Vec<&str> = builtin.params.iter().map(|(param, _)| *param).collect();
+                        let message = format!("`{}` has no argument `{}`", builtin.name, name.text);
+                        self.say(Diagnostic::error("E0207", name.span, message).help(format!("its arguments are {}", params.join(", "))));
+                        return None;
+                    }
+                },
+                None => {
+                    let variadic = next > 0 && matches!(builtin.params[next - 1].1, Kind::Sizes | Kind::Tensors);
+                    let continues = variadic && matches!(given[next - 1], Given::Sizes(_) | Given::Several(_));
+                    if !continues {
+                        next += 1;
+                    }
+                    next - 1
+                }
+            };
+            let Some((_, kind)) = builtin.params.get(place) else {
+                let message = format!("`{}` takes at most {} arguments", builtin.name, builtin.params.len());
+                self.say(Diagnostic::error("E0207", self.place(span), message));
+                return None;
+            };
+            let list = match &unit.ast[arg.value].kind {
+                ExprKind::List(entries) => Some(entries.clone()),
+                _ => None,
+            };
+            let continued = matches!(given[place], Given::Sizes(_) | Given::Several(_));
+            match (kind, &mut given[place], list) {
+                (Kind::Sizes, Given::Absent, Some(entries)) => given[place] = Given::Sizes(entries),
+                (Kind::Sizes, Given::Absent, None) => given[place] = Given::Sizes(vec![arg.value]),
+                (Kind::Sizes, Given::Sizes(ids), None) => ids.push(arg.value),
+                (Kind::Tensors, Given::Absent, Some(entries)) if builtin.name != "einsum" => given[place] = Given::Several(entries),
+                (Kind::Tensors, Given::Absent, _) => given[place] = Given::Several(vec![arg.value]),
+                (Kind::Tensors, Given::Several(ids), _) => ids.push(arg.value),
+                (_, Given::Absent, _) if !continued => given[place] = Given::One(arg.value),
+                _ => {
+                    let message = format!("the argument `{}` is given twice", builtin.params[place].0);
+                    let at = self.span(arg.value);
+                    self.say(Diagnostic::error("E0207", at, message));
+                    return None;
+                }
+            }
+        }
+        let missing = builtin.params.iter().zip(&given).take(builtin.required).find(|(_, given)| matches!(given, Given::Absent));
+        if let Some(((param, _), _)) = missing {
+            let message = format!("`{}` needs its argument `{param}`", builtin.name);
+            self.say(Diagnostic::error("E0207", self.place(span), message).help(format!("{}: {}", builtin.name, builtin.doc)));
+            return None;
+        }
+        Some(given)
+    }
+
+    fn argument(&mut self, function: &str, param: &str, kind: Kind, id: ExprId) -> Option<Argument> {
+        let span = self.span(id);
+        let ready = match kind {
+            Kind::Tensor => return self.expr(id).map(Argument::Tensor),
+            Kind::Size => builtin::Value::Size(self.size(id)?),
+            Kind::Int => match self.size(id)?.known() {
+                Some(value) => builtin::Value::Int(value),
+                None => {
+                    self.say(Diagnostic::error("E0208", span, format!("`{param}` of `{function}` is a whole number")));
+                    return None;
+                }
+            },
+            Kind::Text => match self.expr(id)? {
+                Value::Text(text) => builtin::Value::Text(text.to_string()),
+                _ => {
+                    self.say(Diagnostic::error("E0206", span, format!("`{param}` of `{function}` stands in quotes")));
+                    return None;
+                }
+            },
+            Kind::Flag => {
+                let unit = self.unit();
+                match &unit.ast[id].kind {
+                    ExprKind::Name(name) if &**name == "true" => builtin::Value::Flag(true),
+                    ExprKind::Name(name) if &**name == "false" => builtin::Value::Flag(false),
+                    _ => {
+                        self.say(Diagnostic::error("E0206", span, format!("`{param}` of `{function}` is `true` or `false`")));
+                        return None;
+                    }
+                }
+            }
+            Kind::Pairs => {
+                let unit = self.unit();
+                let mut pairs = Vec::new();
+                let rows = match &unit.ast[id].kind {
+                    ExprKind::List(rows) => rows.clone(),
+                    _ => Vec::new(),
+                };
+                for row in &rows {
+                    if let ExprKind::List(pair) = &unit.ast[*row].kind
+                        && let [low, high] = pair.as_slice()
+                    {
+                        pairs.push((self.size(*low)?, self.size(*high)?));
+                    }
+                }
+                if rows.is_empty() || pairs.len() != rows.len() {
+                    let message = format!("`{param}` of `{function}` is a list of pairs, as in `[[1, 2], [0, 1]]`");
+                    self.say(Diagnostic::error("E0207", span, message));
+                    return None;
+                }
+                builtin::Value::Pairs(pairs)
+            }
+            Kind::Sizes | Kind::Tensors => unreachable!("lists are gathered before"),
+        };
+        Some(Argument::Ready(ready))
+    }
+}
+
+enum Given {
+    Absent,
+    One(ExprId),
+    Sizes(Vec<ExprId>),
+    Several(Vec<ExprId>),
+}
+
+enum Argument {
+    Ready(builtin::Value),
+    Tensor(Value),
+}

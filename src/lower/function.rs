@@ -1,0 +1,264 @@
+//! Functions: their calls are inlined, generic in dimensions, leading axes and float type.
+
+use super::{Lowerer, Meaning, Scope, Value};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::ops::{Name, Size, Type};
+use crate::syntax::ast::{Call, ExprKind, FnParam, Function, ItemKind, TypeExpr};
+use crate::tensor::DType;
+use std::rc::Rc;
+
+/// How deep calls may nest.
+const DEPTH: usize = 64;
+
+impl Lowerer {
+    /// The value of a call of a function of the file or the prelude.
+    pub(super) fn inlined(&mut self, call: &Call, span: Span) -> Option<Value> {
+        let name = &call.callee.text;
+        if self.calls.iter().any(|(active, _)| active == name) || self.calls.len() > DEPTH {
+            let message = format!("`{name}` calls itself");
+            self.say(Diagnostic::error("E0107", call.callee.span, message).help("functions are inlined: write the repetition out"));
+            return None;
+        }
+        if !call.sizes.is_empty() || call.instance.is_some() {
+            let message = format!("`{name}` is a function: it has no sizes behind `;` and no instance name");
+            self.say(Diagnostic::error("E0207", self.place(span), message));
+            return None;
+        }
+        let brackets = self.brackets(call)?;
+        let values = self.values(&call.args)?;
+        let (unit, function) = self.overload(name, &values)?;
+        if call.axes.is_some() && function.axes.is_none() {
+            self.say(Diagnostic::error("E0207", call.callee.span, format!("`{name}` takes no axes in brackets")));
+            return None;
+        }
+        let args = self.assigned(&function, call, values, span)?;
+
+        let (outer_unit, outer_float) = (self.unit, self.float);
+        let mut scope = Scope::default();
+        if let Some(axes) = &function.axes {
+            let default = (&*axes.text == "axis").then(|| vec![crate::ops::builtin::AxisRef::Number(-1)]);
+            scope.axes = Some((axes.text.clone(), brackets.0.or(default), brackets.1));
+        }
+        self.scopes.push(scope);
+        self.calls.push((name.clone(), span));
+        self.unit = unit;
+        let result = self.body(&function, args, span);
+        self.unit = outer_unit;
+        self.float = outer_float;
+        self.calls.pop();
+        self.scopes.pop();
+        result
+    }
+
+    /// The function of that name whose parameters have the element types of the arguments; the first where none fits.
+    fn overload(&self, name: &Name, values: &[(Value, Span)]) -> Option<(usize, Rc<Function>)> {
+        let known = self.functions.get(name)?;
+        let fits = |function: &Function| {
+            function.params.iter().zip(values).all(|(param, (value, _))| {
+                let (Some(ty), Value::Node(node)) = (&param.ty, value) else { return true };
+                let dtype = self.model.ty(*node).dtype;
+                match &*ty.dtype.text {
+                    "float" => dtype.is_float(),
+                    named => DType::named(named) == Some(dtype),
+                }
+            })
+        };
+        known.iter().find(|(_, function)| fits(function)).or(known.first()).cloned()
+    }
+
+    /// The arguments in the order of the parameters; `None` where the default is meant.
+    #[allow(clippy::type_complexity)]
+    fn assigned(
+        &mut self,
+        function: &Function,
+        call: &Call,
+        values: Vec<(Value, Span)>,
+        span: Span,
+    ) -> Option<Vec<Option<(Value, Span)>>> {
+        let name = &function.name.text;
+        let mut args: Vec<Option<(Value, Span)>> = vec![None; function.params.len()];
+        let mut next = 0;
+        for (arg, value) in call.args.iter().zip(values) {
+            let place = match &arg.name {
+                Some(ident) => function.params.iter().position(|param| param.name.text == ident.text),
+                None => {
+                    next += 1;
+                    Some(next - 1).filter(|place| *place < function.params.len())
+                }
+            };
+            match (place, &arg.name) {
+                (Some(place), _) if args[place].is_none() => args[place] = Some(value),
+                (Some(place), _) => {
+                    let message = format!("the argument `{}` is given twice", function.params[place].name.text);
+                    self.say(Diagnostic::error("E0207", self.place(value.1), message));
+                    return None;
+                }
+                (None, Some(ident)) => {
+                    self.say(Diagnostic::error("E0207", ident.span, format!("`{name}` has no argument `{}`", ident.text)));
+                    return None;
+                }
+                (None, None) => {
+                    let message = format!("`{name}` takes {} arguments; here are {}", function.params.len(), call.args.len());
+                    self.say(Diagnostic::error("E0207", self.place(span), message));
+                    return None;
+                }
+            }
+        }
+        let missing = function.params.iter().zip(&args).find(|(param, arg)| arg.is_none() && param.default.is_none());
+        if let Some((param, _)) = missing {
+            self.say(Diagnostic::error("E0207", self.place(span), format!("`{name}` needs its argument `{}`", param.name.text)));
+            return None;
+        }
+        Some(args)
+    }
+
+    fn body(&mut self, function: &Function, args: Vec<Option<(Value, Span)>>, span: Span) -> Option<Value> {
+        let float = function.params.iter().zip(&args).find_map(|(param, arg)| match (&param.ty, arg) {
+            (Some(ty), Some((Value::Node(node), _))) if &*ty.dtype.text == "float" => {
+                Some(self.model.ty(*node).dtype).filter(|dtype| dtype.is_float())
+            }
+            _ => None,
+        });
+        self.float = float.unwrap_or(self.float);
+        for (param, arg) in function.params.iter().zip(args) {
+            let (value, at) = match arg {
+                Some(given) => given,
+                None => (self.expr(param.default?)?, span),
+            };
+            let value = self.matched(function, param, value, at)?;
+            self.define(&param.name.text, param.name.span, Meaning::Value(value));
+        }
+        for item in &function.body.items {
+            match &item.kind {
+                ItemKind::Binding(idents, value) => self.binding(idents, *value),
+                ItemKind::Const(ident, None, value) => self.binding(std::slice::from_ref(ident), *value),
+                ItemKind::Error => return None,
+                _ => {
+                    let message = "the body of a function holds bindings and ends in `return`";
+                    self.say(Diagnostic::error("E0107", item.span, message));
+                    return None;
+                }
+            }
+        }
+        let mut results = Vec::new();
+        for (place, &id) in function.body.results.iter().enumerate() {
+            let value = self.expr(id)?;
+            let at = self.span(id);
+            if let Some(ty) = function.results.get(place) {
+                self.promised(function, ty, &value, at)?;
+            }
+            results.push(value);
+        }
+        match <[Value; 1]>::try_from(results) {
+            Ok([one]) => Some(one),
+            Err(several) => Some(Value::Several(several)),
+        }
+    }
+
+    /// The argument as the parameter's type has it; dimensions that are new are bound by it.
+    fn matched(&mut self, function: &Function, param: &FnParam, value: Value, at: Span) -> Option<Value> {
+        let Some(ty) = &param.ty else { return Some(value) };
+        let scalar = ty.axes.is_none() && !ty.leading;
+        if scalar && matches!(value, Value::Free(_)) {
+            return Some(value);
+        }
+        let dtype = match &*ty.dtype.text {
+            "float" => self.float,
+            named => DType::named(named).unwrap_or(self.float),
+        };
+        let node = self.typed(value, dtype, at)?;
+        let found = self.model.ty(node).clone();
+        if found.dtype != dtype {
+            let message = format!("`{}` of `{}` is {dtype}; this is {found}", param.name.text, function.name.text);
+            self.say(Diagnostic::error("E0206", self.place(at), message).help("cast it, as in `f32(x)`"));
+            return None;
+        }
+        if !self.unify(ty, &found) {
+            let wanted = written(&self.units[self.unit].text, ty);
+            let message = format!("`{}` of `{}` is {wanted}; this is {found}", param.name.text, function.name.text);
+            let mut diagnostic = Diagnostic::error("E0201", self.place(at), message);
+            if ty.span.file == 0 {
+                diagnostic = diagnostic.label(ty.span, "the parameter is declared here");
+            }
+            self.say(diagnostic);
+            return None;
+        }
+        Some(Value::Node(node))
+    }
+
+    /// Whether a type fits what is written; names of dimensions that are not known yet are bound.
+    fn unify(&mut self, ty: &TypeExpr, found: &Type) -> bool {
+        let axes = ty.axes.as_deref().unwrap_or(&[]);
+        let Some(leading) = found.rank().checked_sub(axes.len()) else { return false };
+        if !ty.leading && leading > 0 {
+            return false;
+        }
+        if ty.leading {
+            let lead: Vec<Size> = found.shape[..leading].to_vec();
+            let scope = self.scopes.last_mut().expect("the function's scope");
+            match &scope.leading {
+                None => scope.leading = Some(lead),
+                Some(known) if known.len() == lead.len() => {
+                    let known = known.clone();
+                    if !known.iter().zip(&lead).all(|(a, b)| self.model.dims.equal(a, b)) {
+                        return false;
+                    }
+                }
+                Some(_) => return false,
+            }
+        }
+        let unit = self.unit();
+        for (&axis, size) in axes.iter().zip(&found.shape[leading..]) {
+            let known = match &unit.ast[axis].kind {
+                ExprKind::Name(name) => {
+                    let own = self.scopes.last().and_then(|scope| scope.names.get(name)).map(|(meaning, _)| meaning.clone());
+                    match own {
+                        Some(Meaning::Size(known)) => known,
+                        Some(_) => return false,
+                        None => {
+                            let span = self.span(axis);
+                            let scope = self.scopes.last_mut().expect("the function's scope");
+                            scope.names.insert(name.clone(), (Meaning::Size(size.clone()), span));
+                            continue;
+                        }
+                    }
+                }
+                _ => match self.size(axis) {
+                    Some(known) => known,
+                    None => return false,
+                },
+            };
+            if self.model.dims.agree(&known, size).is_none() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Checks a result against the type that the function promises.
+    fn promised(&mut self, function: &Function, ty: &TypeExpr, value: &Value, at: Span) -> Option<()> {
+        let Value::Node(node) = value else { return Some(()) };
+        let found = self.model.ty(*node).clone();
+        let dtype = match &*ty.dtype.text {
+            "float" => found.dtype.is_float(),
+            named => DType::named(named) == Some(found.dtype),
+        };
+        // A function that takes axes has results whose rank depends on them.
+        let any = function.axes.is_some() && ty.axes.is_none();
+        if dtype && (any || self.unify(ty, &found)) {
+            return Some(());
+        }
+        let wanted = written(&self.units[self.unit].text, ty);
+        let message = format!("`{}` promises {wanted}; this is {found}", function.name.text);
+        let mut diagnostic = Diagnostic::error("E0201", self.place(at), message);
+        if ty.span.file == 0 {
+            diagnostic = diagnostic.label(ty.span, "promised here");
+        }
+        self.say(diagnostic);
+        None
+    }
+}
+
+fn written(text: &str, ty: &TypeExpr) -> String {
+    text.get(ty.span.range()).unwrap_or("another type").to_string()
+}

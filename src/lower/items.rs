@@ -1,0 +1,506 @@
+//! Statements.
+
+use super::{Lowerer, Meaning, Value};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::graph::{Draw, Init, Kind, NodeId, Output, Range, Request, Role, Variable};
+use crate::ops::special::Barrier;
+use crate::ops::{Name, Number, Size, Term, Type, leaf};
+use crate::syntax::ast::{self, Declaration, ExprId, ExprKind, Ident, Item, ItemKind, OutputKind, TypeExpr};
+use crate::tensor::DType;
+use std::rc::Rc;
+use std::sync::Arc;
+
+impl Lowerer {
+    /// Lowers every statement of the model.
+    pub(super) fn items(&mut self) {
+        self.collect_functions(1);
+        self.collect_functions(0);
+        let unit = self.unit();
+        self.float = first_float(&unit.ast.items);
+        for item in &unit.ast.items {
+            self.announce(item);
+        }
+        self.collect_barriers();
+        for item in &unit.ast.items {
+            self.item(item);
+        }
+    }
+
+    fn collect_functions(&mut self, unit: usize) {
+        let source = self.units[unit].clone();
+        for item in &source.ast.items {
+            let ItemKind::Fn(function) = &item.kind else { continue };
+            let name = function.name.text.clone();
+            let known = self.functions.get(&name).map(|known| known[0].0);
+            if unit == 0 && crate::ops::builtin::find(&name).is_some() || super::RESERVED.contains(&&*name) {
+                let message = format!("`{name}` is a name of the language and cannot be given to a function");
+                self.say(Diagnostic::error("E0105", function.name.span, message).help("choose another name"));
+                continue;
+            }
+            match known {
+                Some(0) => {
+                    let earlier = self.functions[&name][0].1.name.span;
+                    let message = format!("`{name}` is defined twice");
+                    self.say(Diagnostic::error("E0102", function.name.span, message).label(earlier, "first defined here"));
+                    continue;
+                }
+                Some(_) if unit == 0 => {
+                    self.functions.remove(&name);
+                }
+                _ => {}
+            }
+            self.functions.entry(name).or_default().push((unit, Rc::new((**function).clone())));
+        }
+    }
+
+    /// Notes what an item will define, so that an early use can say where.
+    fn announce(&mut self, item: &Item) {
+        let mut note = |ident: &Ident| {
+            self.later.entry(ident.text.clone()).or_insert(ident.span);
+        };
+        match &item.kind {
+            ItemKind::Dim(dims) => dims.iter().for_each(|(ident, _)| note(ident)),
+            ItemKind::Input(d) | ItemKind::Param(d) | ItemKind::State(d) => d.names.iter().for_each(note),
+            ItemKind::Const(ident, ..) => note(ident),
+            ItemKind::Binding(idents, _) => idents.iter().for_each(note),
+            ItemKind::Output(_, ident, Some(_)) => note(ident),
+            _ => {}
+        }
+    }
+
+    /// Every name that stands second in a derivative, or in a `grad` request.
+    fn collect_barriers(&mut self) {
+        let unit = self.unit();
+        for expr in &unit.ast.exprs {
+            if let ExprKind::Call(call) = &expr.kind
+                && crate::ops::special::Mode::NAMES.iter().any(|(name, _)| *name == &*call.callee.text)
+            {
+                for arg in call.args.iter().skip(1) {
+                    if let ExprKind::Name(name) = &unit.ast[arg.value].kind {
+                        self.barriers.insert(name.clone());
+                    }
+                }
+            }
+        }
+        for item in &unit.ast.items {
+            if let ItemKind::Grad(_, wrt) = &item.kind {
+                self.barriers.extend(wrt.iter().map(|ident| ident.text.clone()));
+            }
+        }
+    }
+
+    fn item(&mut self, item: &Item) {
+        match &item.kind {
+            ItemKind::Error | ItemKind::Fn(_) => {}
+            ItemKind::Dim(dims) => dims.iter().for_each(|(ident, size)| self.dim(ident, *size)),
+            ItemKind::Input(declaration) => self.declaration(declaration, Role::Input),
+            ItemKind::Param(declaration) => self.declaration(declaration, Role::Param),
+            ItemKind::Const(ident, ty, value) => self.constant(ident, ty.as_ref(), *value),
+            ItemKind::Binding(idents, value) => self.binding(idents, *value),
+            ItemKind::Output(kind, ident, value) => self.output(*kind, ident, *value),
+            ItemKind::Grad(of, wrt) => self.request(of, wrt),
+            ItemKind::State(_) => self.absent("state", item.span),
+            ItemKind::Update(..) => self.absent("update", item.span),
+            ItemKind::Layer(_) => self.absent("layer", item.span),
+            ItemKind::Expect(..) => self.absent("expect", item.span),
+            ItemKind::Use(..) => self.absent("use", item.span),
+            ItemKind::Train(_) => self.absent("train", item.span),
+        }
+    }
+
+    /// A construct of the language that this version of the compiler does not take.
+    pub(super) fn absent(&mut self, what: &str, span: Span) {
+        let first = Span { end: span.start + what.len() as u32, ..span };
+        let message = format!("this version of pullback does not compile `{what}` yet");
+        self.say(Diagnostic::error("E0108", first, message));
+    }
+
+    fn dim(&mut self, ident: &Ident, size: Option<ExprId>) {
+        let value = match size {
+            None => None,
+            Some(id) => match self.size(id) {
+                Some(size) => Some(size),
+                None => return self.define(&ident.text, ident.span, Meaning::Broken),
+            },
+        };
+        if value.as_ref().and_then(Size::known).is_some_and(|value| value < 0) {
+            let at = size.map_or(ident.span, |id| self.span(id));
+            self.say(Diagnostic::error("E0208", at, format!("the dimension `{}` is below 0", ident.text)));
+        }
+        self.define(&ident.text, ident.span, Meaning::Size(Size::Named(ident.text.clone())));
+        self.model.dims.declare(ident.text.clone(), value);
+    }
+
+    fn declaration(&mut self, declaration: &Declaration, role: Role) {
+        let ty = self.type_of(&declaration.ty);
+        let spans: Vec<Span> = declaration.ty.axes.iter().flatten().map(|id| self.span(*id)).collect();
+        let range = declaration.range.as_ref().and_then(|range| self.range(range));
+        for ident in &declaration.names {
+            let Some(ty) = &ty else {
+                self.define(&ident.text, ident.span, Meaning::Broken);
+                continue;
+            };
+            let origins = self.origins(ident.span);
+            let variable = leaf::Variable { name: ident.text.clone(), ty: Arc::new(ty.clone()) };
+            let node = self.model.insert(variable, &[], &origins).expect("a variable has no operands");
+            let before = self.diagnostics.len();
+            self.define(&ident.text, ident.span, Meaning::Value(Value::Node(node)));
+            if self.diagnostics.len() > before {
+                continue;
+            }
+            let init = declaration.init.as_ref().and_then(|init| self.init(init, ty));
+            self.axes.insert(ident.text.clone(), spans.clone());
+            self.model.variables.insert(
+                ident.text.clone(),
+                Variable {
+                    node,
+                    role,
+                    init,
+                    frozen: declaration.frozen,
+                    symmetric: declaration.symmetric,
+                    range: range.clone(),
+                    span: ident.span,
+                },
+            );
+        }
+    }
+
+    fn range(&mut self, range: &ast::Range) -> Option<Range> {
+        let low = self.bound(range.low)?;
+        let high = self.bound(range.high)?;
+        Some(Range { low: (low.0, low.1, range.low_closed), high: (high.0, high.1, range.high_closed) })
+    }
+
+    fn bound(&mut self, id: ExprId) -> Option<(Size, Option<Number>)> {
+        let span = self.span(id);
+        match self.expr(id)? {
+            Value::Free(term) => match self.model.plant(&term, &[], DType::F64, &Default::default()) {
+                Ok(node) => match self.model.constant(node) {
+                    Some(number) => Some((Size::Known(0), Some(number))),
+                    None => Some((self.size(id)?, None)),
+                },
+                Err(misfit) => {
+                    self.misfit(misfit, span, &[]);
+                    None
+                }
+            },
+            _ => {
+                self.say(Diagnostic::error("E0208", span, "the end of a range is a number or a dimension"));
+                None
+            }
+        }
+    }
+
+    fn init(&mut self, init: &ast::Init, ty: &Type) -> Option<Init> {
+        match init {
+            ast::Init::Value(id) => {
+                let span = self.span(*id);
+                let value = self.expr(*id)?;
+                let node = self.typed(value, ty.dtype, span)?;
+                let node = self.fitted(node, ty, span)?;
+                if self.depends_on_variable(node) {
+                    let message = "a parameter starts from constants, not from other values";
+                    self.say(Diagnostic::error("E0109", span, message).help("write a number, an array or `~ glorot()`"));
+                    return None;
+                }
+                Some(Init::Value(node))
+            }
+            ast::Init::Random(id) => self.draw(*id, ty),
+        }
+    }
+
+    fn depends_on_variable(&self, node: NodeId) -> bool {
+        let mut seen = rustc_hash::FxHashSet::default();
+        let mut waiting = vec![node];
+        while let Some(id) = waiting.pop() {
+            if matches!(self.model.op(id), crate::ops::Op::Variable(_)) {
+                return true;
+            }
+            waiting.extend(self.model.operands(id).into_iter().filter(|operand| seen.insert(*operand)));
+        }
+        false
+    }
+
+    /// The node in the shape of `ty`: a scalar fills it.
+    pub(super) fn fitted(&mut self, node: NodeId, ty: &Type, span: Span) -> Option<NodeId> {
+        let found = self.model.ty(node).clone();
+        let same = found.rank() == ty.rank()
+            && found.shape.iter().zip(&ty.shape).all(|(a, b)| self.model.dims.equal(a, b))
+            && found.dtype == ty.dtype;
+        if same {
+            return Some(node);
+        }
+        if found.rank() == 0 && found.dtype == ty.dtype {
+            let axes: Vec<usize> = (0..ty.rank()).collect();
+            let term = crate::ops::term::spread(Term::Var(0), &ty.shape, &axes);
+            let origins = self.origins(span);
+            return self.model.plant(&term, &[node], ty.dtype, &origins).ok();
+        }
+        let code = if found.dtype == ty.dtype { "E0201" } else { "E0206" };
+        self.say(Diagnostic::error(code, self.place(span), format!("the declared type is {ty}; this is {found}")));
+        None
+    }
+
+    fn draw(&mut self, id: ExprId, ty: &Type) -> Option<Init> {
+        let unit = self.unit();
+        let span = self.span(id);
+        let ExprKind::Call(call) = &unit.ast[id].kind else {
+            let message = "after `~` stands a distribution";
+            self.say(Diagnostic::error("E0110", span, message).help(DISTRIBUTIONS));
+            return None;
+        };
+        if !ty.dtype.is_float() {
+            self.say(Diagnostic::error("E0206", span, format!("a parameter of {} is not drawn", ty.dtype)));
+            return None;
+        }
+        let mut numbers: Vec<Number> = Vec::new();
+        for arg in &call.args {
+            let known = match (&*call.callee.text, arg.name.as_ref().map(|name| &*name.text)) {
+                (_, None) | ("normal", Some("std")) => true,
+                ("uniform", Some("low" | "high")) => true,
+                _ => false,
+            };
+            let number = self.bound(arg.value)?.1;
+            match number {
+                Some(number) if known => numbers.push(number),
+                _ => {
+                    let at = self.span(arg.value);
+                    self.say(Diagnostic::error("E0110", at, format!("`{}` does not take this", call.callee.text)).help(DISTRIBUTIONS));
+                    return None;
+                }
+            }
+        }
+        let draw = match (&*call.callee.text, numbers.as_slice()) {
+            ("glorot", []) => Draw::Glorot,
+            ("he", []) => Draw::He,
+            ("normal", []) => Draw::Normal(Number::ONE),
+            ("normal", [std]) => Draw::Normal(*std),
+            ("uniform", []) => Draw::Uniform(Number::ZERO, Number::ONE),
+            ("uniform", [low, high]) => Draw::Uniform(*low, *high),
+            ("zeros", []) => Draw::Uniform(Number::ZERO, Number::ZERO),
+            ("ones", []) => Draw::Uniform(Number::ONE, Number::ONE),
+            _ => {
+                let message = format!("no distribution is written `{}` with {} arguments", call.callee.text, numbers.len());
+                self.say(Diagnostic::error("E0110", span, message).help(DISTRIBUTIONS));
+                return None;
+            }
+        };
+        Some(Init::Random(draw))
+    }
+
+    fn constant(&mut self, ident: &Ident, ty: Option<&TypeExpr>, value: ExprId) {
+        let span = self.span(value);
+        let meaning = (|| {
+            let lowered = self.expr(value)?;
+            let Some(ty) = ty else { return Some(Meaning::Value(self.settled(lowered, span)?)) };
+            let ty = self.type_of(ty)?;
+            let node = self.typed(lowered, ty.dtype, span)?;
+            Some(Meaning::Value(Value::Node(self.fitted(node, &ty, span)?)))
+        })();
+        if let Some(Meaning::Value(Value::Node(node))) = &meaning {
+            self.model.names.insert(ident.text.clone(), *node);
+        }
+        self.define(&ident.text, ident.span, meaning.unwrap_or(Meaning::Broken));
+    }
+
+    /// A list becomes an array; all else stays.
+    fn settled(&mut self, value: Value, span: Span) -> Option<Value> {
+        match value {
+            Value::List(_) => Some(Value::Node(self.typed(value, self.float, span)?)),
+            other => Some(other),
+        }
+    }
+
+    /// `name = expr`, `(a, b) = expr`.
+    pub(super) fn binding(&mut self, idents: &[Ident], value: ExprId) {
+        let span = self.span(value);
+        let name = &idents[0].text;
+        self.calls.push((format!("={name}").into(), span));
+        let lowered = self.expr(value).and_then(|value| self.settled(value, span));
+        self.calls.pop();
+        let values = match (lowered, idents) {
+            (None, _) => vec![None; idents.len()],
+            (Some(Value::Several(values)), idents) if values.len() == idents.len() && idents.len() > 1 => {
+                values.into_iter().map(Some).collect()
+            }
+            (Some(Value::Several(values)), idents) => {
+                let message = format!("{} results for {} names", values.len(), idents.len());
+                self.say(Diagnostic::error("E0207", span, message).help("write as many names as there are results: `(a, b) = ...`"));
+                vec![None; idents.len()]
+            }
+            (Some(value), [_]) => vec![Some(value)],
+            (Some(_), idents) => {
+                let message = format!("one result for {} names", idents.len());
+                self.say(Diagnostic::error("E0207", span, message));
+                vec![None; idents.len()]
+            }
+        };
+        for (ident, value) in idents.iter().zip(values) {
+            self.bind(ident, value);
+        }
+    }
+
+    fn bind(&mut self, ident: &Ident, value: Option<Value>) {
+        let Some(mut value) = value else { return self.define(&ident.text, ident.span, Meaning::Broken) };
+        if self.scopes.len() > 1 {
+            return self.define(&ident.text, ident.span, Meaning::Value(value));
+        }
+        if self.barriers.contains(&ident.text) {
+            let Some(node) = self.typed(value, self.float, ident.span) else { return };
+            let origins = self.origins(ident.span);
+            let barrier = Barrier { name: ident.text.clone() };
+            value = Value::Node(self.model.insert(barrier, &[node], &origins).expect("a barrier takes anything"));
+        }
+        if let Value::Node(node) = value {
+            self.model.names.insert(ident.text.clone(), node);
+        }
+        self.define(&ident.text, ident.span, Meaning::Value(value));
+    }
+
+    fn output(&mut self, kind: OutputKind, ident: &Ident, value: Option<ExprId>) {
+        if let Some(value) = value {
+            self.binding(std::slice::from_ref(ident), value);
+        }
+        let Some(value) = self.name(&ident.text, ident.span) else { return };
+        let Some(node) = self.typed(value, self.float, ident.span) else { return };
+        let kind = match kind {
+            OutputKind::Loss => Kind::Loss,
+            OutputKind::Output => Kind::Output,
+            OutputKind::Metric => Kind::Metric,
+        };
+        let ty = self.model.ty(node).clone();
+        if kind == Kind::Loss && (ty.rank() > 0 || !ty.dtype.is_float()) {
+            let message = format!("a loss is one float; `{}` is {ty}", ident.text);
+            self.say(Diagnostic::error("E0301", ident.span, message).help("sum it or take its mean: `mean(...)`"));
+            return;
+        }
+        if self.model.named(&ident.text) != Some(node) {
+            self.model.names.insert(ident.text.clone(), node);
+        }
+        let name = ident.text.clone();
+        if self.model.outputs.iter().any(|output| output.name == name) {
+            let message = format!("`{name}` is given out twice");
+            self.say(Diagnostic::error("E0102", ident.span, message));
+            return;
+        }
+        self.model.outputs.push(Output { kind, name, node });
+    }
+
+    fn request(&mut self, of: &Ident, wrt: &[Ident]) {
+        let mut known = self.name(&of.text, of.span).is_some();
+        for ident in wrt {
+            known &= self.variable(&ident.text, ident.span).is_some();
+        }
+        if !known {
+            return;
+        }
+        let node = self.model.named(&of.text);
+        if let Some(ty) = node.map(|node| self.model.ty(node).clone())
+            && (ty.rank() > 0 || !ty.dtype.is_float())
+        {
+            let message = format!("the gradient is of one float; `{}` is {ty}", of.text);
+            self.say(Diagnostic::error("E0301", of.span, message).help("sum it, or take its mean, before asking for the gradient"));
+            return;
+        }
+        let wrt = wrt.iter().map(|ident| ident.text.clone()).collect();
+        self.model.requests.push(Request { of: of.text.clone(), wrt });
+    }
+
+    /// The node of a name that a derivative is taken by.
+    pub(super) fn variable(&mut self, name: &Name, span: Span) -> Option<NodeId> {
+        match self.name(name, span)? {
+            Value::Node(node) if self.model.ty(node).dtype.is_float() => Some(node),
+            Value::Node(node) => {
+                let message = format!("no derivative by `{name}`, which is {}", self.model.ty(node));
+                self.say(Diagnostic::error("E0302", span, message).help("derivatives are taken by floats"));
+                None
+            }
+            _ => {
+                let message = format!("no derivative by `{name}`, which is no tensor");
+                self.say(Diagnostic::error("E0304", span, message).help("name a parameter, an input or a binding"));
+                None
+            }
+        }
+    }
+
+    /// The type that is written, sizes and all.
+    pub(super) fn type_of(&mut self, ty: &TypeExpr) -> Option<Type> {
+        let dtype = match &*ty.dtype.text {
+            "float" => self.float,
+            name => match DType::named(name) {
+                Some(dtype) => dtype,
+                None => {
+                    let message = format!("`{name}` is no element type");
+                    self.say(Diagnostic::error("E0206", ty.dtype.span, message).help("the element types are f32 f64 i32 i64 bool"));
+                    return None;
+                }
+            },
+        };
+        let mut shape = Vec::new();
+        if ty.leading {
+            match self.scopes.last().and_then(|scope| scope.leading.clone()) {
+                Some(leading) => shape.extend(leading),
+                None => {
+                    self.say(Diagnostic::error("E0208", ty.span, "`..` stands only in the types of functions"));
+                    return None;
+                }
+            }
+        }
+        for &axis in ty.axes.iter().flatten() {
+            shape.push(self.size(axis)?);
+        }
+        Some(Type::new(dtype, shape))
+    }
+
+    /// What is probably not meant.
+    pub(super) fn lints(&mut self) {
+        let live_from_outputs = {
+            let mut live = vec![false; self.model.len()];
+            for output in &self.model.outputs {
+                live[output.node.index()] = true;
+            }
+            for request in &self.model.requests {
+                if let Some(node) = self.model.named(&request.of) {
+                    live[node.index()] = true;
+                }
+            }
+            for id in self.model.nodes().rev() {
+                if live[id.index()] {
+                    for operand in self.model.operands(id) {
+                        live[operand.index()] = true;
+                    }
+                }
+            }
+            live
+        };
+        if self.model.outputs.is_empty() {
+            return;
+        }
+        let unused: Vec<(Role, Name, Span)> = self
+            .model
+            .variables
+            .iter()
+            .filter(|(_, variable)| !live_from_outputs[variable.node.index()])
+            .map(|(name, variable)| (variable.role, name.clone(), variable.span))
+            .collect();
+        for (role, name, span) in unused {
+            let what = if role == Role::Input { "input" } else { "parameter" };
+            let message = format!("the {what} `{name}` reaches no result");
+            let code = if role == Role::Input { "W0501" } else { "W0502" };
+            self.say(Diagnostic::warning(code, span, message).help("use it, or remove its line"));
+        }
+    }
+}
+
+const DISTRIBUTIONS: &str = "write `glorot()`, `he()`, `normal(std = 0.1)`, `uniform(-1, 1)`, `zeros()` or `ones()`";
+
+fn first_float(items: &[Item]) -> DType {
+    let declared = items.iter().find_map(|item| match &item.kind {
+        ItemKind::Input(d) | ItemKind::Param(d) | ItemKind::State(d) => {
+            DType::named(&d.ty.dtype.text).filter(|dtype| dtype.is_float())
+        }
+        _ => None,
+    });
+    declared.unwrap_or(DType::F32)
+}
+
