@@ -1,0 +1,1 @@
+//! The command line: arguments, files, terminal; the only room that reads and writes.
