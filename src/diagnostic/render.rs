@@ -120,7 +120,10 @@ fn snippet<'a>(
 fn cut(span: Span, text: &str) -> (usize, usize) {
     let shown =
         text.strip_suffix('\n').map_or(text, |rest| rest.strip_suffix('\r').unwrap_or(rest));
-    let within = |byte: usize| shown.floor_char_boundary(byte.min(shown.len()));
+    let within = |byte: usize| {
+        let nearest = (0..=byte.min(shown.len())).rev().find(|&at| shown.is_char_boundary(at));
+        nearest.unwrap_or(0)
+    };
     let start = within(span.start as usize);
     let end = within(span.end as usize).max(start);
     (start, start + shown[start..end].trim_end_matches(['\r', '\n']).len())
