@@ -50,8 +50,6 @@ fn bounded(path: &Path, length: usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
     #[test]
     fn damaged(
         which in 0usize..7,

@@ -52,5 +52,5 @@ fn what_is_missing() {
     let complaints = cases.map(|(text, columns)| select(text, columns).expect_err(text) + "\n");
     insta::assert_snapshot!(complaints.concat());
     let (_folder, path) = file("t.csv", b"a,b\n1,\xff\n");
-    insta::assert_snapshot!(complaint(read_table(&path), &path), @"t.csv: line 2: field 2 is not UTF-8");
+    insta::assert_snapshot!(complaint(read_table(&path), &path), @"t.csv: row 1 below the header: field 2 is not UTF-8");
 }
