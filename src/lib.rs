@@ -1,4 +1,5 @@
 //! pullback
+pub mod cli;
 pub mod diagnostic;
 pub mod autodiff;
 pub mod graph;

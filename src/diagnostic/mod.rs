@@ -1,6 +1,10 @@
 //! What is said about a source text, as data: spans, labels and diagnostics.
 
+mod render;
+
 use std::ops::Range;
+
+pub use render::{Style, json, render};
 
 /// A place in a source text: bytes `start..end` of file number `file` (0 is the file asked for).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

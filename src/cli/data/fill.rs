@@ -1,0 +1,81 @@
+//! Tensors that need no data: one number everywhere, or random numbers.
+
+use ndarray::{ArrayD, IxDyn};
+
+use super::Target;
+use super::error::ValueError;
+use super::inline::{Inline, Literal, inline_to_tensor};
+use crate::tensor::{DType, Tensor};
+
+/// The number everywhere.
+pub fn full(literal: &Literal, target: &Target) -> Result<Tensor, ValueError> {
+    let shape = shape(target, "full")?;
+    let one = Inline { shape: Vec::new(), elements: vec![literal.clone()] };
+    let wide = match (target.dtype, literal) {
+        (DType::Bool, Literal::Int(value @ (0 | 1))) => Tensor::scalar(DType::Bool, *value as f64),
+        _ => inline_to_tensor(&one, target.dtype)?,
+    };
+    Ok(match wide {
+        Tensor::Bool(a) => ArrayD::from_elem(IxDyn(shape), a[IxDyn(&[])]).into(),
+        Tensor::I32(a) => ArrayD::from_elem(IxDyn(shape), a[IxDyn(&[])]).into(),
+        Tensor::I64(a) => ArrayD::from_elem(IxDyn(shape), a[IxDyn(&[])]).into(),
+        Tensor::F32(a) => ArrayD::from_elem(IxDyn(shape), a[IxDyn(&[])]).into(),
+        Tensor::F64(a) => ArrayD::from_elem(IxDyn(shape), a[IxDyn(&[])]).into(),
+    })
+}
+
+/// Independent normal numbers with mean 0 and variance 1. Seed, name and position make the number, nothing else.
+pub fn randn(target: &Target) -> Result<Tensor, ValueError> {
+    random(target, "randn", |first, second| {
+        (-2.0 * libm::log(1.0 - first)).sqrt() * libm::cos(std::f64::consts::TAU * second)
+    })
+}
+
+/// Independent numbers uniform in `[low, high)`, or all `low` where the bounds are equal; keyed as `randn`.
+pub fn uniform(low: f64, high: f64, target: &Target) -> Result<Tensor, ValueError> {
+    random(target, "uniform", |first, _| {
+        let value = low * (1.0 - first) + high * first;
+        if value < high { value } else { low }
+    })
+}
+
+/// Numbers each made from two that are uniform in `[0, 1)`.
+fn random(
+    target: &Target,
+    word: &'static str,
+    make: impl Fn(f64, f64) -> f64,
+) -> Result<Tensor, ValueError> {
+    let (name, dtype) = (target.name.to_string(), target.dtype);
+    if !dtype.is_float() {
+        return Err(ValueError::Float { word, name, dtype });
+    }
+    let shape = shape(target, word)?;
+    let key = target.name.bytes().fold(mix(target.seed), |key, byte| mix(key ^ u64::from(byte)));
+    let unit = |counter: u64| (mix(key ^ mix(counter)) >> 11) as f64 / (1u64 << 53) as f64;
+    let count = shape.iter().product::<usize>() as u64;
+    let values = (0..count).map(|index| make(unit(2 * index), unit(2 * index + 1))).collect();
+    Ok(Tensor::from_f64(dtype, shape, values))
+}
+
+/// The shape to fill, if it is known and memory could hold it.
+fn shape<'a>(target: &Target<'a>, word: &'static str) -> Result<&'a [usize], ValueError> {
+    let name = || target.name.to_string();
+    let shape = target.shape.ok_or_else(|| ValueError::Unsized { word, name: name() })?;
+    let mut nonzero = shape.iter().filter(|&&size| size != 0);
+    let count = nonzero.try_fold(1usize, |all, &size| all.checked_mul(size));
+    let fits = count.is_some_and(|count| {
+        count <= isize::MAX as usize / 8 && Vec::<f64>::new().try_reserve_exact(count).is_ok()
+    });
+    match fits {
+        true => Ok(shape),
+        false => Err(ValueError::Memory { name: name(), shape: shape.to_vec() }),
+    }
+}
+
+/// SplitMix64's output function (Steele, Lea, Flood 2014) after its increment.
+fn mix(state: u64) -> u64 {
+    let z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

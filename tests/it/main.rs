@@ -1,0 +1,4 @@
+//! The integration tests, one module for each subject.
+
+mod data;
+mod render;
