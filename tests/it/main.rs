@@ -1,4 +1,5 @@
-//! The integration tests, one module for each subject.
+//! All integration tests, in one binary.
 
 mod data;
 mod render;
+mod syntax;
