@@ -10,3 +10,11 @@ fn probe() {
     }
     println!("{} items, {} exprs", ast.items.len(), ast.exprs.len());
 }
+#[test]
+fn probe_fmt() {
+    let text = std::fs::read_to_string(std::env::var("NN").unwrap()).unwrap();
+    let once = pullback::syntax::format(&text).unwrap();
+    println!("{once}");
+    let twice = pullback::syntax::format(&once).unwrap();
+    if once != twice { println!("TWICE\n{twice}"); }
+}

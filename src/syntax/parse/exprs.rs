@@ -45,12 +45,13 @@ pub fn comparison(p: &mut Parser) -> ExprId {
     let compared = p.add(ExprKind::Binary(op, left, right), start);
     if comparison_op(p).is_some() {
         let span = p.span();
-        let middle = p.ast[right].span;
-        let help = match p.text_of(middle) {
-            text if text.len() <= 20 && !text.contains('\n') => {
-                format!("write both, with `and` between: `.. {text} and {text} ..`")
+        let [a, b] = [left, right].map(|side| p.text_of(p.ast[side].span));
+        let help = match a.len() + b.len() <= 30 && !a.contains('\n') && !b.contains('\n') {
+            true => {
+                let (first, second) = (p.text_of(first), p.slice());
+                format!("write two, `{a} {first} {b} and {b} {second} ...`")
             }
-            _ => "write both, with `and` between, or put one in parentheses".into(),
+            false => "write two, with `and` between, or put one in parentheses".into(),
         };
         p.fail(SyntaxError::Chain { span, first, help });
     }
