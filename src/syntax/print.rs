@@ -20,9 +20,17 @@ pub fn format(text: &str) -> Result<String, Vec<Diagnostic>> {
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(diagnostics);
     }
-    let mut printer = Printer::new(&ast, text);
-    items::file(&mut printer);
-    Ok(layout::lines(&printer.pieces))
+    let mut printed = printed(&ast, text);
+    while let (ast, again) = parse(&printed, 0)
+        && again.is_empty()
+    {
+        let next = self::printed(&ast, &printed);
+        if next == printed {
+            break;
+        }
+        printed = next;
+    }
+    Ok(printed)
 }
 
 /// One expression on one line, with as few parentheses as it can have.
@@ -31,6 +39,14 @@ pub fn expr(ast: &Ast, id: ExprId) -> String {
     printer.next_comment = ast.comments.len();
     exprs::expr(&mut printer, id, 0);
     layout::one_line(&printer.pieces)
+}
+
+/// One step of `format`: blocks on one line that do not fit have lines of their own now, which
+/// may change the lines around them; since that happens once to a block, the steps end.
+fn printed(ast: &Ast, text: &str) -> String {
+    let mut printer = Printer::new(ast, text);
+    items::file(&mut printer);
+    layout::lines(&printer.pieces)
 }
 
 /// The pieces so far, with the comments that still have to be placed.
@@ -92,7 +108,12 @@ impl<'a> Printer<'a> {
     /// The place between the last statement of a block and its closing brace at byte `next`.
     fn before_brace(&mut self, next: u32) {
         let remarks = self.take_remarks(next, true);
-        self.pieces.push(Piece::Break(Break { flat: " ", remarks, back: true, ..Break::default() }));
+        self.pieces.push(Piece::Break(Break {
+            flat: " ",
+            remarks,
+            back: true,
+            ..Break::default()
+        }));
     }
 
     /// Ends the statement behind the break at piece `at`, which ends before byte `end`: its
@@ -130,6 +151,8 @@ impl<'a> Printer<'a> {
     /// Whether an empty line stands between the last statement and byte `next`.
     fn blank_before(&self, next: usize) -> bool {
         let between = self.text.get(self.last_end..next).unwrap_or("");
-        between.matches('\n').nth(1).is_some()
+        let closed = between.find(|c: char| !c.is_whitespace() && !matches!(c, ')' | ',' | ';'));
+        let between = between[..closed.unwrap_or(between.len())].rsplit([')', ',']).next();
+        between.is_some_and(|between| between.matches('\n').nth(1).is_some())
     }
 }

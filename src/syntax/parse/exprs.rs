@@ -1,7 +1,7 @@
 //! Infix, prefix and postfix operators: precedence is one function for each level.
 
-use super::calls::{call, index, list, rename};
 use super::blocks::{repeat, scan};
+use super::calls::{call, index, list, rename};
 use super::cursor::{Mode, Parser};
 use crate::syntax::ast::{BinaryOp, ExprId, ExprKind, UnaryOp};
 use crate::syntax::error::{SyntaxError, shown};
@@ -204,12 +204,7 @@ pub fn text(p: &mut Parser) -> Arc<str> {
 }
 
 /// Signs before an operand, read in a loop; each counts as a level of nesting.
-fn prefixed(
-    p: &mut Parser,
-    sign: Kind,
-    op: UnaryOp,
-    operand: fn(&mut Parser) -> ExprId,
-) -> ExprId {
+fn prefixed(p: &mut Parser, sign: Kind, op: UnaryOp, operand: fn(&mut Parser) -> ExprId) -> ExprId {
     let mut starts = Vec::new();
     while p.peek() == sign && p.enter() {
         starts.push(p.start());

@@ -74,9 +74,9 @@ pub fn block(
     if spans.is_empty() && !comments {
         return p.word("{}");
     }
-    let first = spans.first().map_or(close, |span| span.start);
-    let head = p.text.get(span.start as usize..first as usize);
-    let lines = head.is_some_and(|head| head.contains('\n'));
+    let inside = p.text.get(span.start as usize..close as usize).unwrap_or("");
+    let inside = inside.trim_start_matches(|c| c != '{').trim_start_matches('{');
+    let lines = inside[..inside.len() - inside.trim_start().len()].contains('\n');
     p.begin(false);
     p.word("{");
     for (at, span) in spans.iter().enumerate() {

@@ -52,9 +52,13 @@ pub struct Remark<'a> {
 /// The text with its lines chosen.
 pub fn lines(pieces: &[Piece]) -> String {
     let mut lines = broken(pieces);
-    align(&mut lines, |line| line.mark, |line, mark, pad| {
-        line.text.insert_str(mark, &" ".repeat(pad));
-    });
+    align(
+        &mut lines,
+        |line| line.mark,
+        |line, mark, pad| {
+            line.text.insert_str(mark, &" ".repeat(pad));
+        },
+    );
     let ends = |line: &Line| line.remark.as_ref().map(|_| line.text.len());
     align(&mut lines, ends, |line, _, pad| line.text.push_str(&" ".repeat(pad)));
     let mut text = String::new();
@@ -202,11 +206,16 @@ fn align(
     place: impl Fn(&Line) -> Option<usize>,
     pad: impl Fn(&mut Line, usize, usize),
 ) {
-    for run in lines.chunk_by_mut(|a, b| place(a).is_some() && place(b).is_some() && !b.blank) {
+    let together = |a: &Line, b: &Line| {
+        place(a).is_some() && place(b).is_some() && a.indent == b.indent && !b.blank
+    };
+    for run in lines.chunk_by_mut(together) {
         let column = |line: &Line| place(line).map_or(0, |at| width(&line.text[..at]));
         let right = run.iter().map(&column).max().unwrap_or(0);
         let total = |line: &Line| {
-            right - column(line) + width(&line.text) + line.remark.as_ref().map_or(0, |r| 2 + width(r))
+            right - column(line)
+                + width(&line.text)
+                + line.remark.as_ref().map_or(0, |r| 2 + width(r))
         };
         if run.iter().any(|line| total(line) > WIDTH) {
             continue;
