@@ -114,7 +114,10 @@ const FOREIGN: &[(&str, &str)] = &[
     ("import include require from load", "write `use \"file.nn\"`"),
     ("if elif else switch match case", "a choice is written `where(condition, a, b)`"),
     ("while loop foreach", "write `repeat 12 (h = x) { ... }` or `scan t in T (h = x) { ... }`"),
-    ("tensor variable weight weights parameter", "write `param W: f32[D, H]` or `input x: f32[N, D]`"),
+    (
+        "tensor variable weight weights parameter",
+        "write `param W: f32[D, H]` or `input x: f32[N, D]`",
+    ),
     ("int float double f32 f64 bool i32 i64", "the type stands behind the name: `input x: f32[N]`"),
     ("print show assert", "write `output x`, or `expect a == b`"),
     ("minimize minimise objective", "write `loss C = ...`"),

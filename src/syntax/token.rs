@@ -350,6 +350,8 @@ fn slip(lexer: &mut Lexer<Kind>, mut span: Span, out: &mut Tokens) {
             Some(close.map_or(Kind::Unknown, |_| Kind::Text))
         }
     };
+    let slice =
+        if slice.starts_with("//") || slice.starts_with("/*") { &slice[..2] } else { slice };
     let place = Span { end: span.start + slice.len() as u32, ..span };
     out.errors.push(if slice.chars().count() == 1 && !slips::is_operator(slice) {
         SyntaxError::Character { span: place, text: slice.into(), help }

@@ -57,10 +57,7 @@ pub fn scan(p: &mut Parser) -> ExprId {
     let slices = slices(p);
     p.recover_at_brace();
     let body = block(p, Place::Scan { carries: !carries.is_empty() });
-    p.add(
-        ExprKind::Scan(Box::new(Scan { reverse, index, length, carries, slices, body })),
-        start,
-    )
+    p.add(ExprKind::Scan(Box::new(Scan { reverse, index, length, carries, slices, body })), start)
 }
 
 pub fn count(p: &mut Parser) -> ExprId {

@@ -30,6 +30,7 @@ pub struct Parser<'t> {
     /// The names of arrays in scope, which have no members.
     pub arrays: Vec<Arc<str>>,
     depth: usize,
+    too_deep: bool,
     end: u32,
     ended: bool,
 }
@@ -49,25 +50,22 @@ impl<'t> Parser<'t> {
     /// At the start of `text`.
     pub fn new(text: &'t str, file: u16) -> Parser<'t> {
         let Tokens { tokens, partner, comments, errors } = tokens(text, file);
-        let ast = Ast { comments, ..Ast::default() };
-        let arrays = Vec::new();
-        let mode = Mode::default();
-        let (pos, failed, column, depth, end, ended) = (0, false, 0, 0, 0, false);
         Parser {
             text,
             file,
             tokens,
             partner,
             errors,
-            ast,
-            pos,
-            failed,
-            mode,
-            column,
-            arrays,
-            depth,
-            end,
-            ended,
+            ast: Ast { comments, ..Ast::default() },
+            pos: 0,
+            failed: false,
+            mode: Mode::default(),
+            column: 0,
+            arrays: Vec::new(),
+            depth: 0,
+            too_deep: false,
+            end: 0,
+            ended: false,
         }
     }
 
@@ -147,7 +145,8 @@ impl<'t> Parser<'t> {
         }
         let found = self.peek();
         let other = matches!(found, Kind::Close | Kind::CloseSquare | Kind::CloseBrace);
-        if found == Kind::End || other || (self.at_line_start() && self.starts_statement(self.pos)) {
+        if found == Kind::End || other || (self.at_line_start() && self.starts_statement(self.pos))
+        {
             self.fail_unclosed(opener);
             if other && self.partner(opener) == Some(self.pos) {
                 self.pos += 1;
@@ -164,8 +163,16 @@ impl<'t> Parser<'t> {
         while self.kind_at(at) == Kind::Newline {
             at += 1;
         }
-        if !self.failed && !self.starts_statement(at) {
+        if self.failed || at == self.pos {
+            return;
+        }
+        if !self.starts_statement(at) {
             self.pos = at;
+        } else {
+            let operator = self.last().unwrap_or_default();
+            let multiline = std::mem::replace(&mut self.mode.multiline, false);
+            self.fail_expected(format!("an expression after {operator}"), None);
+            self.mode.multiline = multiline;
         }
     }
 
@@ -226,6 +233,7 @@ impl<'t> Parser<'t> {
         if self.depth >= MAX_DEPTH {
             let span = self.span();
             self.fail(SyntaxError::Depth { span });
+            self.too_deep = true;
             return false;
         }
         self.depth += 1;
@@ -360,7 +368,7 @@ impl<'t> Parser<'t> {
 
     /// Goes to the end of the statement that began at token `first` and could not be read.
     pub fn recover(&mut self, first: usize) {
-        self.failed = false;
+        (self.failed, self.too_deep) = (false, false);
         let mut open: Vec<Kind> = Vec::new();
         let mut at = first;
         while self.kind_at(at) != Kind::End {
@@ -390,7 +398,7 @@ impl<'t> Parser<'t> {
         let opener = (self.pos..self.tokens.len())
             .take_while(|&at| !matches!(self.kind_at(at), Kind::Newline | Kind::CloseBrace))
             .find(|&at| self.kind_at(at) == Kind::OpenBrace);
-        if let Some(at) = opener.filter(|_| self.failed) {
+        if let Some(at) = opener.filter(|_| self.failed && !self.too_deep) {
             self.failed = false;
             self.pos = at;
         }
@@ -408,9 +416,8 @@ impl<'t> Parser<'t> {
 
     /// Whether this line ends in `:`, as before an indented block.
     pub fn indented_block_follows(&self) -> bool {
-        let line = (self.pos..self.tokens.len()).take_while(|&at| {
-            !matches!(self.kind_at(at), Kind::Newline | Kind::End)
-        });
+        let line = (self.pos..self.tokens.len())
+            .take_while(|&at| !matches!(self.kind_at(at), Kind::Newline | Kind::End));
         line.last().is_some_and(|at| self.kind_at(at) == Kind::Colon)
     }
 
@@ -418,7 +425,8 @@ impl<'t> Parser<'t> {
     pub fn skip_deeper_lines(&mut self) {
         while self.kind_at(self.pos) != Kind::End {
             let next = self.pos + 1;
-            let ends = self.kind_at(self.pos) == Kind::Newline && self.kind_at(next) != Kind::Newline;
+            let ends =
+                self.kind_at(self.pos) == Kind::Newline && self.kind_at(next) != Kind::Newline;
             if ends && self.column_at(next) <= self.column {
                 break;
             }

@@ -1,7 +1,7 @@
 //! Infix, prefix and postfix operators: precedence is one function for each level.
 
-use super::calls::{call, index, list, rename};
 use super::blocks::{repeat, scan};
+use super::calls::{call, index, list, rename};
 use super::cursor::{Mode, Parser};
 use crate::syntax::ast::{BinaryOp, ExprId, ExprKind, UnaryOp};
 use crate::syntax::error::{SyntaxError, shown};
@@ -45,12 +45,13 @@ pub fn comparison(p: &mut Parser) -> ExprId {
     let compared = p.add(ExprKind::Binary(op, left, right), start);
     if comparison_op(p).is_some() {
         let span = p.span();
-        let middle = p.ast[right].span;
-        let help = match p.text_of(middle) {
-            text if text.len() <= 20 && !text.contains('\n') => {
-                format!("write both, with `and` between: `.. {text} and {text} ..`")
+        let [a, b] = [left, right].map(|side| p.text_of(p.ast[side].span));
+        let help = match a.len() + b.len() <= 30 && !a.contains('\n') && !b.contains('\n') {
+            true => {
+                let (first, second) = (p.text_of(first), p.slice());
+                format!("write two, `{a} {first} {b} and {b} {second} ...`")
             }
-            _ => "write both, with `and` between, or put one in parentheses".into(),
+            false => "write two, with `and` between, or put one in parentheses".into(),
         };
         p.fail(SyntaxError::Chain { span, first, help });
     }
@@ -203,12 +204,7 @@ pub fn text(p: &mut Parser) -> Arc<str> {
 }
 
 /// Signs before an operand, read in a loop; each counts as a level of nesting.
-fn prefixed(
-    p: &mut Parser,
-    sign: Kind,
-    op: UnaryOp,
-    operand: fn(&mut Parser) -> ExprId,
-) -> ExprId {
+fn prefixed(p: &mut Parser, sign: Kind, op: UnaryOp, operand: fn(&mut Parser) -> ExprId) -> ExprId {
     let mut starts = Vec::new();
     while p.peek() == sign && p.enter() {
         starts.push(p.start());

@@ -320,6 +320,11 @@ fn other(p: &mut Parser) -> ItemKind {
     if p.looks_like_statement(p.pos) && matches!(p.peek(), Kind::Name | Kind::Open) {
         return binding(p);
     }
+    if matches!(p.peek(), Kind::Close | Kind::CloseSquare | Kind::CloseBrace) {
+        let (span, bracket) = (p.span(), p.slice().to_string());
+        p.fail(SyntaxError::Stray { span, bracket });
+        return ItemKind::Error;
+    }
     if let Some((fact, help)) = lost(p) {
         let span = p.span();
         p.fail(SyntaxError::Misplaced { span, fact, help: help.into() });
