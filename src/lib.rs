@@ -1,9 +1,12 @@
 //! pullback
 pub mod cli;
+pub mod compile;
 pub mod diagnostic;
+pub mod exec;
 pub mod autodiff;
 pub mod graph;
 pub mod lower;
 pub mod ops;
+pub mod passes;
 pub mod syntax;
 pub mod tensor;

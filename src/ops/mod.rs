@@ -4,6 +4,7 @@ pub mod align;
 pub mod builtin;
 pub mod elementwise;
 pub mod index;
+pub mod laws;
 pub mod leaf;
 pub mod matmul;
 pub mod number;

@@ -177,6 +177,14 @@ impl Size {
         names
     }
 
+    /// Number and other factors, where it is one product.
+    pub fn factors(&self) -> Option<(i64, Vec<Size>)> {
+        let poly = self.poly();
+        let [(product, number)] = poly.0.as_slice() else { return None };
+        let sizes = product.iter().map(|factor| Size::of(Poly(vec![(vec![factor.clone()], 1)])));
+        Some((*number, sizes.collect()))
+    }
+
     /// Whether it stands as one factor in a product when printed.
     pub fn is_atom(&self) -> bool {
         match self {

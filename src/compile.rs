@@ -1,0 +1,174 @@
+//! The pipeline from text to a model with its derivatives: the one room that knows all others of the core.
+
+use crate::autodiff::{Flow, derive, expand};
+use crate::diagnostic::Diagnostic;
+use crate::graph::{Kind, Model, NodeId, Origin, Origins, Output, check};
+use crate::lower::lower;
+use crate::ops::special::Mode;
+use crate::ops::{Misfit, Name};
+use crate::passes::{Report, release, simplify};
+use crate::syntax;
+use std::sync::LazyLock;
+
+/// The functions that every model sees, in the language.
+pub const PRELUDE: &str = include_str!("prelude.nn");
+
+static PRELUDE_TREE: LazyLock<syntax::ast::Ast> = LazyLock::new(|| {
+    let (tree, diagnostics) = syntax::parse(PRELUDE, 1);
+    assert!(diagnostics.is_empty(), "the prelude: {diagnostics:?}");
+    tree
+});
+
+/// A text that has been read: its model, where nothing is wrong, and all that is to be said about it.
+#[derive(Clone, Debug, Default)]
+pub struct Read {
+    /// The model, derivatives in it still to be derived.
+    pub model: Option<Model>,
+    /// Errors and warnings.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads a model. `by` names bindings that derivatives will be taken by with `differentiate`.
+pub fn read(text: &str, by: &[Name]) -> Read {
+    let (tree, mut diagnostics) = syntax::parse(text, 0);
+    let unreadable = diagnostics.iter().any(Diagnostic::is_error);
+    let (model, said) = lower(tree, text, (PRELUDE_TREE.clone(), PRELUDE), by);
+    diagnostics.extend(said);
+    let model = model.filter(|_| !unreadable);
+    if let Some(model) = &model {
+        debug_assert!(check::check(model).is_ok(), "{:?}", check::check(model));
+    }
+    Read { model, diagnostics }
+}
+
+/// Derivatives that are asked for from outside.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The name of the value.
+    pub of: Name,
+    /// The names of the variables.
+    pub wrt: Vec<Name>,
+    /// Which derivative.
+    pub mode: Mode,
+    /// For vjp, jvp and hvp the name of the vector, for each variable.
+    pub vectors: Vec<Name>,
+    /// How many times over; from the second on the Jacobian of what was there.
+    pub order: usize,
+}
+
+/// How far the derived graph is worked on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// As derived.
+    Derived,
+    /// In the form that reads best.
+    Readable,
+}
+
+/// A model with derivatives.
+#[derive(Clone, Debug)]
+pub struct Derived {
+    /// The model; each derivative is an output of kind `Gradient`.
+    pub model: Model,
+    /// For each variable what reached it.
+    pub flows: Vec<Reach>,
+    /// What the laws did.
+    pub report: Report,
+}
+
+/// Whether anything of a value flows back to a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Its derivative is there.
+    Reached,
+    /// The value does not depend on it; the derivative is zeros.
+    Apart,
+    /// Each way leads through an operator without derivative; the origins tell where it stands.
+    Cut(Origins),
+}
+
+/// The default request: the file's first `grad` line, else the loss with respect to every unfrozen float parameter.
+pub fn default_request(model: &Model) -> Option<Request> {
+    let plain = |of: Name, wrt: Vec<Name>| Request { of, wrt, mode: Mode::Grad, vectors: Vec::new(), order: 1 };
+    if let Some(request) = model.requests.first() {
+        return Some(plain(request.of.clone(), request.wrt.clone()));
+    }
+    let loss = model.loss()?.name.clone();
+    let learnt = model.variables.iter().filter(|(_, variable)| {
+        variable.role == crate::graph::Role::Param && !variable.frozen && model.ty(variable.node).dtype.is_float()
+    });
+    Some(plain(loss, learnt.map(|(name, _)| name.clone()).collect()))
+}
+
+/// The model with the derivatives of `requests` as outputs.
+pub fn differentiate(model: &Model, requests: &[Request], level: Level) -> Result<Derived, Misfit> {
+    let mut model = expand(model)?;
+    let mut flows = Vec::new();
+    for request in requests {
+        let named = |model: &Model, name: &Name| {
+            model.named(name).ok_or_else(|| Misfit { code: "E0101", ..Misfit::call(format!("nothing is called `{name}`")) })
+        };
+        let of = named(&model, &request.of)?;
+        let wrt = request.wrt.iter().map(|name| named(&model, name)).collect::<Result<Vec<NodeId>, _>>()?;
+        let origins = origins_of(&model, of);
+        let derived = if request.vectors.is_empty() {
+            derive(&mut model, request.mode, of, &wrt, None, &origins)?
+        } else {
+            let mut all = Vec::new();
+            for (&x, vector) in wrt.iter().zip(&request.vectors) {
+                let vector = named(&model, vector)?;
+                all.extend(derive(&mut model, request.mode, of, &[x], Some(vector), &origins)?);
+            }
+            all
+        };
+        for ((name, &x), (flow, mut node)) in request.wrt.iter().zip(&wrt).zip(derived) {
+            for _ in 1..request.order {
+                node = derive(&mut model, Mode::Jacobian, node, &[x], None, &origins)?.remove(0).1;
+            }
+            flows.push(match flow {
+                Flow::Adjoint(_) => Reach::Reached,
+                Flow::Apart => Reach::Apart,
+                Flow::Cut(by) => Reach::Cut(model.origins(by).clone()),
+            });
+            let name = fresh(&model, result_name(request, name));
+            model.outputs.push(Output { kind: Kind::Gradient, name, node });
+        }
+    }
+    let model = release(&model);
+    debug_assert!(check::check(&model).is_ok(), "{:?}", check::check(&model));
+    let (model, report) = match level {
+        Level::Derived => (model, Report::default()),
+        Level::Readable => simplify(&model),
+    };
+    Ok(Derived { model, flows, report })
+}
+
+fn origins_of(model: &Model, of: NodeId) -> Origins {
+    match model.origins(of).span() {
+        Some(span) => Origin::Adjoint { span, rule: "seed".into(), operand: None }.into(),
+        None => Origin::Law("seed").into(),
+    }
+}
+
+/// How the result of a request is called: `d_W` for a gradient, `d_y_x` for a Jacobian, `d_d_W` for a Hessian.
+fn result_name(request: &Request, wrt: &str) -> String {
+    let of = &request.of;
+    let first = match request.mode {
+        Mode::Grad | Mode::Vjp => format!("d_{wrt}"),
+        Mode::Jacobian if **of == *format!("d_{wrt}") => format!("d_{of}"),
+        Mode::Jacobian => format!("d_{of}_{wrt}"),
+        Mode::Hessian => format!("d_d_{wrt}"),
+        Mode::Jvp => format!("t_{of}_{wrt}"),
+        Mode::Hvp => format!("hv_{wrt}"),
+    };
+    format!("{}{first}", "d_".repeat(request.order.saturating_sub(1)))
+}
+
+fn fresh(model: &Model, wanted: String) -> Name {
+    let taken = |name: &str| model.named(name).is_some() || model.outputs.iter().any(|output| &*output.name == name);
+    if !taken(&wanted) {
+        return wanted.into();
+    }
+    (2..).map(|number| format!("{wanted}_{number}")).find(|name| !taken(name)).expect("numbers do not end").into()
+}
+

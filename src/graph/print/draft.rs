@@ -1,0 +1,374 @@
+//! An expression as text in which names may still be open.
+
+use crate::graph::{Model, NodeId, Operands};
+use crate::ops::align::align;
+use crate::ops::shape::Broadcast;
+use crate::ops::{Form, FormArg, Op, Operator, Size, Type, join};
+use crate::tensor::DType;
+use rustc_hash::FxHashMap;
+
+/// How tightly an expression holds together; higher is tighter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Or,
+    And,
+    Not,
+    Compare,
+    Sum,
+    Product,
+    Sign,
+    Power,
+    Atom,
+}
+
+/// A piece of text or a name that is not yet given.
+#[derive(Clone, Debug)]
+pub enum Piece {
+    Text(String),
+    Name(NodeId),
+}
+
+/// An expression with open names.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub pieces: Vec<Piece>,
+    pub level: Level,
+    /// The width in columns, open names taken as long as `NAME`.
+    pub width: usize,
+    /// Whether it has no element type of its own: numbers and dimensions only.
+    pub free: bool,
+    /// Whether a matrix product is in it.
+    pub product: bool,
+    /// The nodes it is made of.
+    pub nodes: Vec<NodeId>,
+}
+
+const NAME: usize = 6;
+
+impl Draft {
+    pub fn text(text: impl Into<String>, level: Level) -> Draft {
+        let text = text.into();
+        let width = text.chars().count();
+        Draft { pieces: vec![Piece::Text(text)], level, width, free: false, product: false, nodes: Vec::new() }
+    }
+
+    pub fn name(id: NodeId) -> Draft {
+        Draft { pieces: vec![Piece::Name(id)], level: Level::Atom, width: NAME, free: false, product: false, nodes: Vec::new() }
+    }
+
+    fn push(&mut self, text: &str) {
+        self.width += text.chars().count();
+        match self.pieces.last_mut() {
+            Some(Piece::Text(last)) => last.push_str(text),
+            _ => self.pieces.push(Piece::Text(text.into())),
+        }
+    }
+
+    fn append(&mut self, other: Draft) {
+        self.width += other.width;
+        self.product |= other.product;
+        self.nodes.extend(other.nodes);
+        for piece in other.pieces {
+            match (self.pieces.last_mut(), piece) {
+                (Some(Piece::Text(last)), Piece::Text(text)) => last.push_str(&text),
+                (_, piece) => self.pieces.push(piece),
+            }
+        }
+    }
+
+    fn empty(level: Level) -> Draft {
+        Draft { pieces: Vec::new(), level, width: 0, free: false, product: false, nodes: Vec::new() }
+    }
+
+    /// The same in parentheses where it holds together less tightly than `level`.
+    fn within(self, level: Level) -> Draft {
+        if self.level >= level {
+            return self;
+        }
+        let mut draft = Draft { free: self.free, ..Draft::empty(Level::Atom) };
+        draft.push("(");
+        draft.append(self);
+        draft.push(")");
+        draft
+    }
+
+    /// The text with every name given.
+    pub fn finish(&self, names: &FxHashMap<NodeId, String>) -> String {
+        self.pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => text.as_str(),
+                Piece::Name(id) => names.get(id).map_or("?", String::as_str),
+            })
+            .collect()
+    }
+}
+
+/// The text of a node that depends on no variable, written out in full.
+pub fn alone(model: &Model, id: NodeId) -> String {
+    let operands = model.operands(id);
+    let drafts = operands.iter().map(|&operand| Draft::text(alone(model, operand), Level::Or)).collect();
+    render(model, id, drafts).finish(&FxHashMap::default())
+}
+
+/// The expression of a node, given those of its operands.
+pub fn render(model: &Model, id: NodeId, operands: Vec<Draft>) -> Draft {
+    let op = model.op(id);
+    let types = model.operand_types(id);
+    let (operands, free) = match op {
+        Op::Scalar(_) | Op::Select(_) => laid(model, id, operands),
+        _ => {
+            let spelled = model
+                .operands(id)
+                .iter()
+                .zip(operands)
+                .map(|(&operand, draft)| match model.op(operand) {
+                    Op::Broadcast(broadcast) => spelled(model, operand, broadcast, draft),
+                    _ => draft,
+                })
+                .collect();
+            (spelled, false)
+        }
+    };
+    let mut draft = match op.form(&types, model.ty(id)) {
+        Form::Atom(text) => {
+            let level = match op {
+                Op::Const(_) if text.starts_with('-') => Level::Sign,
+                Op::Const(_) if text.contains('/') => Level::Product,
+                Op::SizeOf(size) => size_level(&size.size),
+                _ => Level::Atom,
+            };
+            Draft { free: matches!(op, Op::Const(c) if c.dtype != DType::Bool) || matches!(op, Op::SizeOf(_)), ..Draft::text(text, level) }
+        }
+        Form::Infix(symbol) => infix(symbol, operands),
+        Form::Prefix(symbol) => {
+            let level = if symbol == "-" { Level::Sign } else { Level::Not };
+            let mut draft = Draft::empty(level);
+            draft.push(symbol);
+            draft.append(operands.into_iter().next().expect("a prefix has an operand").within(level));
+            draft
+        }
+        Form::Postfix(text) => {
+            let (level, inner) = if text.starts_with('^') { (Level::Power, Level::Atom) } else { (Level::Atom, Level::Atom) };
+            let mut draft = Draft::empty(level);
+            draft.append(operands.into_iter().next().expect("a postfix has an operand").within(inner));
+            draft.push(&text);
+            draft
+        }
+        Form::Call { name, brackets, args } => called(&name, &brackets, &args, operands),
+        Form::Broadcast => {
+            // Its user decides how much of it is written.
+            operands.into_iter().next().expect("a broadcast has an operand")
+        }
+    };
+    draft.free |= free;
+    draft.product |= matches!(op, Op::MatMul(_));
+    draft.nodes.push(id);
+    draft
+}
+
+fn size_level(size: &Size) -> Level {
+    match size {
+        size if size.is_atom() => Level::Atom,
+        Size::Known(_) => Level::Sign,
+        size if size.to_string().contains([' ', '-']) => Level::Sum,
+        _ => Level::Product,
+    }
+}
+
+fn infix(symbol: &str, operands: Vec<Draft>) -> Draft {
+    let level = match symbol {
+        "or" => Level::Or,
+        "and" => Level::And,
+        "+" | "-" => Level::Sum,
+        "*" | "/" | "@" => Level::Product,
+        "^" => Level::Power,
+        _ => Level::Compare,
+    };
+    let mut operands = operands.into_iter();
+    let (left, right) = (operands.next().expect("two operands"), operands.next().expect("two operands"));
+    let (left, right) = match level {
+        Level::Power => (left.within(Level::Atom), right.within(Level::Sign)),
+        Level::Compare => (left.within(Level::Sum), right.within(Level::Sum)),
+        level => (left.within(level), right.within(above(level))),
+    };
+    let mut draft = Draft { free: left.free && right.free, ..Draft::empty(level) };
+    draft.append(left);
+    if symbol == "^" {
+        draft.push("^");
+    } else {
+        draft.push(&format!(" {symbol} "));
+    }
+    draft.append(right);
+    draft
+}
+
+fn above(level: Level) -> Level {
+    match level {
+        Level::Or => Level::And,
+        Level::And => Level::Not,
+        Level::Not => Level::Compare,
+        Level::Compare => Level::Sum,
+        Level::Sum => Level::Product,
+        Level::Product => Level::Sign,
+        Level::Sign => Level::Power,
+        Level::Power | Level::Atom => Level::Atom,
+    }
+}
+
+fn called(name: &str, brackets: &[String], args: &[FormArg], operands: Vec<Draft>) -> Draft {
+    let mut draft = Draft::empty(Level::Atom);
+    draft.push(name);
+    if !brackets.is_empty() {
+        draft.push(&format!("[{}]", brackets.join(", ")));
+    }
+    draft.push("(");
+    let mut operands: Vec<Option<Draft>> = operands.into_iter().map(Some).collect();
+    for (place, arg) in args.iter().enumerate() {
+        if place > 0 {
+            draft.push(", ");
+        }
+        match arg {
+            FormArg::Operand(number) => draft.append(operands[*number].take().expect("each operand is written once")),
+            FormArg::Text(text) => draft.push(text),
+            FormArg::List => {
+                draft.push("[");
+                for (number, operand) in operands.iter_mut().enumerate() {
+                    if number > 0 {
+                        draft.push(", ");
+                    }
+                    draft.append(operand.take().expect("each operand is written once"));
+                }
+                draft.push("]");
+            }
+        }
+    }
+    draft.push(")");
+    draft
+}
+
+/// The operands of an elementwise operator, broadcasts left out where the language puts them back; and whether all of them
+/// are free of an element type.
+fn laid(model: &Model, id: NodeId, drafts: Vec<Draft>) -> (Vec<Draft>, bool) {
+    let operands = model.operands(id);
+    let result = &model.ty(id).shape;
+    let bare: Vec<Type> = operands.iter().map(|&operand| bare(model, operand)).collect();
+    let drafts = if agrees(model, &operands, &bare, result) {
+        drafts
+    } else {
+        let opened: Vec<(Draft, Type)> = operands.iter().zip(drafts).map(|(&operand, draft)| opened(model, operand, draft)).collect();
+        let types: Vec<Type> = opened.iter().map(|(_, ty)| ty.clone()).collect();
+        if agrees(model, &operands, &types, result) {
+            opened.into_iter().map(|(draft, _)| draft).collect()
+        } else {
+            opened
+                .into_iter()
+                .zip(&operands)
+                .map(|((draft, _), &operand)| match model.op(operand) {
+                    Op::Broadcast(broadcast) => written(broadcast, draft),
+                    _ => draft,
+                })
+                .collect()
+        }
+    };
+    let free = drafts.iter().all(|draft| draft.free);
+    (settled(model, &operands, drafts), free)
+}
+
+/// Where all is free of an element type, the first number says it, unless it is the default.
+fn settled(model: &Model, operands: &Operands, mut drafts: Vec<Draft>) -> Vec<Draft> {
+    let typed = |draft: &Draft, operand: NodeId| !draft.free && model.ty(operand).dtype != DType::Bool;
+    if operands.iter().zip(&drafts).any(|(&operand, draft)| typed(draft, operand)) {
+        return drafts;
+    }
+    let place = drafts.iter().position(|draft| draft.free);
+    if let Some(place) = place
+        && model.ty(operands[place]).dtype != model.float()
+    {
+        let draft = std::mem::replace(&mut drafts[place], Draft::empty(Level::Atom));
+        drafts[place] = called(model.ty(operands[place]).dtype.name(), &[], &[FormArg::Operand(0)], vec![draft]);
+    }
+    drafts
+}
+
+/// The type that an operand has without its broadcast.
+fn bare(model: &Model, operand: NodeId) -> Type {
+    match model.op(operand) {
+        Op::Broadcast(_) => model.ty(model.operands(operand)[0]).clone(),
+        _ => model.ty(operand).clone(),
+    }
+}
+
+/// Whether the language lays operands of these types out as the graph has them.
+fn agrees(model: &Model, operands: &Operands, types: &[Type], result: &[Size]) -> bool {
+    let Ok((shape, maps)) = align(types, &model.dims, "") else { return false };
+    let scalars = types.iter().zip(operands).any(|(ty, &operand)| {
+        ty.rank() == 0 && matches!(model.op(operand), Op::Broadcast(_))
+    });
+    *shape == *result
+        && !scalars
+        && operands.iter().zip(types).zip(maps).all(|((&operand, ty), map)| match model.op(operand) {
+            Op::Broadcast(broadcast) => composed(ty, &map, model, operand) == broadcast.from,
+            _ => true,
+        })
+}
+
+/// Where each axis of the result lies in the operand of the broadcast, if a value of type `ty` is laid out by `map`.
+fn composed(ty: &Type, map: &crate::ops::align::Map, model: &Model, operand: NodeId) -> crate::ops::align::Map {
+    let inner = model.ty(model.operands(operand)[0]);
+    if inner.rank() == ty.rank() {
+        return map.clone();
+    }
+    // `ty` has new axes of size 1: number its own axes through.
+    let Op::Broadcast(broadcast) = model.op(operand) else { return map.clone() };
+    let lead = broadcast.from.iter().take_while(|from| from.is_none()).count();
+    map.iter().map(|axis| axis.and_then(|axis| broadcast.from.get(axis as usize + lead).copied().flatten())).collect()
+}
+
+/// An operand with its missing axes written as `None`, those in front left out.
+fn opened(model: &Model, operand: NodeId, draft: Draft) -> (Draft, Type) {
+    let Op::Broadcast(broadcast) = model.op(operand) else { return (draft, model.ty(operand).clone()) };
+    let inner = model.ty(model.operands(operand)[0]).clone();
+    let lead = broadcast.from.iter().take_while(|from| from.is_none()).count();
+    let rest = &broadcast.from[lead..];
+    if rest.iter().all(Option::is_some) {
+        return (draft, inner);
+    }
+    let shape = rest.iter().map(|from| match from {
+        Some(axis) => inner.shape[*axis as usize].clone(),
+        None => Size::Known(1),
+    });
+    let ty = inner.with_shape(shape);
+    let parts: Vec<&str> = rest.iter().map(|from| if from.is_some() { ":" } else { "None" }).collect();
+    let mut indexed = Draft::empty(Level::Atom);
+    indexed.append(draft.within(Level::Atom));
+    indexed.push(&format!("[{}]", parts.join(", ")));
+    (indexed, ty)
+}
+
+/// `broadcast(x, [N, K])`.
+fn written(broadcast: &Broadcast, draft: Draft) -> Draft {
+    called("broadcast", &[], &[FormArg::Operand(0), FormArg::Text(format!("[{}]", join(&broadcast.to)))], vec![draft])
+}
+
+/// A broadcast as a statement or an argument of its own.
+pub fn spelled(model: &Model, id: NodeId, broadcast: &Broadcast, draft: Draft) -> Draft {
+    let inner = model.operands(id)[0];
+    if let Some(number) = model.constant(inner)
+        && model.ty(inner).dtype == model.float()
+    {
+        let shape = join(&broadcast.to);
+        let text = match number {
+            number if number.is_zero() => format!("zeros({shape})"),
+            number if number.is_one() => format!("ones({shape})"),
+            number => format!("full([{shape}], {number})"),
+        };
+        return Draft { nodes: draft.nodes, ..Draft::text(text, Level::Atom) };
+    }
+    let lays = crate::ops::align::lay(&model.ty(inner).shape, &broadcast.to, &model.dims);
+    if lays.as_ref() == Some(&broadcast.from) {
+        return written(broadcast, draft);
+    }
+    let (draft, ty) = opened(model, id, draft);
+    if broadcast.from.iter().all(Option::is_some) || ty.shape == broadcast.to { draft } else { written(broadcast, draft) }
+}

@@ -1,0 +1,170 @@
+//! A model as `.nn` text.
+
+mod comment;
+mod draft;
+mod names;
+mod statements;
+
+use super::{Draw, Init, Kind, Model, NodeId, Range, Role, Variable};
+use crate::ops::{Name, Number, Size};
+use statements::{Statement, statements};
+
+/// No line is wider.
+pub const WIDTH: usize = 100;
+
+/// What of a model is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Declarations, forward values, adjoints and results: a model that can be read again.
+    Whole,
+    /// The statements that compute the derivatives, from named forward values.
+    Adjoint,
+}
+
+/// A printed model.
+#[derive(Clone, Debug, Default)]
+pub struct Printed {
+    /// The text, each line ended.
+    pub text: String,
+    /// How many statements compute derivatives.
+    pub adjoint_statements: usize,
+    /// The width of the widest line.
+    pub widest: usize,
+}
+
+/// The text of `part` of a model. Statements that compute derivatives bear a comment with the source line and the rule.
+pub fn print(model: &Model, part: Part) -> Printed {
+    let statements = statements(model, part);
+    let mut lines: Vec<(String, Option<String>)> = Vec::new();
+    if part == Part::Whole {
+        declarations(model, &mut lines);
+    }
+    let adjoint_statements = statements.iter().filter(|statement| statement.adjoint).count();
+    let mut adjoint = false;
+    for Statement { keyword, name, text, comment, adjoint: own, .. } in statements {
+        if own && !adjoint && part == Part::Whole {
+            lines.push((String::new(), None));
+        }
+        adjoint = own;
+        lines.push((format!("{keyword}{name} = {text}"), comment));
+    }
+    if part == Part::Whole {
+        results(model, &mut lines);
+    }
+    let text = aligned(lines);
+    let widest = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+    Printed { text, adjoint_statements, widest }
+}
+
+/// The lines with their comments in one column.
+fn aligned(lines: Vec<(String, Option<String>)>) -> String {
+    let column = lines
+        .iter()
+        .filter(|(_, comment)| comment.is_some())
+        .map(|(line, _)| line.chars().count())
+        .filter(|width| *width <= WIDTH * 3 / 5)
+        .max()
+        .unwrap_or(0);
+    let mut text = String::new();
+    for (line, comment) in lines {
+        let width = line.chars().count();
+        text.push_str(&line);
+        if let Some(comment) = comment {
+            let pad = column.saturating_sub(width) + 2;
+            let room = WIDTH.saturating_sub(width + pad + 2);
+            if let Some(comment) = shortened(&comment, room) {
+                text.extend(std::iter::repeat_n(' ', pad));
+                text.push_str("# ");
+                text.push_str(&comment);
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn shortened(comment: &str, room: usize) -> Option<String> {
+    if comment.chars().count() <= room {
+        return Some(comment.into());
+    }
+    let kept: String = comment.chars().take(room.saturating_sub(3)).collect();
+    let cut = kept.rfind([',', ' '])?;
+    (cut > 3).then(|| format!("{}...", kept[..cut].trim_end_matches([',', ' '])))
+}
+
+fn declarations(model: &Model, lines: &mut Vec<(String, Option<String>)>) {
+    let dims: Vec<String> = model
+        .dims
+        .iter()
+        .map(|(name, size)| match size {
+            Some(size) => format!("{name} = {size}"),
+            None => name.to_string(),
+        })
+        .collect();
+    let mut line = String::new();
+    for dim in dims {
+        if !line.is_empty() && line.len() + dim.len() + 2 > WIDTH {
+            lines.push((std::mem::take(&mut line), None));
+        }
+        line.push_str(if line.is_empty() { "dim " } else { ", " });
+        line.push_str(&dim);
+    }
+    if !line.is_empty() {
+        lines.push((line, None));
+        lines.push((String::new(), None));
+    }
+    for (name, variable) in &model.variables {
+        lines.push((declaration(model, name, variable), None));
+    }
+    lines.push((String::new(), None));
+}
+
+fn declaration(model: &Model, name: &Name, variable: &Variable) -> String {
+    let word = match variable.role {
+        Role::Input => "input",
+        Role::Param => "param",
+    };
+    let range = variable.range.as_ref().map(range).unwrap_or_default();
+    let symmetric = if variable.symmetric { " symmetric" } else { "" };
+    let frozen = if variable.frozen { " frozen" } else { "" };
+    let init = match &variable.init {
+        None => String::new(),
+        Some(Init::Value(node)) => format!(" = {}", initial(model, *node)),
+        Some(Init::Random(draw)) => format!(" ~ {}", drawn(draw)),
+    };
+    format!("{word} {name}: {}{range}{symmetric}{frozen}{init}", model.ty(variable.node))
+}
+
+fn initial(model: &Model, node: NodeId) -> String {
+    match model.filled(node) {
+        Some(number) => number.to_string(),
+        None => draft::alone(model, node),
+    }
+}
+
+fn drawn(draw: &Draw) -> String {
+    match draw {
+        Draw::Glorot => "glorot()".into(),
+        Draw::He => "he()".into(),
+        Draw::Normal(std) if std.is_one() => "normal()".into(),
+        Draw::Normal(std) => format!("normal(std = {std})"),
+        Draw::Uniform(low, high) => format!("uniform({low}, {high})"),
+    }
+}
+
+fn range(range: &Range) -> String {
+    let end = |(size, number, _): &(Size, Option<Number>, bool)| match number {
+        Some(number) => number.to_string(),
+        None => size.to_string(),
+    };
+    let open = if range.low.2 { '[' } else { '(' };
+    let close = if range.high.2 { ']' } else { ')' };
+    format!(" in {open}{}, {}{close}", end(&range.low), end(&range.high))
+}
+
+fn results(model: &Model, lines: &mut Vec<(String, Option<String>)>) {
+    lines.push((String::new(), None));
+    for output in model.outputs.iter().filter(|output| matches!(output.kind, Kind::Output | Kind::Gradient)) {
+        lines.push((format!("output {}", output.name), None));
+    }
+}

@@ -1,0 +1,125 @@
+//! Names for values that have none.
+
+use super::statements::Plan;
+use crate::graph::{Kind, Model, NodeId};
+use crate::ops::elementwise::Class;
+use crate::ops::{Op, Scalar};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// The names of all values that have a line or are given.
+pub struct Names {
+    pub text: FxHashMap<NodeId, String>,
+}
+
+/// Names every line: the source's names first, then `z1`, `z2` ... for what feeds an activation, `d_x` for the adjoint of
+/// `x`, and for all others the name of their nearest named user with a number.
+pub fn names(plan: &Plan) -> Names {
+    let model = plan.model;
+    let mut taken: FxHashSet<String> = model.names.keys().chain(model.variables.keys()).map(|name| name.to_string()).collect();
+    taken.extend(model.dims.iter().map(|(name, _)| name.to_string()));
+    taken.extend(model.outputs.iter().map(|output| output.name.to_string()));
+    let mut text: FxHashMap<NodeId, String> = FxHashMap::default();
+    for id in model.nodes() {
+        if let Some(name) = &plan.known[id.index()] {
+            text.insert(id, name.to_string());
+        }
+    }
+    for output in model.outputs.iter().filter(|output| output.kind == Kind::Gradient) {
+        text.entry(output.node).or_insert_with(|| output.name.to_string());
+    }
+    let before = before_activations(plan, &taken);
+    let mut give = |text: &mut FxHashMap<NodeId, String>, id: NodeId, wanted: String| {
+        let name = free(&taken, wanted);
+        taken.insert(name.clone());
+        text.insert(id, name);
+    };
+    let lines: Vec<NodeId> = model.nodes().filter(|id| plan.lines[id.index()] && plan.region[id.index()]).collect();
+    for &id in &lines {
+        if !text.contains_key(&id)
+            && let Some(name) = before.get(&id)
+        {
+            give(&mut text, id, name.clone());
+        }
+    }
+    for &(of, adjoint) in &model.adjoints {
+        if plan.lines[adjoint.index()] && !text.contains_key(&adjoint) {
+            let of_name = plan.known[of.index()].as_ref().map(|name| name.to_string()).or_else(|| before.get(&of).cloned());
+            if let Some(name) = of_name.or_else(|| text.get(&of).cloned()) {
+                give(&mut text, adjoint, format!("d_{name}"));
+            }
+        }
+    }
+    let owners = owners(plan, &text);
+    let mut counters: FxHashMap<String, usize> = FxHashMap::default();
+    for &id in &lines {
+        if !text.contains_key(&id) {
+            let owner = owners.get(&id).cloned().unwrap_or_else(|| "t".into());
+            let counter = counters.entry(owner.clone()).or_insert(0);
+            loop {
+                *counter += 1;
+                let wanted = format!("{owner}_{counter}");
+                if !taken.contains(&wanted) {
+                    taken.insert(wanted.clone());
+                    text.insert(id, wanted);
+                    break;
+                }
+            }
+        }
+    }
+    Names { text }
+}
+
+fn free(taken: &FxHashSet<String>, wanted: String) -> String {
+    if !taken.contains(&wanted) {
+        return wanted;
+    }
+    (2..).map(|number| format!("{wanted}_{number}")).find(|name| !taken.contains(name)).expect("numbers do not end")
+}
+
+/// The names of unnamed values that feed an activation, numbered through in the order of the source.
+pub fn before_activations(plan: &Plan, taken: &FxHashSet<String>) -> FxHashMap<NodeId, String> {
+    let model = plan.model;
+    let mut fed = Vec::new();
+    for id in model.nodes().filter(|id| plan.forward[id.index()] && is_activation(model, *id)) {
+        let operand = model.operands(id)[0];
+        let plain = matches!(model.op(operand), Op::Variable(_) | Op::Const(_) | Op::Slice(_));
+        if plan.known[operand.index()].is_none() && !plain && !fed.contains(&operand) {
+            fed.push(operand);
+        }
+    }
+    let numbered = |stem: &str| -> Vec<String> { (1..=fed.len()).map(|number| format!("{stem}{number}")).collect() };
+    let stems = ["z", "pre", "preactivation"];
+    let chosen = stems.iter().map(|stem| numbered(stem)).find(|names| names.iter().all(|name| !taken.contains(name)));
+    fed.into_iter().zip(chosen.unwrap_or_default()).collect()
+}
+
+/// Whether an operator is what networks put behind a linear step.
+pub fn is_activation(model: &Model, id: NodeId) -> bool {
+    match model.op(id) {
+        Op::Softmax(_) => true,
+        Op::Scalar(row) => {
+            row.class() == Class::Float
+                && matches!(row, Scalar::Sigmoid | Scalar::Tanh | Scalar::Relu | Scalar::Softplus | Scalar::Erf)
+        }
+        _ => false,
+    }
+}
+
+/// For each line without a name that of its nearest named user.
+fn owners(plan: &Plan, text: &FxHashMap<NodeId, String>) -> FxHashMap<NodeId, String> {
+    let mut owners: FxHashMap<NodeId, String> = FxHashMap::default();
+    for id in plan.model.nodes().rev().filter(|id| plan.region[id.index()]) {
+        let own = match text.get(&id) {
+            Some(name) => Some(name.clone()),
+            None => owners.get(&id).cloned(),
+        };
+        if let Some(own) = own {
+            for operand in plan.model.operands(id) {
+                if !text.contains_key(&operand) {
+                    owners.insert(operand, own.clone());
+                }
+            }
+        }
+    }
+    owners
+}

@@ -1,0 +1,323 @@
+//! Which values get a line of their own, and their order.
+
+use super::draft::{Draft, render, spelled};
+use super::names::{self, Names};
+use super::{Part, WIDTH, comment};
+use crate::graph::{Kind, Model, NodeId};
+use crate::ops::{Name, Op, Scalar};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// A line `keyword name = text`.
+pub struct Statement {
+    pub keyword: &'static str,
+    pub name: String,
+    pub text: String,
+    pub comment: Option<String>,
+    /// Whether it computes a derivative.
+    pub adjoint: bool,
+}
+
+/// What is known of the values while lines are made of them.
+pub struct Plan<'a> {
+    pub model: &'a Model,
+    /// Values that the source text names or that are given.
+    pub known: Vec<Option<Name>>,
+    /// Values that the results of the source text need.
+    pub forward: Vec<bool>,
+    /// Values that are printed.
+    pub region: Vec<bool>,
+    /// Values that are named outside what is printed.
+    pub given: Vec<bool>,
+    /// Values with a line of their own.
+    pub lines: Vec<bool>,
+    /// Adjoints of what feeds an activation.
+    pub before: FxHashSet<NodeId>,
+}
+
+/// Expressions wider than this get lines for their parts: names and comments need room too.
+const ROOM: usize = WIDTH - 28;
+
+/// The lines of `part`, operands before their users.
+pub fn statements(model: &Model, part: Part) -> Vec<Statement> {
+    let mut plan = plan(model, part);
+    decide(&mut plan);
+    let drafts = drafts(&mut plan);
+    let names = names::names(&plan);
+    let mut statements = Vec::new();
+    for id in ordered(&plan, &drafts) {
+        if let Some(draft) = &drafts[id.index()] {
+            statements.push(statement(&plan, &names, id, draft));
+        }
+        aliases(&plan, &names, part, id, &mut statements);
+    }
+    statements
+}
+
+/// The printed values in the order of the graph; results side by side that do not need each other in the order asked for.
+fn ordered(plan: &Plan, drafts: &[Option<Draft>]) -> Vec<NodeId> {
+    let model = plan.model;
+    let asked: FxHashMap<NodeId, usize> = model
+        .outputs
+        .iter()
+        .enumerate()
+        .filter(|(_, output)| output.kind == Kind::Gradient)
+        .map(|(place, output)| (output.node, place))
+        .collect();
+    let mut order: Vec<NodeId> = model.nodes().filter(|id| plan.region[id.index()]).collect();
+    order.retain(|id| drafts[id.index()].is_some() || plan.given[id.index()]);
+    let needs = |id: NodeId, other: NodeId| {
+        drafts[id.index()].as_ref().is_some_and(|draft| {
+            draft.pieces.iter().any(|piece| matches!(piece, super::draft::Piece::Name(name) if *name == other))
+        })
+    };
+    let mut start = 0;
+    while start < order.len() {
+        let mut end = start + 1;
+        if asked.contains_key(&order[start]) {
+            while end < order.len()
+                && asked.contains_key(&order[end])
+                && !order[start..end].iter().any(|&other| needs(order[end], other))
+            {
+                end += 1;
+            }
+            order[start..end].sort_by_key(|id| asked[id]);
+        }
+        start = end;
+    }
+    order
+}
+
+fn statement(plan: &Plan, names: &Names, id: NodeId, draft: &Draft) -> Statement {
+    let model = plan.model;
+    let name = names.text[&id].clone();
+    let adjoint = !plan.forward[id.index()];
+    let mut text = draft.finish(&names.text);
+    let default = if draft.free && model.ty(id).dtype != model.float() { Some(model.ty(id).dtype) } else { None };
+    if let Some(dtype) = default {
+        text = format!("{dtype}({text})");
+    }
+    let comment = adjoint.then(|| comment::comment(plan, id, draft)).flatten();
+    Statement { keyword: keyword(model, &name), name, text, comment, adjoint }
+}
+
+fn keyword(model: &Model, name: &str) -> &'static str {
+    match model.outputs.iter().find(|output| &*output.name == name).map(|output| output.kind) {
+        Some(Kind::Loss) => "loss ",
+        Some(Kind::Metric) => "metric ",
+        _ => "",
+    }
+}
+
+/// Further names of a value: `b = a`.
+fn aliases(plan: &Plan, names: &Names, part: Part, id: NodeId, statements: &mut Vec<Statement>) {
+    let own = &names.text.get(&id);
+    let outputs = plan.model.outputs.iter().filter(|output| output.kind == Kind::Gradient || part == Part::Whole);
+    let bindings = plan.model.names.iter().filter(|_| part == Part::Whole).map(|(name, node)| (name, *node));
+    let mut seen: Vec<&Name> = Vec::new();
+    for (name, node) in bindings.chain(outputs.map(|output| (&output.name, output.node))) {
+        if node == id && *own != Some(&name.to_string()) && !seen.contains(&name) {
+            seen.push(name);
+            let adjoint = plan.model.outputs.iter().any(|output| output.name == *name && output.kind == Kind::Gradient);
+            let text = own.cloned().unwrap_or_default();
+            statements.push(Statement { keyword: keyword(plan.model, name), name: name.to_string(), text, comment: None, adjoint });
+        }
+    }
+}
+
+fn plan(model: &Model, part: Part) -> Plan<'_> {
+    let mut known: Vec<Option<Name>> = vec![None; model.len()];
+    let mut forward = vec![false; model.len()];
+    for (name, variable) in &model.variables {
+        known[variable.node.index()] = Some(name.clone());
+        forward[variable.node.index()] = true;
+    }
+    for (name, id) in &model.names {
+        forward[id.index()] = true;
+        known[id.index()].get_or_insert_with(|| name.clone());
+    }
+    for output in model.outputs.iter().filter(|output| output.kind != Kind::Gradient) {
+        forward[output.node.index()] = true;
+        known[output.node.index()].get_or_insert_with(|| output.name.clone());
+    }
+    for id in model.nodes().rev() {
+        if forward[id.index()] {
+            for operand in model.operands(id) {
+                forward[operand.index()] = true;
+            }
+        }
+    }
+    let mut region = vec![false; model.len()];
+    for output in &model.outputs {
+        if part == Part::Whole || output.kind == Kind::Gradient {
+            region[output.node.index()] = true;
+        }
+    }
+    if part == Part::Whole {
+        for id in model.names.values().chain(model.variables.values().map(|variable| &variable.node)) {
+            region[id.index()] = true;
+        }
+    }
+    let given: Vec<bool> = model
+        .nodes()
+        .map(|id| matches!(model.op(id), Op::Variable(_)) || (part == Part::Adjoint && known[id.index()].is_some()))
+        .collect();
+    for id in model.nodes().rev() {
+        if region[id.index()] && !given[id.index()] {
+            for operand in model.operands(id) {
+                region[operand.index()] = true;
+            }
+        }
+    }
+    let fed: FxHashSet<NodeId> = model
+        .nodes()
+        .filter(|id| forward[id.index()] && names::is_activation(model, *id))
+        .map(|id| model.operands(id)[0])
+        .collect();
+    let before = model.adjoints.iter().filter(|(of, _)| fed.contains(of)).map(|(_, adjoint)| *adjoint).collect();
+    Plan { model, known, forward, region, given, lines: vec![false; model.len()], before }
+}
+
+/// Gives a line to each result, and to each value that is written more than once and not small.
+fn decide(plan: &mut Plan) {
+    let model = plan.model;
+    let mut written = vec![0u32; model.len()];
+    let results: FxHashSet<NodeId> =
+        model.outputs.iter().filter(|output| output.kind == Kind::Gradient).map(|output| output.node).collect();
+    for id in model.nodes().rev().filter(|id| plan.region[id.index()]).collect::<Vec<_>>() {
+        let index = id.index();
+        if plan.given[index] {
+            continue;
+        }
+        plan.lines[index] = plan.known[index].is_some() || results.contains(&id) || (written[index] > 1 && !is_small(plan, id));
+        let times = if plan.lines[index] { 1 } else { written[index].max(1) };
+        for operand in model.operands(id) {
+            written[operand.index()] = written[operand.index()].saturating_add(times);
+        }
+    }
+}
+
+/// Whether repeating the expression reads better than a name for it.
+fn is_small(plan: &Plan, id: NodeId) -> bool {
+    let model = plan.model;
+    let operands = model.operands(id);
+    let leaf = |id: NodeId| {
+        plan.known[id.index()].is_some()
+            || match model.op(id) {
+                Op::Const(_) | Op::SizeOf(_) | Op::Iota(_) | Op::Eye(_) => true,
+                Op::Broadcast(_) => {
+                    let inner = model.operands(id)[0];
+                    plan.known[inner.index()].is_some() || model.operands(inner).is_empty()
+                }
+                _ => false,
+            }
+    };
+    match model.op(id) {
+        // Its operand is what costs, and decides for itself.
+        Op::Broadcast(_) => true,
+        Op::Permute(permute) => permute.is_transpose(),
+        Op::Const(_) | Op::SizeOf(_) | Op::Iota(_) | Op::Eye(_) => true,
+        Op::Literal(literal) => literal.values.len() <= 4,
+        Op::Scalar(Scalar::Add | Scalar::Sub | Scalar::Square | Scalar::Neg | Scalar::Gt | Scalar::Eq) => {
+            operands.iter().all(|&operand| leaf(operand))
+        }
+        Op::Scalar(Scalar::Mul | Scalar::Div) => operands.iter().all(|&operand| leaf(operand)) && model.ty(id).rank() == 0,
+        Op::Slice(_) | Op::OneHot(_) | Op::StopGradient(_) => operands.iter().all(|&operand| leaf(operand)),
+        _ => false,
+    }
+}
+
+/// The expressions of all lines. What would make a line too wide gets a line too.
+fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
+    let model = plan.model;
+    let mut done: Vec<Option<Draft>> = vec![None; model.len()];
+    let mut left = readers(plan);
+    for id in model.nodes().filter(|id| plan.region[id.index()]).collect::<Vec<_>>() {
+        if plan.given[id.index()] {
+            continue;
+        }
+        let operands = model.operands(id);
+        for &operand in &operands {
+            left[operand.index()] = left[operand.index()].saturating_sub(1);
+        }
+        loop {
+            let parts: Vec<Draft> = operands.iter().map(|&operand| part(plan, &done, operand)).collect();
+            let nested = nested_product(plan, id, &parts);
+            let draft = render(model, id, parts);
+            let widest = nested.or_else(|| (draft.width > ROOM).then(|| widest(plan, &done, &operands)).flatten());
+            match widest {
+                Some(operand) => plan.lines[operand.index()] = true,
+                None => {
+                    done[id.index()] = Some(draft);
+                    break;
+                }
+            }
+        }
+        for &operand in &operands {
+            if left[operand.index()] == 0 && !plan.lines[operand.index()] {
+                done[operand.index()] = None;
+            }
+        }
+    }
+    for id in model.nodes() {
+        if !plan.lines[id.index()] {
+            done[id.index()] = None;
+        } else if let Op::Broadcast(broadcast) = model.op(id) {
+            done[id.index()] = done[id.index()].take().map(|draft| spelled(model, id, broadcast, draft));
+        }
+    }
+    done
+}
+
+fn readers(plan: &Plan) -> Vec<u32> {
+    let mut readers = vec![0; plan.model.len()];
+    for id in plan.model.nodes().filter(|id| plan.region[id.index()]) {
+        for operand in plan.model.operands(id) {
+            readers[operand.index()] += 1;
+        }
+    }
+    readers
+}
+
+fn part(plan: &Plan, done: &[Option<Draft>], operand: NodeId) -> Draft {
+    if plan.lines[operand.index()] || plan.known[operand.index()].is_some() {
+        return Draft::name(operand);
+    }
+    done[operand.index()].clone().unwrap_or_else(|| Draft::name(operand))
+}
+
+/// An operand of a matrix product that is an adjoint and holds a matrix product itself: a step of its own.
+fn nested_product(plan: &Plan, id: NodeId, parts: &[Draft]) -> Option<NodeId> {
+    if !matches!(plan.model.op(id), Op::MatMul(_)) || plan.forward[id.index()] {
+        return None;
+    }
+    let operands = plan.model.operands(id);
+    let inner = |operand: NodeId| match plan.model.op(operand) {
+        Op::Permute(_) => plan.model.operands(operand)[0],
+        _ => operand,
+    };
+    operands
+        .iter()
+        .zip(parts)
+        .filter(|(_, draft)| draft.product)
+        .map(|(&operand, _)| inner(operand))
+        .find(|&operand| !plan.forward[operand.index()] && !plan.lines[operand.index()])
+}
+
+/// The operand whose expression is the widest of those without a line.
+fn widest(plan: &Plan, done: &[Option<Draft>], operands: &[NodeId]) -> Option<NodeId> {
+    let mut candidates: Vec<(usize, NodeId)> = Vec::new();
+    for &operand in operands {
+        let mut at = operand;
+        while let Op::Broadcast(_) = plan.model.op(at) {
+            at = plan.model.operands(at)[0];
+        }
+        let named = plan.lines[at.index()] || plan.known[at.index()].is_some();
+        let atom = plan.model.operands(at).is_empty() && !matches!(plan.model.op(at), Op::Literal(_));
+        if !named && !atom {
+            let width = done[at.index()].as_ref().or(done[operand.index()].as_ref()).map_or(0, |draft| draft.width);
+            candidates.push((width, at));
+        }
+    }
+    candidates.into_iter().filter(|(width, _)| *width > 12).max_by_key(|(width, _)| *width).map(|(_, id)| id)
+}
+

@@ -1,0 +1,83 @@
+//! What is known of values before they have numbers: the side conditions of laws.
+
+use crate::graph::{Model, NodeId};
+use crate::ops::reduce::Fold;
+use crate::ops::{Op, Scalar};
+
+/// How far facts are looked for.
+const DEPTH: usize = 12;
+
+/// Whether a value is above 0 wherever it is defined.
+pub fn positive(model: &Model, id: NodeId) -> bool {
+    sign(model, id, DEPTH) == Some(true)
+}
+
+/// `Some(true)`: above 0; `Some(false)`: not below 0; `None`: not known.
+fn sign(model: &Model, id: NodeId, depth: usize) -> Option<bool> {
+    if depth == 0 {
+        return None;
+    }
+    let operands = model.operands(id);
+    let of = |i: usize| sign(model, operands[i], depth - 1);
+    match model.op(id) {
+        Op::Const(constant) => match constant.value {
+            value if value.is_zero() => Some(false),
+            value if value.is_negative() || value.to_f64().is_nan() => None,
+            _ => Some(true),
+        },
+        Op::SizeOf(_) => Some(true),
+        Op::Softmax(_) => Some(true),
+        Op::OneHot(_) | Op::Eye(_) => Some(false),
+        Op::Broadcast(_) | Op::Reshape(_) | Op::Permute(_) | Op::Slice(_) | Op::Cast(_) | Op::Flip(_) => of(0),
+        Op::Reduce(reduce) => match reduce.kind {
+            Fold::Sum | Fold::Mean | Fold::Max | Fold::Min | Fold::Prod => of(0),
+            _ => None,
+        },
+        Op::Select(_) => Some(of(1)? & of(2)?),
+        Op::Scalar(row) => match row {
+            Scalar::Exp | Scalar::Sigmoid | Scalar::Cosh | Scalar::Softplus => Some(true),
+            Scalar::Abs | Scalar::Relu => Some(false),
+            Scalar::Square if of(0) == Some(true) => Some(true),
+            Scalar::Square => Some(false),
+            Scalar::Sqrt | Scalar::Rsqrt => of(0),
+            Scalar::Add => Some(of(0)? | of(1)?),
+            Scalar::Mul | Scalar::Div => Some(of(0)? & of(1)?),
+            Scalar::Maximum => match (of(0), of(1)) {
+                (Some(true), _) | (_, Some(true)) => Some(true),
+                (Some(_), _) | (_, Some(_)) => Some(false),
+                _ => None,
+            },
+            Scalar::Pow if of(0) == Some(true) => Some(true),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether a matrix equals its transpose.
+pub fn symmetric(model: &Model, id: NodeId) -> bool {
+    let operands = model.operands(id);
+    match model.op(id) {
+        Op::Eye(_) => true,
+        Op::Variable(variable) => model.variables.get(&variable.name).is_some_and(|variable| variable.symmetric),
+        Op::Diag(crate::ops::index::Diag::Make) => true,
+        Op::MatMul(_) => is_transpose_of(model, operands[0], operands[1]) && model.ty(id).rank() == 2,
+        Op::Scalar(Scalar::Add | Scalar::Mul) if operands.len() == 2 => {
+            let pair = is_transpose_of(model, operands[0], operands[1]);
+            let scalar = |i: usize| model.ty(operands[i]).rank() == 0;
+            pair || (0..2).all(|i| scalar(i) || symmetric(model, operands[i]))
+        }
+        Op::Scalar(Scalar::Neg | Scalar::Div) => {
+            symmetric(model, operands[0]) && operands[1..].iter().all(|&other| model.ty(other).rank() == 0)
+        }
+        _ => false,
+    }
+}
+
+/// Whether one of two matrices is written as the transpose of the other.
+pub fn is_transpose_of(model: &Model, a: NodeId, b: NodeId) -> bool {
+    let of = |x: NodeId, y: NodeId| {
+        matches!(model.op(x), Op::Permute(permute) if permute.is_transpose()) && model.operands(x)[0] == y
+    };
+    of(a, b) || of(b, a)
+}

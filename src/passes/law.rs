@@ -1,0 +1,154 @@
+//! What laws see and do: a node about to be inserted, and another one in its place.
+
+use super::{product, structure, sum};
+use crate::graph::{Model, NodeId, Operands, Origins};
+use crate::ops::laws::{LAWS, Law};
+use crate::ops::term::spread;
+use crate::ops::{Misfit, Number, Op, Scalar, Term, Type};
+use indexmap::IndexMap;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// The model under construction, and what is known of its nodes.
+#[derive(Default)]
+pub struct Cx {
+    model: Model,
+    protected: FxHashSet<NodeId>,
+    uses: FxHashMap<NodeId, u32>,
+    /// How often each law was used.
+    pub fired: IndexMap<&'static str, usize>,
+}
+
+impl Cx {
+    /// Takes the model for the time of one step.
+    pub fn take(&mut self, model: &mut Model) {
+        std::mem::swap(&mut self.model, model);
+    }
+
+    /// Gives it back.
+    pub fn give(&mut self, model: &mut Model) {
+        std::mem::swap(&mut self.model, model);
+    }
+
+    /// The model.
+    pub fn model(&mut self) -> &mut Model {
+        &mut self.model
+    }
+
+    /// The model, to look at.
+    pub fn see(&self) -> &Model {
+        &self.model
+    }
+
+    /// Marks a node that laws do not look into.
+    pub fn protect(&mut self, id: NodeId) {
+        self.protected.insert(id);
+    }
+
+    /// Notes how often a node is used.
+    pub fn used(&mut self, id: NodeId, uses: u32) {
+        *self.uses.entry(id).or_insert(0) += uses;
+    }
+
+    /// Whether a node may be taken apart: laws made it or differentiation did, and nothing else uses it.
+    pub fn is_open(&self, id: NodeId) -> bool {
+        !self.protected.contains(&id) && self.uses.get(&id).is_none_or(|uses| *uses <= 1)
+    }
+
+    /// Whether the source text needs the node.
+    pub fn is_forward(&self, id: NodeId) -> bool {
+        self.protected.contains(&id)
+    }
+
+    /// Notes that a law was used.
+    pub fn fire(&mut self, law: &'static str) {
+        *self.fired.entry(law).or_insert(0) += 1;
+    }
+
+    /// The node that the laws make of `op` on `operands`.
+    pub fn build(&mut self, op: impl Into<Op>, operands: &[NodeId], origins: &Origins) -> Result<NodeId, Misfit> {
+        let op = op.into();
+        let wanted = self.wanted(&op, operands)?;
+        if let Some(node) = self.by_rows(&op, operands, origins)? {
+            return self.filling(node, &wanted, origins);
+        }
+        for (name, law) in structure::LAWS {
+            if let Some(node) = law(self, &op, operands, origins)? {
+                self.fire(name);
+                return self.filling(node, &wanted, origins);
+            }
+        }
+        let normal = match op {
+            Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg) => product::normal(self, &op, operands, origins)?,
+            Op::Scalar(Scalar::Add | Scalar::Sub) => sum::normal(self, &op, operands, origins)?,
+            _ => None,
+        };
+        match normal {
+            Some(node) => self.filling(node, &wanted, origins),
+            None => self.model.insert(op, operands, origins),
+        }
+    }
+
+    /// `build` for scalar operators.
+    pub fn scalar(&mut self, row: Scalar, operands: &[NodeId], origins: &Origins) -> Result<NodeId, Misfit> {
+        self.build(row, operands, origins)
+    }
+
+    /// A scalar constant.
+    pub fn number(&mut self, like: NodeId, value: Number, origins: &Origins) -> NodeId {
+        let dtype = self.model.ty(like).dtype;
+        self.model.number(dtype, value, origins)
+    }
+
+    fn wanted(&mut self, op: &Op, operands: &[NodeId]) -> Result<Type, Misfit> {
+        use crate::ops::Operator;
+        let types: Vec<Type> = operands.iter().map(|&id| self.model.ty(id).clone()).collect();
+        op.infer(&types, &self.model.dims)
+    }
+
+    /// A law may give a scalar where a filled array is meant.
+    pub fn filling(&mut self, node: NodeId, wanted: &Type, origins: &Origins) -> Result<NodeId, Misfit> {
+        let found = self.model.ty(node).clone();
+        debug_assert_eq!(found.dtype, wanted.dtype);
+        if found.rank() == wanted.rank() {
+            return Ok(node);
+        }
+        debug_assert_eq!(found.rank(), 0, "{found} for {wanted}");
+        let axes: Vec<usize> = (0..wanted.rank()).collect();
+        self.model.plant(&spread(Term::Var(0), &wanted.shape, &axes), &[node], wanted.dtype, origins)
+    }
+
+    fn by_rows(&mut self, op: &Op, operands: &[NodeId], origins: &Origins) -> Result<Option<NodeId>, Misfit> {
+        for law in LAWS.iter().filter(|law| law.starts_with(op)) {
+            let mut bound: Operands = Operands::new();
+            if !self.matches_all(law.left_operands(), operands, &mut bound) {
+                continue;
+            }
+            let dtype = self.model.ty(operands[operands.len() - 1]).dtype;
+            self.fire(law.name);
+            return self.planted(law, &bound, dtype, origins).map(Some);
+        }
+        Ok(None)
+    }
+
+    fn planted(&mut self, law: &Law, bound: &Operands, dtype: crate::tensor::DType, origins: &Origins) -> Result<NodeId, Misfit> {
+        let right = law.right.clone();
+        self.model.plant(&right, bound, dtype, origins)
+    }
+
+    fn matches_all(&self, patterns: &[Term], operands: &[NodeId], bound: &mut Operands) -> bool {
+        patterns.iter().zip(operands).all(|(pattern, &id)| self.matches(pattern, id, bound))
+    }
+
+    fn matches(&self, pattern: &Term, id: NodeId, bound: &mut Operands) -> bool {
+        match pattern {
+            Term::Var(number) if *number < bound.len() => bound[*number] == id,
+            Term::Var(_) => {
+                bound.push(id);
+                true
+            }
+            Term::Number(number) => self.model.filled(id) == Some(*number),
+            Term::Size(_) => false,
+            Term::Apply(inner) => *self.model.op(id) == inner.0 && self.matches_all(&inner.1, &self.model.operands(id), bound),
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The normal form of products: one number, factors in the order in which they came, one quotient.
+
+use super::facts::positive;
+use super::law::Cx;
+use crate::graph::{NodeId, Origins};
+use crate::ops::leaf::SizeOf;
+use crate::ops::{Misfit, Number, Op, Scalar, Select};
+
+/// `number * f1^e1 * f2^e2 * ...`
+#[derive(Clone, Debug)]
+pub struct Product {
+    pub number: Number,
+    /// Factors with exponents, none 0; the same factor may stand once above and once below.
+    pub factors: Vec<(NodeId, i32)>,
+    pub origins: Origins,
+}
+
+/// The normal form of `op` on `operands`, where it differs.
+pub fn normal(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Result<Option<NodeId>, Misfit> {
+    let like = operands[0];
+    if !cx.see().ty(like).dtype.is_float() {
+        return Ok(None);
+    }
+    let mut product = Product { number: Number::ONE, factors: Vec::new(), origins: origins.clone() };
+    match op {
+        Op::Scalar(Scalar::Mul) => {
+            gather(cx, operands[0], 1, &mut product);
+            gather(cx, operands[1], 1, &mut product);
+        }
+        Op::Scalar(Scalar::Div) => {
+            gather(cx, operands[0], 1, &mut product);
+            gather(cx, operands[1], -1, &mut product);
+        }
+        Op::Scalar(Scalar::Neg) => {
+            product.number = -Number::ONE;
+            gather(cx, operands[0], 1, &mut product);
+        }
+        _ => return Ok(None),
+    }
+    cancel(cx, &mut product);
+    if let Some(node) = choice(cx, &product, like)? {
+        cx.fire("factor into the choice");
+        return Ok(Some(node));
+    }
+    share_broadcasts(cx, &mut product)?;
+    let node = emit(cx, &product, like)?;
+    let same = cx.see().op(node) == op && cx.see().operands(node).as_slice() == operands;
+    if same {
+        return Ok(Some(node));
+    }
+    cx.fire("product");
+    Ok(Some(node))
+}
+
+/// A value as a product, taken apart as far as nothing else uses the parts.
+pub fn product_of(cx: &mut Cx, id: NodeId) -> Product {
+    let mut product = Product { number: Number::ONE, factors: Vec::new(), origins: Origins::default() };
+    gather(cx, id, 1, &mut product);
+    product
+}
+
+fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
+    let mut waiting = vec![(id, exponent)];
+    while let Some((id, exponent)) = waiting.pop() {
+        let model = cx.see();
+        if let Some(number) = model.filled(id).filter(|number| number.parts().is_some() && (exponent > 0 || !number.is_zero())) {
+            if let Some(power) = number.pow(Number::int(i64::from(exponent))).filter(|power| power.parts().is_some()) {
+                product.number = product.number * power;
+                product.origins.unite(model.origins(id));
+                continue;
+            }
+        }
+        let operands = model.operands(id);
+        let scalar_fill = matches!(model.op(id), Op::Broadcast(_)) && model.ty(operands[0]).rank() == 0;
+        if scalar_fill {
+            product.origins.unite(model.origins(id));
+            waiting.push((operands[0], exponent));
+            continue;
+        }
+        if let Op::SizeOf(SizeOf { dtype, size }) = model.op(id).clone()
+            && let Some((number, sizes)) = size.factors()
+            && (number != 1 || sizes.len() > 1)
+            && let Some(power) = Number::int(number).pow(Number::int(i64::from(exponent)))
+        {
+            product.number = product.number * power;
+            for size in sizes {
+                let factor = cx.model().insert(SizeOf { dtype, size }, &[], &Origins::default());
+                add(product, factor.expect("a size has no operands"), exponent);
+            }
+            continue;
+        }
+        let model = cx.see();
+        let open = cx.is_open(id) || is_free(cx, id);
+        match model.op(id) {
+            Op::Scalar(Scalar::Mul) if open => waiting.extend([(operands[1], exponent), (operands[0], exponent)]),
+            Op::Scalar(Scalar::Div) if open => waiting.extend([(operands[1], -exponent), (operands[0], exponent)]),
+            Op::Scalar(Scalar::Neg) if open => {
+                if exponent % 2 != 0 {
+                    product.number = -product.number;
+                }
+                waiting.push((operands[0], exponent));
+            }
+            Op::Scalar(Scalar::Square) if open => waiting.push((operands[0], 2 * exponent)),
+            Op::Scalar(Scalar::Sqrt) if exponent % 2 == 0 && cx.is_open(id) => waiting.push((operands[0], exponent / 2)),
+            _ => {
+                add(product, id, exponent);
+                continue;
+            }
+        }
+        product.origins.unite(model.origins(id));
+    }
+}
+
+fn add(product: &mut Product, id: NodeId, exponent: i32) {
+    let same = product.factors.iter_mut().find(|(known, e)| *known == id && (*e > 0) == (exponent > 0));
+    match same {
+        Some((_, e)) => *e += exponent,
+        None => product.factors.push((id, exponent)),
+    }
+}
+
+/// Whether a scalar is made of numbers and dimensions only.
+fn is_free(cx: &Cx, id: NodeId) -> bool {
+    let model = cx.see();
+    if model.ty(id).rank() > 0 {
+        return false;
+    }
+    let operands = model.operands(id);
+    match model.op(id) {
+        Op::Const(_) | Op::SizeOf(_) => true,
+        Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg) => operands.iter().all(|&operand| is_free(cx, operand)),
+        _ => false,
+    }
+}
+
+/// The same factor above and below goes where it is not 0.
+fn cancel(cx: &mut Cx, product: &mut Product) {
+    let above: Vec<NodeId> = product.factors.iter().filter(|(_, e)| *e > 0).map(|(id, _)| *id).collect();
+    for id in above {
+        let below = product.factors.iter().find(|(known, e)| *known == id && *e < 0).map(|(_, e)| *e);
+        let Some(below) = below else { continue };
+        if !positive(cx.see(), id) {
+            continue;
+        }
+        cx.fire("cancel what is not 0");
+        let total = below + product.factors.iter().filter(|(known, e)| *known == id && *e > 0).map(|(_, e)| *e).sum::<i32>();
+        let mut left = Some(total).filter(|total| *total != 0);
+        product.factors.retain_mut(|(known, e)| {
+            if *known != id {
+                return true;
+            }
+            match left.take() {
+                Some(total) => {
+                    *e = total;
+                    true
+                }
+                None => false,
+            }
+        });
+    }
+    if product.number.is_zero() {
+        product.factors.clear();
+    }
+}
+
+/// `where(c, x, 0) * y` is `where(c, x * y, 0)`: what is computed for the branch not taken is not used.
+fn choice(cx: &mut Cx, product: &Product, like: NodeId) -> Result<Option<NodeId>, Misfit> {
+    let place = product.factors.iter().position(|&(id, exponent)| {
+        exponent == 1 && cx.is_open(id) && matches!(cx.see().op(id), Op::Select(_)) && zero_branch(cx, id).is_some()
+    });
+    let Some(place) = place else { return Ok(None) };
+    if product.factors.len() == 1 && product.number.is_one() {
+        return Ok(None);
+    }
+    let id = product.factors[place].0;
+    let branches = cx.see().operands(id);
+    let zero = zero_branch(cx, id).expect("one branch is 0");
+    let mut inner = product.clone();
+    inner.origins.unite(cx.see().origins(id));
+    inner.factors[place].0 = branches[3 - zero];
+    let mut flat = Product { number: inner.number, factors: Vec::new(), origins: inner.origins.clone() };
+    for (factor, exponent) in inner.factors {
+        gather(cx, factor, exponent, &mut flat);
+    }
+    cancel(cx, &mut flat);
+    let value = emit(cx, &flat, like)?;
+    let nil = cx.number(like, Number::ZERO, &product.origins);
+    let operands = if zero == 2 { [branches[0], value, nil] } else { [branches[0], nil, value] };
+    cx.build(Select, &operands, &flat.origins).map(Some)
+}
+
+/// The number, 1 or 2, of the branch of a choice that is 0.
+pub fn zero_branch(cx: &Cx, id: NodeId) -> Option<usize> {
+    let branches = cx.see().operands(id);
+    [2, 1].into_iter().find(|&branch| cx.see().filled(branches[branch]).is_some_and(|number| number.is_zero()))
+}
+
+/// Factors that are laid out alike are multiplied before they are laid out.
+fn share_broadcasts(cx: &mut Cx, product: &mut Product) -> Result<(), Misfit> {
+    let layout = |cx: &Cx, id: NodeId| match cx.see().op(id) {
+        Op::Broadcast(broadcast) if !cx.is_forward(id) => Some(broadcast.clone()),
+        _ => None,
+    };
+    let mut place = 0;
+    while place < product.factors.len() {
+        let Some(broadcast) = layout(cx, product.factors[place].0) else {
+            place += 1;
+            continue;
+        };
+        let alike: Vec<usize> =
+            (place..product.factors.len()).filter(|&other| layout(cx, product.factors[other].0).as_ref() == Some(&broadcast)).collect();
+        if alike.len() > 1 && alike.len() < product.factors.len() {
+            let mut inner = Product { number: Number::ONE, factors: Vec::new(), origins: product.origins.clone() };
+            for &other in &alike {
+                let (id, exponent) = product.factors[other];
+                let source = cx.see().operands(id)[0];
+                gather(cx, source, exponent, &mut inner);
+            }
+            let like = inner.factors.first().map_or(product.factors[place].0, |(id, _)| *id);
+            let value = emit(cx, &inner, like)?;
+            let laid = cx.model().insert(broadcast, &[value], &product.origins.clone())?;
+            cx.fire("multiply before laying out");
+            product.factors[place] = (laid, 1);
+            for &other in alike[1..].iter().rev() {
+                product.factors.remove(other);
+            }
+        }
+        place += 1;
+    }
+    Ok(())
+}
+
+/// The product as nodes: `-2 * a * b^2 / (3 * c)`. Before a matrix product the number stands behind.
+pub fn emit(cx: &mut Cx, product: &Product, like: NodeId) -> Result<NodeId, Misfit> {
+    let origins = &product.origins;
+    let (negative, above, below) = parts(product.number);
+    let mut numerators: Vec<NodeId> = Vec::new();
+    let mut denominators: Vec<NodeId> = Vec::new();
+    for &(id, exponent) in &product.factors {
+        let power = raised(cx, id, exponent.abs(), origins)?;
+        if exponent > 0 { numerators.push(power) } else { denominators.push(power) }
+    }
+    if !below.is_one() {
+        let number = cx.number(like, below, origins);
+        denominators.insert(0, number);
+    }
+    if !above.is_one() || numerators.is_empty() {
+        let signed = if negative { -above } else { above };
+        let number = cx.number(like, signed, origins);
+        let behind = numerators.first().is_some_and(|&first| matches!(cx.see().op(first), Op::MatMul(_)));
+        numerators.insert(if behind { 1 } else { 0 }, number);
+    } else if negative {
+        numerators[0] = cx.model().insert(Scalar::Neg, &[numerators[0]], origins)?;
+    }
+    let numerator = chained(cx, &numerators, origins)?.expect("there is at least a number");
+    match chained(cx, &denominators, origins)? {
+        None => Ok(numerator),
+        Some(denominator) => cx.model().insert(Scalar::Div, &[numerator, denominator], origins),
+    }
+}
+
+fn chained(cx: &mut Cx, factors: &[NodeId], origins: &Origins) -> Result<Option<NodeId>, Misfit> {
+    let mut product: Option<NodeId> = None;
+    for &factor in factors {
+        product = Some(match product {
+            None => factor,
+            Some(known) => cx.model().insert(Scalar::Mul, &[known, factor], origins)?,
+        });
+    }
+    Ok(product)
+}
+
+fn raised(cx: &mut Cx, id: NodeId, exponent: i32, origins: &Origins) -> Result<NodeId, Misfit> {
+    match exponent {
+        1 => Ok(id),
+        2 => cx.model().insert(Scalar::Square, &[id], origins),
+        exponent => {
+            let number = cx.number(id, Number::int(i64::from(exponent)), origins);
+            cx.model().insert(Scalar::Pow, &[id, number], origins)
+        }
+    }
+}
+
+/// Sign, numerator and denominator as they are written: `3/2` as `3 * x / 2`, `0.1` as it is.
+fn parts(number: Number) -> (bool, Number, Number) {
+    let negative = number.is_negative();
+    let size = if negative { -number } else { number };
+    let Some((above, below)) = size.parts() else { return (negative, size, Number::ONE) };
+    let decimal = !size.to_string().contains('/');
+    let plain = below == 1 || (decimal && !(above == 1 && below <= 8));
+    match (plain, i64::try_from(above), i64::try_from(below)) {
+        (false, Ok(above), Ok(below)) => (negative, Number::int(above), Number::int(below)),
+        _ => (negative, size, Number::ONE),
+    }
+}

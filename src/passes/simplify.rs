@@ -1,0 +1,84 @@
+//! Algebra on what differentiation made: the forward values stay as they are written.
+
+use super::law::Cx;
+use crate::graph::Model;
+use crate::ops::Misfit;
+use indexmap::IndexMap;
+
+/// What a run of the laws did.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// For each round the nodes before it and after it.
+    pub rounds: Vec<(usize, usize)>,
+    /// How often each law was used.
+    pub laws: IndexMap<&'static str, usize>,
+}
+
+/// No model has been seen to need more.
+const ROUNDS: usize = 8;
+
+/// The model in which every value that the source text does not need is in the form that the laws give it.
+pub fn simplify(model: &Model) -> (Model, Report) {
+    let mut report = Report::default();
+    let mut model = model.compact();
+    for _ in 0..ROUNDS {
+        let before = model.len();
+        let (next, fired) = round(&model);
+        report.rounds.push((before, next.len()));
+        let changed = !fired.is_empty();
+        for (law, count) in fired {
+            *report.laws.entry(law).or_insert(0) += count;
+        }
+        model = next;
+        if !changed {
+            break;
+        }
+    }
+    (model, report)
+}
+
+fn round(model: &Model) -> (Model, IndexMap<&'static str, usize>) {
+    let forward = forward(model);
+    let uses = model.uses();
+    let mut cx = Cx::default();
+    let next = model.rebuild(|to, id, operands| {
+        cx.take(to);
+        let origins = model.origins(id).clone();
+        let node = if forward[id.index()] {
+            let node = cx.model().insert(model.op(id).clone(), operands, &origins)?;
+            cx.protect(node);
+            node
+        } else {
+            cx.build(model.op(id).clone(), operands, &origins)?
+        };
+        cx.used(node, uses[id.index()]);
+        cx.give(to);
+        Ok::<_, Misfit>(node)
+    });
+    let next = next.expect("laws keep types").compact();
+    debug_assert!(crate::graph::check::check(&next).is_ok(), "{:?}", crate::graph::check::check(&next));
+    (next, cx.fired)
+}
+
+/// The values that the source text's own results need.
+fn forward(model: &Model) -> Vec<bool> {
+    let mut forward = vec![false; model.len()];
+    let results = model.outputs.iter().filter(|output| output.kind != crate::graph::Kind::Gradient).map(|output| output.node);
+    let variables = model.variables.values().map(|variable| variable.node);
+    let inits = model.variables.values().filter_map(|variable| match variable.init {
+        Some(crate::graph::Init::Value(node)) => Some(node),
+        _ => None,
+    });
+    for id in results.chain(model.names.values().copied()).chain(variables).chain(inits) {
+        forward[id.index()] = true;
+    }
+    for id in model.nodes().rev() {
+        if forward[id.index()] {
+            for operand in model.operands(id) {
+                forward[operand.index()] = true;
+            }
+        }
+    }
+    forward
+}
+

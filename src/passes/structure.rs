@@ -1,0 +1,322 @@
+//! Laws of structured operators: each looks at an operator about to be inserted and may put another value in its place.
+
+use super::facts::symmetric;
+use super::law::Cx;
+use super::product::{emit, product_of, zero_branch};
+use crate::graph::{NodeId, Operands, Origins};
+use crate::ops::matmul::MatMul;
+use crate::ops::reduce::{Fold, Reduce};
+use crate::ops::shape::Broadcast;
+use crate::ops::term::spread;
+use crate::ops::{Misfit, Number, Op, Operator, Scalar, Select, Size, Term, elements};
+use smallvec::SmallVec;
+
+type Found = Result<Option<NodeId>, Misfit>;
+
+/// A law of structure.
+pub type StructureLaw = fn(&mut Cx, &Op, &[NodeId], &Origins) -> Found;
+
+/// All of them, in the order in which they are tried.
+pub const LAWS: &[(&str, StructureLaw)] = &[
+    ("scalar not laid out", scalar_not_laid_out),
+    ("compute before laying out", before_laying_out),
+    ("choice by a constant", choice_by_constant),
+    ("choices of one condition", choices_together),
+    ("sum of equal values", sum_of_repeated),
+    ("sum of sums", sum_of_sums),
+    ("scalar out of a linear operator", scalar_out),
+    ("identity matrix", identity),
+    ("linear in zeros", linear_in_zeros),
+    ("transpose of a symmetric matrix", transposed_symmetric),
+    ("transpose of a product", transposed_product),
+    ("transpose of single elements", transposed_elementwise),
+    ("factor out of a sum", factor_out_of_sum),
+];
+
+fn is_elementwise(op: &Op) -> bool {
+    matches!(op, Op::Scalar(_) | Op::Select(_))
+}
+
+/// `x * broadcast(s)` is `x * s` where s is a scalar.
+fn scalar_not_laid_out(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    if !is_elementwise(op) {
+        return Ok(None);
+    }
+    let inner = |cx: &Cx, id: NodeId| match cx.see().op(id) {
+        Op::Broadcast(_) => Some(cx.see().operands(id)[0]).filter(|&inner| cx.see().ty(inner).rank() == 0),
+        _ => None,
+    };
+    let laid = operands.iter().filter(|&&id| cx.see().ty(id).rank() > 0).count();
+    let fills: Vec<usize> = (0..operands.len()).filter(|&i| inner(cx, operands[i]).is_some()).collect();
+    if fills.is_empty() || fills.len() == laid {
+        return Ok(None);
+    }
+    let mut operands: Operands = operands.into();
+    for i in fills {
+        operands[i] = inner(cx, operands[i]).expect("it is a fill");
+    }
+    cx.build(op.clone(), &operands, origins).map(Some)
+}
+
+/// `f(broadcast(x), broadcast(y))` is `broadcast(f(x, y))` where both are laid out alike.
+fn before_laying_out(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    if !is_elementwise(op) {
+        return Ok(None);
+    }
+    let mut layout: Option<Broadcast> = None;
+    let mut inner = Operands::new();
+    for &id in operands {
+        match cx.see().op(id) {
+            Op::Broadcast(broadcast) if layout.as_ref().is_none_or(|known| known == broadcast) => {
+                layout = Some(broadcast.clone());
+                inner.push(cx.see().operands(id)[0]);
+            }
+            _ if cx.see().ty(id).rank() == 0 => inner.push(id),
+            _ => return Ok(None),
+        }
+    }
+    let Some(layout) = layout else { return Ok(None) };
+    let value = cx.build(op.clone(), &inner, origins)?;
+    if cx.see().ty(value).rank() == 0 && layout.from.iter().any(Option::is_some) {
+        return Ok(None);
+    }
+    cx.model().insert(layout, &[value], origins).map(Some)
+}
+
+fn choice_by_constant(cx: &mut Cx, op: &Op, operands: &[NodeId], _origins: &Origins) -> Found {
+    let Op::Select(_) = op else { return Ok(None) };
+    let Some(number) = cx.see().filled(operands[0]) else { return Ok(None) };
+    let taken = if number.is_zero() { operands[2] } else { operands[1] };
+    let rank = operands.iter().map(|&id| cx.see().ty(id).rank()).max().unwrap_or(0);
+    let whole = cx.see().ty(taken).rank() == rank || cx.see().ty(taken).rank() == 0;
+    Ok(whole.then_some(taken))
+}
+
+/// `where(c, x, 0) + where(c, 0, y)` is `where(c, x, y)`, and so on for sums of choices by one condition.
+fn choices_together(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Scalar(Scalar::Add) = op else { return Ok(None) };
+    let choice = |cx: &Cx, id: NodeId| matches!(cx.see().op(id), Op::Select(_)) && cx.is_open(id) && zero_branch(cx, id).is_some();
+    if !operands.iter().all(|&id| choice(cx, id)) {
+        return Ok(None);
+    }
+    let (one, two) = (cx.see().operands(operands[0]), cx.see().operands(operands[1]));
+    if one[0] != two[0] {
+        return Ok(None);
+    }
+    let yes = cx.scalar(Scalar::Add, &[one[1], two[1]], origins)?;
+    let no = cx.scalar(Scalar::Add, &[one[2], two[2]], origins)?;
+    cx.build(Select, &[one[0], yes, no], origins).map(Some)
+}
+
+/// The sum of a value along axes in which it is the same is a multiple of it.
+fn sum_of_repeated(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = op else { return Ok(None) };
+    let Op::Broadcast(broadcast) = cx.see().op(operands[0]).clone() else { return Ok(None) };
+    if cx.see().ty(operands[0]).dtype == crate::tensor::DType::Bool {
+        return Ok(None);
+    }
+    let repeated: Vec<usize> = axes.iter().copied().filter(|&axis| broadcast.from[axis].is_none()).collect();
+    if repeated.is_empty() {
+        return Ok(None);
+    }
+    let keep: Vec<usize> = (0..broadcast.to.len()).filter(|axis| !repeated.contains(axis)).collect();
+    let count: Vec<Size> = repeated.iter().map(|&axis| broadcast.to[axis].clone()).collect();
+    let rest: Vec<usize> = axes.iter().filter(|axis| !repeated.contains(axis)).map(|axis| keep.iter().position(|k| k == axis).expect("kept")).collect();
+    let narrow = Broadcast {
+        to: keep.iter().map(|&axis| broadcast.to[axis].clone()).collect(),
+        from: keep.iter().map(|&axis| broadcast.from[axis]).collect(),
+    };
+    let inner = cx.see().operands(operands[0])[0];
+    let dtype = cx.see().ty(inner).dtype;
+    let narrow = cx.model().insert(narrow, &[inner], origins)?;
+    let size = cx.model().plant(&Term::Size(elements(&count)), &[], dtype, origins)?;
+    let value = if rest.is_empty() { narrow } else { cx.build(Reduce { kind: Fold::Sum, axes: rest.into() }, &[narrow], origins)? };
+    cx.scalar(Scalar::Mul, &[value, size], origins).map(Some)
+}
+
+fn sum_of_sums(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = op else { return Ok(None) };
+    let Op::Reduce(Reduce { kind: Fold::Sum, axes: inner }) = cx.see().op(operands[0]).clone() else { return Ok(None) };
+    if !cx.is_open(operands[0]) {
+        return Ok(None);
+    }
+    let source = cx.see().operands(operands[0])[0];
+    let kept: Vec<usize> = (0..cx.see().ty(source).rank()).filter(|axis| !inner.contains(axis)).collect();
+    let mut all: SmallVec<[usize; 4]> = inner.iter().copied().chain(axes.iter().map(|&axis| kept[axis])).collect();
+    all.sort_unstable();
+    cx.build(Reduce { kind: Fold::Sum, axes: all }, &[source], origins).map(Some)
+}
+
+/// `f(s * x)` is `s * f(x)` for a scalar s where f is linear.
+fn scalar_out(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let moves = match op {
+        Op::Broadcast(_) | Op::Scalar(_) | Op::Cast(_) | Op::Barrier(_) => false,
+        op => op.is_linear(),
+    };
+    if !moves || !cx.see().ty(operands[0]).dtype.is_float() {
+        return Ok(None);
+    }
+    let mut rest: Operands = operands.into();
+    let mut scalars = super::product::Product { number: Number::ONE, factors: Vec::new(), origins: origins.clone() };
+    let mut moved = false;
+    for place in 0..operands.len() {
+        let id = operands[place];
+        let ty = cx.see().ty(id).clone();
+        if !ty.dtype.is_float() || ty.rank() == 0 || !cx.is_open(id) || !matches!(cx.see().op(id), Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg)) {
+            continue;
+        }
+        let mut product = product_of(cx, id);
+        let rank = |cx: &Cx, id: NodeId| cx.see().ty(id).rank();
+        let (out, stay): (Vec<_>, Vec<_>) = product.factors.iter().copied().partition(|&(id, _)| rank(cx, id) == 0);
+        if (out.is_empty() && product.number.is_one()) || stay.is_empty() {
+            continue;
+        }
+        scalars.number = scalars.number * product.number;
+        scalars.factors.extend(out);
+        scalars.origins.unite(&product.origins);
+        product.number = Number::ONE;
+        product.factors = stay;
+        rest[place] = emit(cx, &product, id)?;
+        moved = true;
+    }
+    if !moved {
+        return Ok(None);
+    }
+    let value = cx.build(op.clone(), &rest, origins)?;
+    let mut result = product_of(cx, value);
+    result.number = result.number * scalars.number;
+    result.origins.unite(&scalars.origins);
+    result.origins.unite(origins);
+    for factor in scalars.factors {
+        match result.factors.iter_mut().find(|(id, e)| *id == factor.0 && (*e > 0) == (factor.1 > 0)) {
+            Some((_, exponent)) => *exponent += factor.1,
+            None => result.factors.push(factor),
+        }
+    }
+    emit(cx, &result, value).map(Some)
+}
+
+/// `A @ eye` and `eye @ A` are A.
+fn identity(cx: &mut Cx, op: &Op, operands: &[NodeId], _origins: &Origins) -> Found {
+    let Op::MatMul(_) = op else { return Ok(None) };
+    let eye = |cx: &Cx, id: NodeId| matches!(cx.see().op(id), Op::Eye(_));
+    let (a, b) = (operands[0], operands[1]);
+    Ok(match (eye(cx, a), eye(cx, b)) {
+        (true, _) => Some(b),
+        (_, true) => Some(a),
+        _ => None,
+    })
+}
+
+/// A linear operator of zeros is zeros.
+fn linear_in_zeros(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let zero = |cx: &Cx, id: NodeId| {
+        cx.see().ty(id).dtype.is_float() && cx.see().filled(id).is_some_and(|number| number.is_zero())
+    };
+    let nothing = match op {
+        Op::Broadcast(_) | Op::Scalar(_) | Op::Cast(_) | Op::Barrier(_) => false,
+        op => op.is_linear() && operands.iter().any(|&id| zero(cx, id)),
+    };
+    if !nothing {
+        return Ok(None);
+    }
+    Ok(Some(cx.number(operands[0], Number::ZERO, origins)))
+}
+
+fn transposed_symmetric(cx: &mut Cx, op: &Op, operands: &[NodeId], _origins: &Origins) -> Found {
+    match op {
+        Op::Permute(permute) if permute.order.as_slice() == [1, 0] && symmetric(cx.see(), operands[0]) => Ok(Some(operands[0])),
+        _ => Ok(None),
+    }
+}
+
+/// `(A' @ B)'` is `B' @ A`: where a transpose goes.
+fn transposed_product(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Permute(permute) = op else { return Ok(None) };
+    let Op::MatMul(_) = cx.see().op(operands[0]) else { return Ok(None) };
+    let factors = cx.see().operands(operands[0]);
+    let turned = |cx: &Cx, id: NodeId| matches!(cx.see().op(id), Op::Permute(inner) if inner.order == permute.order);
+    let square = |cx: &Cx, id: NodeId| cx.see().ty(id).rank() == permute.order.len();
+    if !permute.is_transpose() || !cx.is_open(operands[0]) || !factors.iter().all(|&id| square(cx, id)) {
+        return Ok(None);
+    }
+    if !factors.iter().any(|&id| turned(cx, id)) {
+        return Ok(None);
+    }
+    let left = cx.build(permute.clone(), &[factors[1]], origins)?;
+    let right = cx.build(permute.clone(), &[factors[0]], origins)?;
+    cx.build(MatMul, &[left, right], origins).map(Some)
+}
+
+/// `(A + B')'` is `A' + B`: where transposes go or none is left.
+fn transposed_elementwise(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Permute(permute) = op else { return Ok(None) };
+    let inner = operands[0];
+    if let Op::Broadcast(broadcast) = cx.see().op(inner).clone()
+        && broadcast.from.iter().all(Option::is_none)
+    {
+        let to = permute.order.iter().map(|&axis| broadcast.to[axis].clone()).collect::<Vec<_>>();
+        let scalar = cx.see().operands(inner)[0];
+        let dtype = cx.see().ty(inner).dtype;
+        let axes: Vec<usize> = (0..to.len()).collect();
+        return cx.model().plant(&spread(Term::Var(0), &to, &axes), &[scalar], dtype, origins).map(Some);
+    }
+    if !is_elementwise(cx.see().op(inner)) || !cx.is_open(inner) {
+        return Ok(None);
+    }
+    let parts = cx.see().operands(inner);
+    let loses = |cx: &Cx, id: NodeId| {
+        cx.see().ty(id).rank() == 0
+            || symmetric(cx.see(), id) && permute.order.as_slice() == [1, 0]
+            || matches!(cx.see().op(id), Op::Permute(known) if known.inverse() == permute.order.as_slice())
+            || cx.is_open(id) && matches!(cx.see().op(id), Op::MatMul(_))
+                && cx.see().operands(id).iter().any(|&factor| matches!(cx.see().op(factor), Op::Permute(_)))
+    };
+    if !parts.iter().all(|&id| loses(cx, id)) {
+        return Ok(None);
+    }
+    let row = cx.see().op(inner).clone();
+    let mut turned = Operands::new();
+    for &id in &parts {
+        turned.push(if cx.see().ty(id).rank() == 0 { id } else { cx.build(permute.clone(), &[id], origins)? });
+    }
+    cx.build(row, &turned, origins).map(Some)
+}
+
+/// `sum[K](x * broadcast(v))` is `sum[K](x) * v` where v is the same along K.
+fn factor_out_of_sum(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = op else { return Ok(None) };
+    let id = operands[0];
+    if !cx.is_open(id) || !matches!(cx.see().op(id), Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg)) {
+        return Ok(None);
+    }
+    let mut product = product_of(cx, id);
+    let constant = |cx: &Cx, id: NodeId| match cx.see().op(id) {
+        Op::Broadcast(broadcast) => axes.iter().all(|&axis| broadcast.from[axis].is_none()),
+        _ => false,
+    };
+    let (out, stay): (Vec<_>, Vec<_>) = product.factors.iter().copied().partition(|&(id, _)| constant(cx, id));
+    if out.is_empty() || !stay.iter().any(|&(id, _)| cx.see().ty(id).rank() > 0) {
+        return Ok(None);
+    }
+    product.factors = stay;
+    let inner = emit(cx, &product, id)?;
+    let mut result = cx.build(op.clone(), &[inner], origins)?;
+    for (factor, exponent) in out {
+        let Op::Broadcast(broadcast) = cx.see().op(factor).clone() else { continue };
+        let keep: Vec<usize> = (0..broadcast.to.len()).filter(|axis| !axes.contains(axis)).collect();
+        let narrow = Broadcast {
+            to: keep.iter().map(|&axis| broadcast.to[axis].clone()).collect(),
+            from: keep.iter().map(|&axis| broadcast.from[axis]).collect(),
+        };
+        let source = cx.see().operands(factor)[0];
+        let mut value = cx.model().insert(narrow, &[source], origins)?;
+        if exponent.abs() != 1 {
+            let number = cx.number(value, Number::int(i64::from(exponent.abs())), origins);
+            value = cx.scalar(Scalar::Pow, &[value, number], origins)?;
+        }
+        let row = if exponent > 0 { Scalar::Mul } else { Scalar::Div };
+        result = cx.scalar(row, &[result, value], origins)?;
+    }
+    Ok(Some(result))
+}

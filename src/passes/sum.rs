@@ -1,0 +1,241 @@
+//! The normal form of sums: equal terms gathered, common factors in front of a bracket.
+
+use super::law::Cx;
+use super::product::{Product, emit, product_of};
+use crate::graph::{NodeId, Origins};
+use crate::ops::matmul::MatMul;
+use crate::ops::shape::Permute;
+use crate::ops::{Misfit, Number, Op, Scalar};
+
+/// The normal form of `op` on `operands`, where it differs.
+pub fn normal(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Result<Option<NodeId>, Misfit> {
+    let like = operands[0];
+    if !cx.see().ty(like).dtype.is_float() {
+        return Ok(None);
+    }
+    let negative = *op == Op::Scalar(Scalar::Sub);
+    let mut sum = Sum { terms: Vec::new(), origins: origins.clone() };
+    gather(cx, operands[0], false, &mut sum);
+    gather(cx, operands[1], negative, &mut sum);
+    collect(&mut sum);
+    let before = sum.terms.len();
+    products(cx, &mut sum, like)?;
+    if sum.terms.len() < before {
+        cx.fire("common matrix");
+    }
+    let node = match common(&sum) {
+        Some(factor) => {
+            cx.fire("common factor");
+            bracketed(cx, &sum, factor, like)?
+        }
+        None => write(cx, &sum, like)?,
+    };
+    let same = cx.see().op(node) == op && cx.see().operands(node).as_slice() == operands;
+    if !same {
+        cx.fire("sum");
+    }
+    Ok(Some(node))
+}
+
+struct Sum {
+    terms: Vec<Product>,
+    origins: Origins,
+}
+
+fn gather(cx: &mut Cx, id: NodeId, negative: bool, sum: &mut Sum) {
+    let mut waiting = vec![(id, negative)];
+    while let Some((id, negative)) = waiting.pop() {
+        let model = cx.see();
+        let operands = model.operands(id);
+        match model.op(id) {
+            Op::Scalar(Scalar::Add) if cx.is_open(id) => waiting.extend([(operands[1], negative), (operands[0], negative)]),
+            Op::Scalar(Scalar::Sub) if cx.is_open(id) => waiting.extend([(operands[1], !negative), (operands[0], negative)]),
+            _ => {
+                let mut term = product_of(cx, id);
+                if negative {
+                    term.number = -term.number;
+                }
+                sum.origins.unite(&term.origins);
+                sum.terms.push(term);
+                continue;
+            }
+        }
+        sum.origins.unite(cx.see().origins(id));
+    }
+}
+
+/// Terms with the same factors become one.
+fn collect(sum: &mut Sum) {
+    let mut places: rustc_hash::FxHashMap<Vec<(NodeId, i32)>, usize> = rustc_hash::FxHashMap::default();
+    let mut kept: Vec<Product> = Vec::new();
+    for term in sum.terms.drain(..) {
+        let mut key = term.factors.clone();
+        key.sort_unstable();
+        match places.get(&key) {
+            Some(&place) => kept[place].number = kept[place].number + term.number,
+            None => {
+                places.insert(key, kept.len());
+                kept.push(term);
+            }
+        }
+    }
+    kept.retain(|term| !term.number.is_zero());
+    sum.terms = kept;
+}
+
+/// `a @ x + b @ x` is `(a + b) @ x`, and `a @ x + a @ y` is `a @ (x + y)`; a row vector before a matrix counts as the
+/// transposed matrix before the vector.
+fn products(cx: &mut Cx, sum: &mut Sum, like: NodeId) -> Result<(), Misfit> {
+    if sum.terms.len() > 64 {
+        return Ok(());
+    }
+    let mut left = 0;
+    while left < sum.terms.len() {
+        let mut right = left + 1;
+        while right < sum.terms.len() {
+            if let Some(node) = joined(cx, &sum.terms[left], &sum.terms[right], &sum.origins, like)? {
+                sum.terms[left] = Product { number: Number::ONE, factors: vec![(node, 1)], origins: sum.origins.clone() };
+                sum.terms.remove(right);
+            } else {
+                right += 1;
+            }
+        }
+        left += 1;
+    }
+    Ok(())
+}
+
+/// A matrix product with its scalars: the factors besides it are scalars.
+fn matrix_product(cx: &Cx, term: &Product) -> Option<(NodeId, NodeId, bool, Product)> {
+    let model = cx.see();
+    let place = term.factors.iter().position(|&(id, e)| e == 1 && matches!(model.op(id), Op::MatMul(_)))?;
+    let id = term.factors[place].0;
+    let mut rest = term.clone();
+    rest.factors.remove(place);
+    if rest.factors.iter().any(|&(id, _)| model.ty(id).rank() > 0) {
+        return None;
+    }
+    let operands = model.operands(id);
+    let (a, b) = (operands[0], operands[1]);
+    let row = model.ty(a).rank() == 1 && model.ty(b).rank() == 2;
+    Some(if row { (b, a, true, rest) } else { (a, b, false, rest) })
+}
+
+fn joined(
+    cx: &mut Cx,
+    one: &Product,
+    two: &Product,
+    origins: &Origins,
+    like: NodeId,
+) -> Result<Option<NodeId>, Misfit> {
+    let (Some((a, x, a_row, a_rest)), Some((b, y, b_row, b_rest))) = (matrix_product(cx, one), matrix_product(cx, two)) else {
+        return Ok(None);
+    };
+    let same_type = |cx: &Cx, p: NodeId, q: NodeId| cx.see().ty(p).shape == cx.see().ty(q).shape;
+    if x == y && cx.see().ty(x).rank() <= 2 {
+        let a = turned(cx, a, a_row, origins)?;
+        let b = turned(cx, b, b_row, origins)?;
+        if same_type(cx, a, b) {
+            let sum = weighted(cx, (a, a_rest), (b, b_rest), origins, like)?;
+            return cx.build(MatMul, &[sum, x], origins).map(Some);
+        }
+    }
+    if a == b && a_row == b_row && same_type(cx, x, y) && x != y {
+        let sum = weighted(cx, (x, a_rest), (y, b_rest), origins, like)?;
+        let operands = if a_row { [sum, a] } else { [a, sum] };
+        return cx.build(MatMul, &operands, origins).map(Some);
+    }
+    Ok(None)
+}
+
+fn turned(cx: &mut Cx, id: NodeId, turn: bool, origins: &Origins) -> Result<NodeId, Misfit> {
+    if turn { cx.build(Permute { order: smallvec::smallvec![1, 0] }, &[id], origins) } else { Ok(id) }
+}
+
+/// The sum of two values, each with its scalars. A plain value stands before its transpose.
+fn weighted(
+    cx: &mut Cx,
+    one: (NodeId, Product),
+    two: (NodeId, Product),
+    origins: &Origins,
+    like: NodeId,
+) -> Result<NodeId, Misfit> {
+    let turned = |cx: &Cx, id: NodeId| matches!(cx.see().op(id), Op::Permute(_));
+    let (first, second) = if turned(cx, one.0) && !turned(cx, two.0) { (two, one) } else { (one, two) };
+    let mut sum = Sum { terms: Vec::new(), origins: origins.clone() };
+    for (id, mut rest) in [first, second] {
+        rest.factors.insert(0, (id, 1));
+        sum.terms.push(rest);
+    }
+    write(cx, &sum, like)
+}
+
+/// The factors, numbers left aside, that all terms have.
+fn common(sum: &Sum) -> Option<Product> {
+    let (first, rest) = sum.terms.split_first()?;
+    if rest.is_empty() || sum.terms.iter().any(|term| term.factors.is_empty()) {
+        return None;
+    }
+    let mut factors: Vec<(NodeId, i32)> = Vec::new();
+    for &(id, exponent) in &first.factors {
+        let shared = rest.iter().try_fold(exponent, |shared: i32, term| {
+            let found = term.factors.iter().find(|(known, e)| *known == id && (*e > 0) == (exponent > 0))?;
+            Some(shared.abs().min(found.1.abs()) * exponent.signum())
+        });
+        if let Some(shared) = shared {
+            factors.push((id, shared));
+        }
+    }
+    let size = |number: Number| if number.is_negative() { -number } else { number };
+    let number = size(first.number);
+    let same = rest.iter().all(|term| size(term.number) == number);
+    let number = if same { number } else { Number::ONE };
+    (!factors.is_empty() || !number.is_one()).then_some(Product { number, factors, origins: sum.origins.clone() })
+}
+
+fn bracketed(cx: &mut Cx, sum: &Sum, factor: Product, like: NodeId) -> Result<NodeId, Misfit> {
+    let mut inner = Sum { terms: Vec::new(), origins: sum.origins.clone() };
+    for term in &sum.terms {
+        let mut term = term.clone();
+        term.number = term.number / factor.number;
+        for &(id, exponent) in &factor.factors {
+            for known in term.factors.iter_mut().filter(|(known, e)| *known == id && (*e > 0) == (exponent > 0)) {
+                known.1 -= exponent;
+            }
+        }
+        term.factors.retain(|(_, exponent)| *exponent != 0);
+        inner.terms.push(term);
+    }
+    collect(&mut inner);
+    let bracket = write(cx, &inner, like)?;
+    let mut product = factor;
+    let ahead = product.factors.iter().take_while(|(_, e)| *e > 0).count();
+    product.factors.insert(ahead, (bracket, 1));
+    emit(cx, &product, like)
+}
+
+/// The sum as nodes, a positive term first.
+fn write(cx: &mut Cx, sum: &Sum, like: NodeId) -> Result<NodeId, Misfit> {
+    let mut terms: Vec<&Product> = sum.terms.iter().collect();
+    if let Some(first) = terms.iter().position(|term| !term.number.is_negative()) {
+        let term = terms.remove(first);
+        terms.insert(0, term);
+    }
+    let mut total: Option<NodeId> = None;
+    for term in terms {
+        let negative = term.number.is_negative();
+        total = Some(match total {
+            None => emit(cx, term, like)?,
+            Some(known) => {
+                let size = Product { number: if negative { -term.number } else { term.number }, ..term.clone() };
+                let node = emit(cx, &size, like)?;
+                let row = if negative { Scalar::Sub } else { Scalar::Add };
+                cx.model().insert(row, &[known, node], &sum.origins)?
+            }
+        });
+    }
+    match total {
+        Some(node) => Ok(node),
+        None => Ok(cx.number(like, Number::ZERO, &sum.origins)),
+    }
+}
