@@ -339,7 +339,14 @@ fn slip(lexer: &mut Lexer<Kind>, mut span: Span, out: &mut Tokens) {
     let kind = match meant {
         Meant::Token(kind) => Some(kind),
         Meant::Unclear => Some(Kind::Unknown),
-        Meant::Nothing => None,
+        Meant::Nothing => {
+            let rest = lexer.remainder();
+            let line = rest.trim_start_matches([' ', '\t', '\r']);
+            if slice == "\\" && line.starts_with('\n') {
+                lexer.bump(rest.len() - line.len() + 1);
+            }
+            None
+        }
         Meant::Quote => {
             let line = lexer.remainder().lines().next().unwrap_or("");
             let close = line.char_indices().find(|(_, c)| slips::is_double_quote(*c));

@@ -111,10 +111,12 @@ impl<'t> Parser<'t> {
 
     /// Takes the next token, unless there is none.
     pub fn bump(&mut self) {
-        if self.peek() != Kind::End {
-            self.end = self.tokens[self.pos].span.end;
-            self.pos += 1;
+        match self.peek() {
+            Kind::End => return,
+            Kind::Newline => {}
+            _ => self.end = self.tokens[self.pos].span.end,
         }
+        self.pos += 1;
     }
 
     /// Takes the next token if it is `kind`.

@@ -116,6 +116,9 @@ pub fn dim(p: &mut Parser) -> ItemKind {
     while p.eat(Kind::Comma) {
         dims.push(size(p));
     }
+    if p.peek() == Kind::Name {
+        p.fail_expected("`,`, `=` or the end of the statement", None);
+    }
     ItemKind::Dim(dims)
 }
 
