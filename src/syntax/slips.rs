@@ -1,6 +1,6 @@
 //! What hands used to other languages write, and what `.nn` writes in its place.
 
-use super::token::Kind;
+use super::kind::Kind;
 
 /// What was probably meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
