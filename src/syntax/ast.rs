@@ -291,7 +291,7 @@ pub struct TypeExpr {
     pub dtype: Ident,
     /// Whether `..` stands before the axes: any leading axes.
     pub leading: bool,
-    /// The sizes, `None` where no brackets stand.
+    /// The sizes, `None` where no brackets stand or nothing between them.
     pub axes: Option<Vec<ExprId>>,
     /// Where it stands.
     pub span: Span,

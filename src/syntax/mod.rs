@@ -2,6 +2,7 @@
 
 pub mod ast;
 pub mod error;
+mod kind;
 pub mod parse;
 pub mod print;
 mod slips;

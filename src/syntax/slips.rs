@@ -1,6 +1,6 @@
 //! What hands used to other languages write, and what `.nn` writes in its place.
 
-use super::token::Kind;
+use super::kind::Kind;
 
 /// What was probably meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ fn is_invisible(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{ad}')
 }
 
-use Meant::{Quote, Token, Unclear};
+use Meant::{Nothing, Quote, Token, Unclear};
 
 const MEANT: &[(&str, Meant, &str)] = &[
     ("**", Token(Kind::Caret), "a power is written `x^2`"),
@@ -67,7 +67,7 @@ const MEANT: &[(&str, Meant, &str)] = &[
     ("===", Token(Kind::Eq), "write `==`"),
     ("+= -= *= /=", Unclear, "give the new value a name of its own: `b = a + 1`"),
     ("... …", Token(Kind::Dots), "write two dots: `..`"),
-    ("\\", Unclear, "a line continues inside brackets and after an operator, without `\\`"),
+    ("\\", Nothing, "a line continues inside brackets and after an operator, without `\\`"),
     ("，", Token(Kind::Comma), "write a plain `,`"),
     ("、", Token(Kind::Comma), "write a plain `,`"),
     ("；", Token(Kind::Semi), "write a plain `;`"),

@@ -1,14 +1,15 @@
 //! Blocks between braces, `repeat` and `scan`.
 
-use super::calls::instance;
+use super::calls::{bracketed, instance};
 use super::cursor::{Mode, Parser};
 use super::exprs::{expr, sum};
 use super::items::statement;
+use super::lost::end_of_statement;
 use super::types::name;
 use crate::syntax::ast::{Body, ExprId, ExprKind, Ident, Repeat, Scan};
 use crate::syntax::error::SyntaxError;
+use crate::syntax::kind::Kind;
 use crate::syntax::slips;
-use crate::syntax::token::Kind;
 
 /// What a block belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,12 @@ pub enum Place {
         /// Whether it has carries.
         carries: bool,
     },
+}
+
+impl Place {
+    fn returns(self) -> bool {
+        matches!(self, Place::Function | Place::Layer)
+    }
 }
 
 pub fn repeat(p: &mut Parser) -> ExprId {
@@ -72,7 +79,7 @@ pub fn carries(p: &mut Parser) -> Vec<(Ident, ExprId)> {
     if p.peek() != Kind::Open {
         return Vec::new();
     }
-    super::calls::bracketed(p, Kind::Close, "`,` or `)` after a carry", |p| {
+    bracketed(p, Kind::Close, "`,` or `)` after a carry", |p| {
         let mut carries = Vec::new();
         while p.peek() != Kind::Close {
             carries.push(carry(p));
@@ -109,35 +116,37 @@ pub fn slice(p: &mut Parser) -> (Ident, ExprId) {
 
 pub fn block(p: &mut Parser, place: Place) -> Body {
     let start = p.start();
-    let opener = p.pos;
     if p.peek() != Kind::OpenBrace {
         missing_brace(p);
     }
     if p.failed || !p.enter() {
         return Body { span: p.since(start), ..Body::default() };
     }
-    let (mode, column, errors) = (p.mode, p.column, p.error_count());
-    p.bump();
+    let (mode, column, errors, opener) = (p.mode, p.column, p.error_count(), p.pos);
+    let opened = p.eat(Kind::OpenBrace);
     p.mode = Mode { in_block: true, ..Mode::default() };
     let mut body = Body::default();
+    let mut misplaced = None;
     loop {
         match p.peek() {
             Kind::Newline | Kind::Semi => p.bump(),
             Kind::CloseBrace | Kind::End => break,
             _ if p.starts_file_item(p.pos) && p.at_line_start() && outdented(p, column) => break,
             _ if begins_item(p) => body.items.push(statement(p, place)),
-            _ => result_statement(p, place, &mut body),
+            _ => misplaced = misplaced.or(result_statement(p, place, &mut body)),
         }
     }
+    let sound = opened && errors == p.error_count();
     if p.peek() == Kind::CloseBrace {
-        let wanted = matches!(place, Place::Function | Place::Layer) && body.results.is_empty();
-        if wanted && errors == p.error_count() {
+        if let Some(error) = misplaced.filter(|_| sound) {
+            p.report(error);
+        } else if sound && body.results.is_empty() && place.returns() {
             let help = "end the block with `return` and the result".to_string();
             p.fail_expected("`return` before the end of the block", Some(help));
             p.failed = false;
         }
         p.bump();
-    } else {
+    } else if opened {
         p.fail_unclosed(opener);
     }
     (p.mode, p.column) = (mode, column);
@@ -150,7 +159,7 @@ pub fn result(p: &mut Parser, place: Place) -> Vec<ExprId> {
     if lone {
         return vec![expr(p)];
     }
-    let wanted = if matches!(place, Place::Function | Place::Layer) { "return" } else { "yield" };
+    let wanted = if place.returns() { "return" } else { "yield" };
     if p.slice() != wanted {
         let fact = match wanted {
             "return" => "`yield` stands in a `scan` or `repeat`; a function has `return`",
@@ -164,7 +173,7 @@ pub fn result(p: &mut Parser, place: Place) -> Vec<ExprId> {
     let close = if p.peek() == Kind::Open { p.partner(opener) } else { None };
     let ends = |kind| matches!(kind, Kind::Newline | Kind::Semi | Kind::CloseBrace | Kind::End);
     if close.is_some_and(|close| ends(p.kind_at(close + 1)) && has_comma(p, opener, close)) {
-        return super::calls::bracketed(p, Kind::Close, "`,` or `)` in the results", |p| {
+        return bracketed(p, Kind::Close, "`,` or `)` in the results", |p| {
             let mut results = vec![expr(p)];
             while p.eat(Kind::Comma) && p.peek() != Kind::Close {
                 results.push(expr(p));
@@ -179,41 +188,64 @@ pub fn result(p: &mut Parser, place: Place) -> Vec<ExprId> {
     results
 }
 
-/// A result with what must follow it: the end of the block.
-fn result_statement(p: &mut Parser, place: Place, body: &mut Body) {
+/// Reports that no block begins here; goes on where it begins or should have begun.
+pub fn missing_brace(p: &mut Parser) {
+    let mut at = p.pos;
+    while p.kind_at(at) == Kind::Newline {
+        at += 1;
+    }
+    let failed = p.failed;
+    let later = at > p.pos && p.kind_at(at) == Kind::OpenBrace;
+    let help = match later {
+        true => "put the `{` at the end of the line before",
+        false => "write the block between `{` and `}`",
+    };
+    p.fail_expected("`{` on this line", Some(help.into()));
+    if failed {
+        return;
+    }
+    p.recover_at_brace();
+    if later {
+        p.failed = false;
+        p.pos = at;
+    } else if p.failed && p.brace_is_missing() {
+        p.failed = false;
+    }
+}
+
+/// Reads a result and the end of the statement; returns what is wrong with its place.
+fn result_statement(p: &mut Parser, place: Place, body: &mut Body) -> Option<SyntaxError> {
     let first = p.pos;
     p.note_column();
     let lone = !matches!(p.peek(), Kind::Return | Kind::Yield);
     let start = p.start();
     body.results = result(p, place);
-    super::items::end_of_statement(p);
+    end_of_statement(p);
     if p.failed {
         p.recover(first);
-        return;
+        return None;
     }
     let span = p.since(start);
     while matches!(p.peek(), Kind::Newline | Kind::Semi) {
         p.bump();
     }
     let last = matches!(p.peek(), Kind::CloseBrace | Kind::End);
-    let misplaced = match place {
-        _ if !last && lone => Some((
+    let (fact, help) = match place {
+        _ if !last && lone => (
             "a value without a name stands only at the end of a block",
             "give it a name: `name = ...`",
-        )),
-        _ if !last => Some(("statements stand before the result of a block", "move it to the end")),
-        Place::Function | Place::Layer if lone => {
-            Some(("a value without a name is not the result of a function", "write `return ...`"))
+        ),
+        _ if !last => ("statements stand before the result of a block", "move it to the end"),
+        _ if lone && place.returns() => {
+            ("a value without a name is not the result of a function", "write `return ...`")
         }
-        Place::Scan { carries: true } if lone => Some((
+        Place::Scan { carries: true } if lone => (
             "a value without a name says too little in a `scan` with carries",
             "write `h = ...` for the next value of a carry, `yield ...` to stack values",
-        )),
-        _ => None,
+        ),
+        _ => return None,
     };
-    if let Some((fact, help)) = misplaced {
-        p.report(SyntaxError::Misplaced { span, fact, help: help.into() });
-    }
+    Some(SyntaxError::Misplaced { span, fact, help: help.into() })
 }
 
 /// Whether the statement that comes next is an item, not a result.
@@ -247,22 +279,4 @@ fn has_comma(p: &Parser, opener: usize, close: usize) -> bool {
         at += 1;
     }
     false
-}
-
-/// Reports that no block begins here; goes on if it begins on a later line.
-fn missing_brace(p: &mut Parser) {
-    let mut at = p.pos;
-    while p.kind_at(at) == Kind::Newline {
-        at += 1;
-    }
-    let later = at > p.pos && p.kind_at(at) == Kind::OpenBrace && !p.failed;
-    let help = match later {
-        true => "put the `{` at the end of the line before",
-        false => "write the block between `{` and `}`",
-    };
-    p.fail_expected("`{` on this line", Some(help.into()));
-    if later {
-        p.failed = false;
-        p.pos = at;
-    }
 }

@@ -5,7 +5,7 @@ use super::exprs::expr;
 use super::types::name;
 use crate::syntax::ast::{Arg, Call, ExprId, ExprKind, Ident, IndexItem, UnaryOp};
 use crate::syntax::error::shown;
-use crate::syntax::token::Kind;
+use crate::syntax::kind::Kind;
 
 pub fn call(p: &mut Parser) -> ExprId {
     let start = p.start();

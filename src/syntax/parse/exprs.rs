@@ -5,7 +5,7 @@ use super::calls::{call, index, list, rename};
 use super::cursor::{Mode, Parser};
 use crate::syntax::ast::{BinaryOp, ExprId, ExprKind, UnaryOp};
 use crate::syntax::error::{SyntaxError, shown};
-use crate::syntax::token::{Kind, is_keyword};
+use crate::syntax::kind::{Kind, is_keyword};
 use std::sync::Arc;
 
 pub fn expr(p: &mut Parser) -> ExprId {

@@ -6,7 +6,7 @@ use super::cursor::Parser;
 use super::exprs::expr;
 use super::types::{name, name_tuple, type_expr};
 use crate::syntax::ast::{Body, FnParam, Function, Ident, ItemKind, TypeExpr};
-use crate::syntax::token::Kind;
+use crate::syntax::kind::Kind;
 
 pub fn function(p: &mut Parser) -> ItemKind {
     let arrays = p.arrays.len();

@@ -1,14 +1,14 @@
 //! The statements of a file.
 
-use super::blocks::Place;
+use super::blocks::{Place, missing_brace};
 use super::cursor::Parser;
 use super::exprs::{atom, expr, sum, text};
 use super::functions::{function, layer};
+use super::lost::{end_of_statement, nameless_value, other};
 use super::types::{name, name_tuple, names, range, type_expr};
 use crate::syntax::ast::*;
 use crate::syntax::error::SyntaxError;
-use crate::syntax::slips;
-use crate::syntax::token::{Kind, is_keyword};
+use crate::syntax::kind::{Kind, is_keyword};
 
 pub fn file(p: &mut Parser) {
     while to_statement(p) {
@@ -60,30 +60,6 @@ pub fn statement(p: &mut Parser, place: Place) -> Item {
     Item { kind, span: p.since(start) }
 }
 
-/// What must come after a statement.
-pub fn end_of_statement(p: &mut Parser) {
-    let kind = p.peek();
-    if matches!(kind, Kind::Newline | Kind::Semi | Kind::End)
-        || (kind == Kind::CloseBrace && p.mode.in_block)
-    {
-        return;
-    }
-    if matches!(kind, Kind::Close | Kind::CloseSquare | Kind::CloseBrace) {
-        let (span, bracket) = (p.span(), p.slice().to_string());
-        return p.fail(SyntaxError::Stray { span, bracket });
-    }
-    let product = p.last().filter(|last| last.ends_with(|c: char| c != '`') || last.len() > 2);
-    let help = match (kind, product) {
-        (Kind::Equals, _) => Some("`==` compares two values".to_string()),
-        (Kind::Name | Kind::Number | Kind::Open, Some(_)) => {
-            Some("a product is written with `*`, one statement follows another after `;`".into())
-        }
-        (Kind::OpenBrace, _) => Some("a block belongs to `fn`, `layer`, `repeat` or `scan`".into()),
-        _ => None,
-    };
-    p.fail_expected("an operator or the end of the statement", help);
-}
-
 fn item(p: &mut Parser) -> ItemKind {
     match p.peek() {
         kind if is_keyword(kind) && p.peek_second() == Kind::Equals => {
@@ -115,6 +91,9 @@ pub fn dim(p: &mut Parser) -> ItemKind {
     let mut dims = vec![size(p)];
     while p.eat(Kind::Comma) {
         dims.push(size(p));
+    }
+    if p.peek() == Kind::Name {
+        p.fail_expected("`,`, `=` or the end of the statement", None);
     }
     ItemKind::Dim(dims)
 }
@@ -184,7 +163,7 @@ pub fn init(p: &mut Parser) -> Option<Init> {
     if !p.failed && !matches!(p.ast[call].kind, ExprKind::Call(_)) {
         let help = "write `~ glorot()`, or `= 0` for a value".to_string();
         let (span, fact) = (p.ast[call].span, "after `~` stands the call of an initialiser");
-        p.report(SyntaxError::Misplaced { span, fact, help });
+        p.fail(SyntaxError::Misplaced { span, fact, help });
     }
     Some(Init::Random(call))
 }
@@ -266,11 +245,14 @@ pub fn import(p: &mut Parser) -> ItemKind {
 
 pub fn train(p: &mut Parser) -> ItemKind {
     p.bump();
-    let opener = p.pos;
-    if !p.expect(Kind::OpenBrace, "`{` after `train`") {
+    if p.peek() != Kind::OpenBrace {
+        missing_brace(p);
+    }
+    if p.failed {
         return ItemKind::Train(Vec::new());
     }
-    let (mode, column) = (p.mode, p.column);
+    let (mode, column, opener) = (p.mode, p.column, p.pos);
+    let opened = p.eat(Kind::OpenBrace);
     p.mode.in_block = true;
     let mut entries = Vec::new();
     loop {
@@ -293,7 +275,7 @@ pub fn train(p: &mut Parser) -> ItemKind {
             }
         }
     }
-    if !p.eat(Kind::CloseBrace) {
+    if !p.eat(Kind::CloseBrace) && opened {
         p.fail_unclosed(opener);
     }
     (p.mode, p.column) = (mode, column);
@@ -302,128 +284,6 @@ pub fn train(p: &mut Parser) -> ItemKind {
 
 pub fn setting(p: &mut Parser) -> Arg {
     super::calls::argument(p)
-}
-
-/// A binding, or what is not a statement.
-fn other(p: &mut Parser) -> ItemKind {
-    let (start, second) = (p.start(), p.peek_second());
-    let named = p.peek() == Kind::Name;
-    if named && matches!(second, Kind::Name | Kind::Number | Kind::Text | Kind::Fn | Kind::For) {
-        let word = p.slice();
-        if let Some(help) = slips::foreign(word) {
-            return foreign(p, word, help);
-        }
-    }
-    if named && matches!(second, Kind::Comma | Kind::Colon) {
-        return half_binding(p, second);
-    }
-    if p.looks_like_statement(p.pos) && matches!(p.peek(), Kind::Name | Kind::Open) {
-        return binding(p);
-    }
-    if matches!(p.peek(), Kind::Close | Kind::CloseSquare | Kind::CloseBrace) {
-        let (span, bracket) = (p.span(), p.slice().to_string());
-        p.fail(SyntaxError::Stray { span, bracket });
-        return ItemKind::Error;
-    }
-    if let Some((fact, help)) = lost(p) {
-        let span = p.span();
-        p.fail(SyntaxError::Misplaced { span, fact, help: help.into() });
-        return ItemKind::Error;
-    }
-    let operand = matches!(p.peek(), Kind::Number | Kind::Text | Kind::Minus | Kind::Not)
-        || matches!(p.peek(), Kind::Name | Kind::Open | Kind::OpenSquare | Kind::Grad)
-        || matches!(p.peek(), Kind::Repeat | Kind::Scan | Kind::BadNumber);
-    if !operand {
-        p.fail_expected("a statement", None);
-        return ItemKind::Error;
-    }
-    let value = expr(p);
-    end_of_statement(p);
-    if !p.failed {
-        nameless_value(p, value, start);
-    }
-    ItemKind::Error
-}
-
-/// Reports a statement that begins as in another language; reads it where that is possible.
-fn foreign(p: &mut Parser, word: &str, help: &'static str) -> ItemKind {
-    let span = p.span();
-    p.report(SyntaxError::Foreign { span, word: word.into(), help });
-    p.bump();
-    if slips::is_let(word) && p.peek_second() == Kind::Equals {
-        return binding(p);
-    }
-    if help.contains("a file is a model") {
-        p.bump();
-        p.drop_braces();
-        p.mode.multiline = false;
-        if p.peek() == Kind::Newline {
-            return ItemKind::Error;
-        }
-    }
-    p.failed = true;
-    if help.contains("fn name") && p.indented_block_follows() {
-        p.skip_deeper_lines();
-    }
-    ItemKind::Error
-}
-
-/// `a, b = f(x)` and `x: f32[N]`.
-fn half_binding(p: &mut Parser, second: Kind) -> ItemKind {
-    let start = p.start();
-    let names = names(p, "a name to bind");
-    let span = p.since(start);
-    if second == Kind::Colon || p.peek() != Kind::Equals {
-        let help = "say what it is: `input x: f32[N]`, `param`, `state` or `const`";
-        let help = (p.peek() == Kind::Colon).then(|| help.to_string());
-        p.fail_expected("`=` after the name", help);
-        return ItemKind::Error;
-    }
-    let fact = "several names are bound in parentheses";
-    let list: Vec<&str> = names.iter().map(|name| &*name.text).collect();
-    let help = match list.join(", ") {
-        list if list.len() <= 40 => format!("write `({list}) = ...`"),
-        _ => "write `(a, b) = ...`".into(),
-    };
-    p.report(SyntaxError::Misplaced { span, fact, help });
-    p.bump();
-    ItemKind::Binding(names, expr(p))
-}
-
-/// What to say of a token that begins no statement.
-fn lost(p: &mut Parser) -> Option<(&'static str, &'static str)> {
-    Some(match p.peek() {
-        Kind::Return => ("`return` stands at the end of a function or layer", "write `output y`"),
-        Kind::Yield => ("`yield` stands at the end of a `scan`", "write `output y`"),
-        Kind::For => (
-            "a loop is an expression of its own",
-            "write `repeat 12 (h = x) { ... }` or `scan t in T (h = x) { ... }`",
-        ),
-        Kind::Plus | Kind::Star | Kind::Slash | Kind::At | Kind::Caret | Kind::And | Kind::Or => (
-            "a line does not begin with an infix operator",
-            "write the operator at the end of the line before",
-        ),
-        Kind::OpenBrace => (
-            "a block belongs to `fn`, `layer`, `repeat` or `scan`",
-            "remove the braces, or put `{` at the end of the line before",
-        ),
-        _ => return None,
-    })
-}
-
-/// Reports the value that began at byte `start` and has no name.
-fn nameless_value(p: &mut Parser, value: ExprId, start: u32) {
-    let compared = match p.ast[value].kind {
-        ExprKind::Binary(BinaryOp::Eq, left, _) => matches!(p.ast[left].kind, ExprKind::Name(_)),
-        _ => false,
-    };
-    let help = match compared {
-        true => "a name gets its value by one `=`: `y = ...`",
-        false => "give it a name, `y = ...`, or a duty, `output y = ...`",
-    };
-    let span = p.since(start);
-    let fact = "a value without a name has no use here";
-    p.report(SyntaxError::Misplaced { span, fact, help: help.into() });
 }
 
 /// Whether the statement at hand cannot stand in a function.

@@ -6,7 +6,9 @@ mod cursor;
 mod exprs;
 mod functions;
 mod items;
+mod lost;
 mod productions;
+mod recovery;
 mod types;
 
 use super::ast::{Ast, ExprId};

@@ -5,7 +5,7 @@ use super::cursor::Parser;
 use super::{calls, exprs, functions, items, types};
 use crate::diagnostic::Diagnostic;
 use crate::syntax::ast::OutputKind;
-use crate::syntax::token::Kind;
+use crate::syntax::kind::Kind;
 
 /// The names of the productions.
 pub fn productions() -> impl Iterator<Item = &'static str> {

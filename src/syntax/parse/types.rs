@@ -5,7 +5,7 @@ use super::cursor::{Mode, Parser};
 use super::exprs::sum;
 use crate::syntax::ast::{ExprId, Ident, Range, TypeExpr};
 use crate::syntax::error::SyntaxError;
-use crate::syntax::token::{Kind, is_keyword};
+use crate::syntax::kind::{Kind, is_keyword};
 
 pub fn name(p: &mut Parser, expected: &str) -> Ident {
     let (kind, span) = (p.peek(), p.span());

@@ -44,6 +44,28 @@ fn names_stay_known_after_a_mistake() {
     assert!(names("let h = 3").contains("\"h\""));
 }
 
+/// Takes each word and sign away in turn: that is at most one mistake, but for a few places
+/// where it makes two.
+#[test]
+fn one_slip_is_one_mistake() {
+    let mut more = Vec::new();
+    for sample in super::SAMPLES {
+        let in_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+        let mut at = 0;
+        while let Some(c) = sample[at..].chars().next() {
+            let rest = &sample[at + c.len_utf8()..];
+            let more_of_it = if in_word(c) { rest.find(|c| !in_word(c)).unwrap_or(0) } else { 0 };
+            let end = at + c.len_utf8() + more_of_it;
+            let count = checked(&format!("{}{}", &sample[..at], &sample[end..])).len();
+            if count > 1 && !c.is_whitespace() {
+                more.push((count, &sample[at..end], sample[at..].lines().next()));
+            }
+            at = end;
+        }
+    }
+    assert!(more.len() <= 8 && more.iter().all(|(count, ..)| *count <= 3), "{more:#?}");
+}
+
 fn render(text: &str, diagnostic: &Diagnostic, out: &mut String) {
     let _ = writeln!(out, "{}: {}", diagnostic.code, diagnostic.message);
     for label in diagnostic.primary.iter().chain(&diagnostic.secondary) {

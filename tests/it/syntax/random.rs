@@ -4,7 +4,7 @@ use super::{SAMPLES, checked, formatted};
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn any_text_is_read(text in any::<String>()) {
