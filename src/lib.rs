@@ -4,6 +4,7 @@ pub mod compile;
 pub mod diagnostic;
 pub mod exec;
 pub mod autodiff;
+pub mod export;
 pub mod graph;
 pub mod lower;
 pub mod ops;

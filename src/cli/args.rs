@@ -1,0 +1,276 @@
+//! The arguments of every verb.
+
+use crate::compile::Level;
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// A symbolic computation-graph compiler: networks as formulas in, readable gradient graphs out.
+#[derive(Parser, Debug)]
+#[command(name = "pullback", version, max_term_width = 100)]
+pub struct Args {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Group, Debug)]
+pub struct Common {
+    /// Errors only
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say why
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Colours in what is said
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    pub color: Colour,
+    /// One JSON document instead of text; diagnostics as JSON lines
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal
+    Auto,
+    /// Everywhere
+    Always,
+    /// Nowhere
+    Never,
+}
+
+/// The verbs.
+#[derive(Subcommand, Debug)]
+pub enum Verb {
+    /// Read models: every mistake in one run
+    Check(Check),
+    /// Print the derived gradient graph
+    Grad(Grad),
+    /// Explain an error code or a function
+    Explain(Explain),
+    /// Values of loss, outputs and metrics; with --grad also gradients
+    Eval(Eval),
+    /// Check gradients numerically, and optimised against unoptimised
+    Verify(Verify),
+    /// Print the forward graph
+    Graph(Graph),
+    /// Canonical layout
+    Fmt(Fmt),
+}
+
+/// `check`
+#[derive(Group, Debug)]
+pub struct Check {
+    /// Models; `-` is standard input
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+/// Where the model comes from.
+#[derive(Group, Debug, Clone)]
+pub struct Model {
+    /// The model; `-` is standard input
+    #[arg(required_unless_present = "expression")]
+    pub file: Option<PathBuf>,
+    /// A formula instead of a file, perhaps with declarations before it
+    #[arg(short = 'e', long = "expression", value_name = "TEXT", conflicts_with = "file")]
+    pub expression: Option<String>,
+}
+
+/// Which derivative.
+#[derive(Group, Debug, Clone)]
+pub struct Select {
+    /// The value to differentiate (default: the one loss)
+    #[arg(long, value_name = "NAME")]
+    pub of: Option<String>,
+    /// The variables, with globs (default: the file's `grad` line, else every unfrozen parameter)
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub wrt: Vec<String>,
+    /// Which derivative
+    #[arg(long, value_enum)]
+    pub mode: Option<Mode>,
+    /// How many times over
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub order: u8,
+}
+
+/// Modes of differentiation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// The gradient of a scalar
+    Grad,
+    /// A vector by the Jacobian: inputs v_NAME appear
+    Vjp,
+    /// The Jacobian by a vector: inputs v_NAME appear
+    Jvp,
+    /// The Hessian by a vector: inputs v_NAME appear
+    Hvp,
+    /// All partial derivatives
+    Jacobian,
+    /// All second partial derivatives
+    Hessian,
+}
+
+/// How much the derived graph is worked on.
+#[derive(Group, Debug, Clone, Copy)]
+pub struct Optimise {
+    /// 0: as derived, 1: readable, 2: what runs
+    #[arg(short = 'O', value_name = "LEVEL", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=2))]
+    pub level: u8,
+    /// The same as -O0
+    #[arg(long)]
+    pub raw: bool,
+}
+
+impl Optimise {
+    /// The level that is meant.
+    pub fn level(self) -> Level {
+        if self.raw || self.level == 0 { Level::Derived } else { Level::Readable }
+    }
+}
+
+/// Where the result goes.
+#[derive(Group, Debug, Clone)]
+pub struct Target {
+    /// The form (default: by the suffix of -o, else nn)
+    #[arg(long, value_enum)]
+    pub to: Option<Form>,
+    /// A file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Forms of a graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// The language
+    Nn,
+    /// A JSON document
+    Json,
+    /// Graphviz
+    Dot,
+    /// Mermaid
+    Mermaid,
+}
+
+/// `grad`
+#[derive(Group, Debug)]
+pub struct Grad {
+    #[command(flatten)]
+    pub model: Model,
+    #[command(flatten)]
+    pub select: Select,
+    #[command(flatten)]
+    pub optimise: Optimise,
+    #[command(flatten)]
+    pub target: Target,
+    /// The complete model: declarations, forward, adjoint, outputs
+    #[arg(long)]
+    pub full: bool,
+    /// Nodes after each pass and the laws that were used, on standard error
+    #[arg(long)]
+    pub passes: bool,
+}
+
+/// `graph`
+#[derive(Group, Debug)]
+pub struct Graph {
+    #[command(flatten)]
+    pub model: Model,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// What variables and dimensions are given.
+#[derive(Group, Debug, Clone)]
+pub struct Data {
+    /// A value: `[1, 2]` `3.5` `@f.npy` `@f.npz:key` `@f.csv:col,col` `randn` `zeros` `full:0.1`
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// A file of arrays: npz, safetensors, csv with a header
+    #[arg(long, value_name = "FILE")]
+    pub data: Vec<PathBuf>,
+    /// Parameters saved before
+    #[arg(long, value_name = "FILE")]
+    pub load: Vec<PathBuf>,
+    /// The size of a dimension
+    #[arg(long, value_name = "NAME=SIZE")]
+    pub dim: Vec<String>,
+    /// Rows A to B (not included) of every array of --data that an input takes
+    #[arg(long, value_name = "A..B")]
+    pub rows: Option<String>,
+    /// The seed of all that is random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Run the model at another precision
+    #[arg(long, value_name = "f32|f64", value_parser = ["f32", "f64"])]
+    pub dtype: Option<String>,
+}
+
+/// `eval`
+#[derive(Group, Debug)]
+pub struct Eval {
+    #[command(flatten)]
+    pub model: Model,
+    #[command(flatten)]
+    pub data: Data,
+    #[command(flatten)]
+    pub select: Select,
+    #[command(flatten)]
+    pub optimise: Optimise,
+    /// Gradients too
+    #[arg(long)]
+    pub grad: bool,
+    /// The form of the result
+    #[arg(long, value_enum)]
+    pub to: Option<Numbers>,
+    /// A file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// Forms of numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Numbers {
+    /// For people
+    Text,
+    /// A JSON document
+    Json,
+    /// A NumPy archive: results under their names, gradients as `grad.NAME`
+    Npz,
+}
+
+/// `verify`
+#[derive(Group, Debug)]
+pub struct Verify {
+    #[command(flatten)]
+    pub model: Model,
+    #[command(flatten)]
+    pub data: Data,
+    #[command(flatten)]
+    pub select: Select,
+}
+
+/// `explain`
+#[derive(Group, Debug)]
+pub struct Explain {
+    /// An error code such as E0201, or a function of the language
+    pub topic: String,
+}
+
+/// `fmt`
+#[derive(Group, Debug)]
+pub struct Fmt {
+    /// Models; `-` is standard input, whose layout goes to standard output
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Change nothing; exit code 1 where a layout differs
+    #[arg(long)]
+    pub check: bool,
+    /// Change nothing; print the differing lines
+    #[arg(long)]
+    pub diff: bool,
+}

@@ -1,0 +1,46 @@
+//! `pullback check`: reads models, their shapes and lints.
+
+use super::args::{Check, Common};
+use super::out::{self, Failure};
+use super::session::text_of;
+use crate::compile;
+use crate::graph::Role;
+use serde_json::json;
+
+/// Reads each file, shows what is to be said of it, and sums up what it holds.
+pub fn check(common: &Common, check: &Check) -> Result<(), Failure> {
+    let mut bad = false;
+    let mut reports = Vec::new();
+    for path in &check.files {
+        let source = text_of(path)?;
+        let read = compile::read(&source.1, &[]);
+        out::diagnostics(common, &read.diagnostics, std::slice::from_ref(&source));
+        let Some(model) = read.model else {
+            bad = true;
+            reports.push(json!({"file": source.0, "ok": false}));
+            continue;
+        };
+        let count = |role| model.variables.values().filter(|variable| variable.role == role).count();
+        let (inputs, params) = (count(Role::Input), count(Role::Param));
+        let warnings = read.diagnostics.len();
+        reports.push(json!({"file": source.0, "ok": true, "inputs": inputs, "params": params, "nodes": model.len(), "warnings": warnings}));
+        if !common.json {
+            let mut text = format!("{}: ok, {} operators, {}, {}\n", source.0, model.len(), counted(inputs, "input"), counted(params, "parameter"));
+            if common.verbose {
+                for (name, node) in &model.names {
+                    text.push_str(&format!("  {name}: {}\n", model.ty(*node)));
+                }
+            }
+            out::result(&text, None)?;
+        }
+    }
+    if common.json {
+        out::result(&format!("{}\n", json!({"v": 1, "files": reports})), None)?;
+    }
+    if bad { Err(Failure::Said(1)) } else { Ok(()) }
+}
+
+/// `1 input`, `2 inputs`.
+pub fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,106 @@
+//! `pullback grad`: prints the derived gradient graph.
+
+use super::args::{Common, Form, Grad};
+use super::check::counted;
+use super::out::{self, Failure};
+use super::session::{self, Session};
+use crate::compile::{Derived, Request};
+use crate::export;
+use crate::graph::print::{Part, print};
+use crate::graph::{Kind, Model};
+use std::path::Path;
+
+/// Derives what is asked for and prints it.
+pub fn grad(common: &Common, args: &Grad) -> Result<(), Failure> {
+    let mut session = session::open(common, &args.model, Some(&args.select))?;
+    let mut request = session::request(&session, &args.select)?;
+    let derived = session::derive(common, &mut session, &mut request, args.optimise.level())?;
+    if args.passes {
+        passes(common, &derived);
+    }
+    let path = args.target.output.as_deref();
+    let text = match form(args.target.to, path, common.json)? {
+        Form::Nn => text(&session, &request, &derived, args.full || path.is_some()),
+        Form::Json => format!("{}\n", export::json(&derived.model)),
+        Form::Dot => export::dot(&derived.model),
+        Form::Mermaid => export::mermaid(&derived.model),
+    };
+    out::result(&text, path)?;
+    let partial = !args.full && path.is_none() && args.target.to.is_none() && !common.json;
+    if partial && common.verbose {
+        out::talk(common.quiet, "note: this is the adjoint part; --full prints the complete model");
+    }
+    Ok(())
+}
+
+/// The form that is meant: what --to says, else the suffix of the file.
+pub fn form(to: Option<Form>, path: Option<&Path>, json: bool) -> Result<Form, Failure> {
+    if let Some(form) = to {
+        return Ok(form);
+    }
+    match path.and_then(|path| path.extension()).and_then(|suffix| suffix.to_str()) {
+        None if json => Ok(Form::Json),
+        None | Some("nn") => Ok(Form::Nn),
+        Some("json") => Ok(Form::Json),
+        Some("dot" | "gv") => Ok(Form::Dot),
+        Some("mmd" | "mermaid") => Ok(Form::Mermaid),
+        Some(other) => Err(Failure::Request(format!("no form has the suffix .{other}: say --to nn, json, dot or mermaid"))),
+    }
+}
+
+fn text(session: &Session, request: &Request, derived: &Derived, full: bool) -> String {
+    let part = if full { Part::Whole } else { Part::Adjoint };
+    let printed = print(&derived.model, part);
+    let statements = print(&derived.model, Part::Adjoint).adjoint_statements;
+    let model = &derived.model;
+    let before = session::flops(model, |kind| kind != Kind::Gradient);
+    let forward = session::flops(model, |kind| kind == Kind::Loss || kind == Kind::Output);
+    let total = session::flops(model, |_| true);
+    let cost = if forward > 0.0 { format!(", {:.1}x the forward flops", (total - before) / forward) } else { String::new() };
+    let place = place(session, model, request);
+    let what = match request.mode.word() {
+        "grad" if request.order == 1 => "gradient".to_string(),
+        "grad" => format!("derivative of order {}", request.order),
+        word => word.to_string(),
+    };
+    let wrt = request.wrt.iter().map(|name| name.to_string()).collect::<Vec<_>>().join(", ");
+    let header = wrapped(&format!("{what} of {}{place} wrt {wrt}: {}{cost}", request.of, counted(statements, "statement")));
+    format!("{header}{}", printed.text)
+}
+
+fn place(session: &Session, model: &Model, request: &Request) -> String {
+    let span = model.named(&request.of).and_then(|node| model.origins(node).source());
+    match span {
+        Some(span) if !session.source.0.starts_with('<') => format!(" ({}:{})", short(&session.source.0), model.line(span)),
+        _ => String::new(),
+    }
+}
+
+fn short(path: &str) -> &str {
+    Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or(path)
+}
+
+/// Comment lines of at most 100 columns.
+fn wrapped(text: &str) -> String {
+    let mut lines = String::new();
+    let mut line = String::from("#");
+    for word in text.split(' ') {
+        if line.chars().count() + 1 + word.chars().count() > 100 {
+            lines.push_str(&line);
+            lines.push('\n');
+            line = String::from("#  ");
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    lines + &line + "\n"
+}
+
+fn passes(common: &Common, derived: &Derived) {
+    for (number, (before, after)) in derived.report.rounds.iter().enumerate() {
+        out::talk(common.quiet, &format!("round {}: {before} nodes -> {after} nodes", number + 1));
+    }
+    for (law, count) in &derived.report.laws {
+        out::talk(common.quiet, &format!("  {law}: {}", counted(*count, "time")));
+    }
+}

@@ -1,0 +1,242 @@
+//! A model as a verb gets it: read, checked, with what is to be derived of it.
+
+use super::args::{self, Common, Select};
+use super::inline;
+use super::out::{self, Failure};
+use crate::compile::{self, Derived, Level, Reach, Request};
+use crate::diagnostic::Diagnostic;
+use crate::graph::{Model, Origins, Role, Variable};
+use crate::ops::special::Mode;
+use crate::ops::{Name, Operator, leaf};
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A model with its text.
+pub struct Session {
+    pub model: Model,
+    /// The file's name and text.
+    pub source: (String, String),
+    /// Warnings that have not been shown yet.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// The name and text of a file; `-` is standard input.
+pub fn text_of(path: &Path) -> Result<(String, String), Failure> {
+    let name = if path == Path::new("-") { "<stdin>".to_string() } else { path.display().to_string() };
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
+    } else {
+        std::fs::read(path).map(|found| bytes = found)
+    };
+    read.map_err(|error| Failure::Request(format!("cannot read {name}: {error}")))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+            Err(Failure::Request(format!("{name} is no UTF-8 text: byte {valid}, on line {line}")))
+        }
+    }
+}
+
+/// Reads the model that the arguments name. Its mistakes are shown, and end the verb with exit code 1.
+pub fn open(common: &Common, model: &args::Model, select: Option<&Select>) -> Result<Session, Failure> {
+    let by: Vec<Name> = select.iter().flat_map(|select| &select.wrt).map(|name| Name::from(name.as_str())).collect();
+    let source = match (&model.expression, &model.file) {
+        (Some(text), _) => {
+            let wrt = select.map(|select| select.wrt.clone()).unwrap_or_default();
+            let made = inline::model(text, &wrt);
+            if let Some(note) = &made.note {
+                out::talk(common.quiet, note);
+            }
+            ("<expression>".to_string(), made.text)
+        }
+        (None, Some(path)) => text_of(path)?,
+        (None, None) => return Err(Failure::Request("name a model, or give a formula with -e".into())),
+    };
+    let read = compile::read(&source.1, &by);
+    match read.model {
+        Some(model) => Ok(Session { model, source, warnings: read.diagnostics }),
+        None => {
+            out::diagnostics(common, &read.diagnostics, &[source]);
+            Err(Failure::Said(1))
+        }
+    }
+}
+
+/// What the arguments ask to derive.
+pub fn request(session: &Session, select: &Select) -> Result<Request, Failure> {
+    let model = &session.model;
+    let default = compile::default_request(model);
+    let of = match (&select.of, &default) {
+        (Some(name), _) => Name::from(name.as_str()),
+        (None, Some(default)) => default.of.clone(),
+        (None, None) => match model.outputs.as_slice() {
+            [only] => only.name.clone(),
+            _ => return Err(Failure::Request("the model has no loss: say with --of what to differentiate".into())),
+        },
+    };
+    if model.named(&of).is_none() {
+        return Err(Failure::Request(missing(model, &of)));
+    }
+    let wrt = match (select.wrt.as_slice(), default) {
+        ([], Some(default)) if select.of.is_none() || default.of == of => default.wrt,
+        ([], _) => model
+            .variables
+            .iter()
+            .filter(|(_, variable)| variable.role == Role::Param && !variable.frozen && is_float(model, variable))
+            .map(|(name, _)| name.clone())
+            .collect(),
+        (globs, _) => matching(model, globs)?,
+    };
+    if wrt.is_empty() {
+        return Err(Failure::Request("the model has no parameters: say with --wrt what to differentiate by".into()));
+    }
+    let scalar = model.named(&of).is_some_and(|node| model.ty(node).rank() == 0);
+    let mode = match select.mode {
+        None | Some(args::Mode::Grad) if scalar => Mode::Grad,
+        None | Some(args::Mode::Grad) => {
+            let ty = model.named(&of).map(|node| model.ty(node).to_string()).unwrap_or_default();
+            return Err(Failure::Request(format!("the gradient is of one number; `{of}` is {ty}: ask for --mode jacobian or vjp")));
+        }
+        Some(args::Mode::Vjp) => Mode::Vjp,
+        Some(args::Mode::Jvp) => Mode::Jvp,
+        Some(args::Mode::Hvp) => Mode::Hvp,
+        Some(args::Mode::Jacobian) => Mode::Jacobian,
+        Some(args::Mode::Hessian) => Mode::Hessian,
+    };
+    if mode.takes_scalar() && !scalar {
+        return Err(Failure::Request(format!("`{}` is of one number; `{of}` is not", mode.word())));
+    }
+    Ok(Request { of, wrt, mode, vectors: Vec::new(), order: usize::from(select.order) })
+}
+
+fn is_float(model: &Model, variable: &Variable) -> bool {
+    model.ty(variable.node).dtype.is_float()
+}
+
+fn missing(model: &Model, name: &str) -> String {
+    let known = model.names.keys().chain(model.variables.keys()).map(|name| &**name);
+    match crate::diagnostic::nearest(name, known) {
+        Some(near) => format!("the model has nothing called `{name}`; did you mean `{near}`?"),
+        None => format!("the model has nothing called `{name}`"),
+    }
+}
+
+/// The variables and bindings that match the patterns, in the order of the patterns.
+fn matching(model: &Model, patterns: &[String]) -> Result<Vec<Name>, Failure> {
+    let mut found: Vec<Name> = Vec::new();
+    for pattern in patterns {
+        let names: Vec<&Name> = if pattern.contains(['*', '?']) {
+            let params = model.variables.iter().filter(|(_, variable)| is_float(model, variable)).map(|(name, _)| name);
+            params.filter(|name| glob(pattern.as_bytes(), name.as_bytes())).collect()
+        } else {
+            model.variables.keys().chain(model.names.keys()).filter(|name| ***name == **pattern).take(1).collect()
+        };
+        if names.is_empty() {
+            return Err(Failure::Request(missing(model, pattern)));
+        }
+        for name in names {
+            let node = model.named(name).expect("it is a name of the model");
+            if !model.ty(node).dtype.is_float() {
+                return Err(Failure::Request(format!("no derivative by `{name}`, which is {}", model.ty(node))));
+            }
+            if !found.contains(name) {
+                found.push(name.clone());
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn glob(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern, name) {
+        ([], []) => true,
+        ([b'*', rest @ ..], _) => (0..=name.len()).any(|skip| glob(rest, &name[skip..])),
+        ([b'?', pattern @ ..], [_, name @ ..]) => glob(pattern, name),
+        ([p, pattern @ ..], [n, name @ ..]) if p == n => glob(pattern, name),
+        _ => false,
+    }
+}
+
+/// Adds the inputs `v_NAME` that a mode with vectors needs.
+pub fn add_vectors(session: &mut Session, request: &mut Request) {
+    if !request.mode.takes_vector() {
+        return;
+    }
+    let model = &mut session.model;
+    for x in &request.wrt {
+        let like = if request.mode == Mode::Vjp { &request.of } else { x };
+        let Some(node) = model.named(like) else { continue };
+        let ty = model.ty(node).clone();
+        let name: Name = format!("v_{like}").into();
+        let span = model.origins(node).span().unwrap_or_default();
+        let vector = model.named(&name).unwrap_or_else(|| {
+            let variable = leaf::Variable { name: name.clone(), ty: Arc::new(ty) };
+            model.insert(variable, &[], &Origins::default()).expect("a variable has no operands")
+        });
+        let known = model.variables.contains_key(&name) || model.names.contains_key(&name);
+        if !known {
+            let variable = Variable { node: vector, role: Role::Input, init: None, frozen: false, symmetric: false, range: None, span };
+            model.variables.insert(name.clone(), variable);
+        }
+        request.vectors.push(name);
+    }
+}
+
+/// Derives, and says where nothing flows.
+pub fn derive(common: &Common, session: &mut Session, request: &mut Request, level: Level) -> Result<Derived, Failure> {
+    add_vectors(session, request);
+    let derived = compile::differentiate(&session.model, std::slice::from_ref(request), level)
+        .map_err(|misfit| Failure::Request(misfit.to_string()))?;
+    let mut said = std::mem::take(&mut session.warnings);
+    for (name, reach) in request.wrt.iter().zip(&derived.flows) {
+        let span = session.model.variables.get(name).map(|variable| variable.span);
+        let span = span.or_else(|| session.model.named(name).and_then(|node| session.model.origins(node).span()));
+        let place = span.unwrap_or_default();
+        match reach {
+            Reach::Reached => {}
+            Reach::Apart => {
+                said.retain(|known| !(known.code == "W0502" && known.primary.as_ref().is_some_and(|label| label.span == place)));
+                let message = format!("`{}` does not depend on `{name}`: the derivative is 0", request.of);
+                said.push(Diagnostic::warning("W0301", place, message).help("leave it out with --wrt, or use it in the model"));
+            }
+            Reach::Cut(origins) => {
+                let message = format!("no derivative of `{}` reaches `{name}`: it is 0", request.of);
+                let mut diagnostic = Diagnostic::warning("W0302", place, message);
+                if let Some(span) = origins.span() {
+                    diagnostic = diagnostic.label(span, "this has no derivative, and each way leads through it");
+                }
+                said.push(diagnostic);
+            }
+        }
+    }
+    out::diagnostics(common, &said, std::slice::from_ref(&session.source));
+    Ok(derived)
+}
+
+/// Floating-point operations of what the results of `kind` need, at sizes of 64 for dimensions without a number.
+pub fn flops(model: &Model, wanted: impl Fn(crate::graph::Kind) -> bool) -> f64 {
+    let mut needed = vec![false; model.len()];
+    for output in model.outputs.iter().filter(|output| wanted(output.kind)) {
+        needed[output.node.index()] = true;
+    }
+    let mut bindings = crate::ops::Bindings::default();
+    for (name, size) in model.dims.iter() {
+        let number = size.and_then(|size| size.eval(&bindings).ok()).unwrap_or(64);
+        bindings.insert(name.clone(), number);
+    }
+    let mut total = 0.0;
+    for id in model.nodes().rev() {
+        if needed[id.index()] {
+            for operand in model.operands(id) {
+                needed[operand.index()] = true;
+            }
+            let flops = model.op(id).flops(&model.operand_types(id), model.ty(id));
+            total += flops.eval(&bindings).unwrap_or(0) as f64;
+        }
+    }
+    total
+}

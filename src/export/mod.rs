@@ -1,0 +1,76 @@
+//! Models in the forms of other programs.
+
+mod diagram;
+mod json;
+
+pub use diagram::{dot, mermaid};
+pub use json::json;
+
+use crate::graph::{Kind, Model, NodeId};
+use crate::ops::{Form, FormArg, Op, Operator};
+use rustc_hash::FxHashMap;
+
+/// The nodes that the results need, operands first.
+fn needed(model: &Model) -> Vec<NodeId> {
+    let mut needed = vec![false; model.len()];
+    for output in &model.outputs {
+        needed[output.node.index()] = true;
+    }
+    for id in model.nodes().rev() {
+        if needed[id.index()] {
+            for operand in model.operands(id) {
+                needed[operand.index()] = true;
+            }
+        }
+    }
+    model.nodes().filter(|id| needed[id.index()]).collect()
+}
+
+/// The nodes that results other than derivatives need.
+fn forward(model: &Model) -> Vec<bool> {
+    let mut forward = vec![false; model.len()];
+    for output in model.outputs.iter().filter(|output| output.kind != Kind::Gradient) {
+        forward[output.node.index()] = true;
+    }
+    for id in model.nodes().rev() {
+        if forward[id.index()] {
+            for operand in model.operands(id) {
+                forward[operand.index()] = true;
+            }
+        }
+    }
+    forward
+}
+
+/// The names of nodes: variables, bindings, results.
+fn names(model: &Model) -> FxHashMap<NodeId, String> {
+    let mut names: FxHashMap<NodeId, String> = FxHashMap::default();
+    let outputs = model.outputs.iter().map(|output| (&output.name, output.node));
+    let variables = model.variables.iter().map(|(name, variable)| (name, variable.node));
+    for (name, node) in variables.chain(model.names.iter().map(|(name, node)| (name, *node))).chain(outputs) {
+        names.entry(node).or_insert_with(|| name.to_string());
+    }
+    names
+}
+
+/// The operator in a few letters: `@`, `sigmoid`, `sum[N]`.
+fn label(model: &Model, id: NodeId) -> String {
+    let op = model.op(id);
+    match op.form(&model.operand_types(id), model.ty(id)) {
+        Form::Atom(text) => text,
+        Form::Infix(symbol) => symbol.into(),
+        Form::Prefix(symbol) => symbol.trim().into(),
+        Form::Postfix(text) if matches!(op, Op::Permute(_)) => format!("transpose {text}"),
+        Form::Postfix(text) => text,
+        Form::Call { name, brackets, args } => {
+            let texts: Vec<&str> = args.iter().filter_map(|arg| match arg {
+                FormArg::Text(text) => Some(text.as_str()),
+                _ => None,
+            }).collect();
+            let brackets = if brackets.is_empty() { String::new() } else { format!("[{}]", brackets.join(", ")) };
+            let texts = if texts.is_empty() { String::new() } else { format!(" {}", texts.join(", ")) };
+            format!("{name}{brackets}{texts}")
+        }
+        Form::Broadcast => "broadcast".into(),
+    }
+}
