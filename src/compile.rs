@@ -89,13 +89,21 @@ pub enum Reach {
 
 /// The default request: the file's first `grad` line, else the loss with respect to every unfrozen float parameter.
 pub fn default_request(model: &Model) -> Option<Request> {
-    let plain = |of: Name, wrt: Vec<Name>| Request { of, wrt, mode: Mode::Grad, vectors: Vec::new(), order: 1 };
+    let plain = |of: Name, wrt: Vec<Name>| Request {
+        of,
+        wrt,
+        mode: Mode::Grad,
+        vectors: Vec::new(),
+        order: 1,
+    };
     if let Some(request) = model.requests.first() {
         return Some(plain(request.of.clone(), request.wrt.clone()));
     }
     let loss = model.loss()?.name.clone();
     let learnt = model.variables.iter().filter(|(_, variable)| {
-        variable.role == crate::graph::Role::Param && !variable.frozen && model.ty(variable.node).dtype.is_float()
+        variable.role == crate::graph::Role::Param
+            && !variable.frozen
+            && model.ty(variable.node).dtype.is_float()
     });
     Some(plain(loss, learnt.map(|(name, _)| name.clone()).collect()))
 }
@@ -106,10 +114,17 @@ pub fn differentiate(model: &Model, requests: &[Request], level: Level) -> Resul
     let mut flows = Vec::new();
     for request in requests {
         let named = |model: &Model, name: &Name| {
-            model.named(name).ok_or_else(|| Misfit { code: "E0101", ..Misfit::call(format!("nothing is called `{name}`")) })
+            model.named(name).ok_or_else(|| Misfit {
+                code: "E0101",
+                ..Misfit::call(format!("nothing is called `{name}`"))
+            })
         };
         let of = named(&model, &request.of)?;
-        let wrt = request.wrt.iter().map(|name| named(&model, name)).collect::<Result<Vec<NodeId>, _>>()?;
+        let wrt = request
+            .wrt
+            .iter()
+            .map(|name| named(&model, name))
+            .collect::<Result<Vec<NodeId>, _>>()?;
         let origins = origins_of(&model, of);
         let derived = if request.vectors.is_empty() {
             derive(&mut model, request.mode, of, &wrt, None, &origins)?
@@ -165,10 +180,15 @@ fn result_name(request: &Request, wrt: &str) -> String {
 }
 
 fn fresh(model: &Model, wanted: String) -> Name {
-    let taken = |name: &str| model.named(name).is_some() || model.outputs.iter().any(|output| &*output.name == name);
+    let taken = |name: &str| {
+        model.named(name).is_some() || model.outputs.iter().any(|output| &*output.name == name)
+    };
     if !taken(&wanted) {
         return wanted.into();
     }
-    (2..).map(|number| format!("{wanted}_{number}")).find(|name| !taken(name)).expect("numbers do not end").into()
+    (2..)
+        .map(|number| format!("{wanted}_{number}"))
+        .find(|name| !taken(name))
+        .expect("numbers do not end")
+        .into()
 }
-

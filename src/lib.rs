@@ -1,9 +1,9 @@
 //! pullback
+pub mod autodiff;
 pub mod cli;
 pub mod compile;
 pub mod diagnostic;
 pub mod exec;
-pub mod autodiff;
 pub mod export;
 pub mod graph;
 pub mod lower;

@@ -18,14 +18,16 @@ pub fn batch(
     for index in seed.index() + 1..=root.index() {
         let id = NodeId::new(index);
         let operands = model.operands(id);
-        let batched: Vec<bool> = operands.iter().map(|operand| lifted.contains_key(operand)).collect();
+        let batched: Vec<bool> =
+            operands.iter().map(|operand| lifted.contains_key(operand)).collect();
         if !batched.contains(&true) {
             continue;
         }
         let types = model.operand_types(id);
         let batching = Batching { operands: &types, result: model.ty(id), batched: &batched, size };
         let term = model.op(id).batch(&batching);
-        let variables: Operands = operands.iter().map(|operand| *lifted.get(operand).unwrap_or(operand)).collect();
+        let variables: Operands =
+            operands.iter().map(|operand| *lifted.get(operand).unwrap_or(operand)).collect();
         let origins = model.origins(id).clone();
         let node = model.plant(&term, &variables, model.ty(id).dtype, &origins)?;
         lifted.insert(id, node);

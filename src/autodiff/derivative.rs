@@ -16,7 +16,9 @@ pub fn expand(model: &Model) -> Result<Model, Misfit> {
         Op::Derivative(derivative) => {
             let origins = model.origins(id).clone();
             let (of, wrt) = (operands[0], operands[1]);
-            Ok(derive(to, derivative.mode, of, &[wrt], operands.get(2).copied(), &origins)?.remove(0).1)
+            Ok(derive(to, derivative.mode, of, &[wrt], operands.get(2).copied(), &origins)?
+                .remove(0)
+                .1)
         }
         _ => model.copy(to, id, operands),
     })?;
@@ -49,14 +51,16 @@ pub fn derive(
         (Mode::Hessian, _) => wrt
             .iter()
             .map(|&x| {
-                let (flow, gradient) = derive(model, Mode::Grad, of, &[x], None, origins)?.remove(0);
+                let (flow, gradient) =
+                    derive(model, Mode::Grad, of, &[x], None, origins)?.remove(0);
                 Ok((flow, jacobian(model, gradient, x, origins)?.1))
             })
             .collect(),
         (Mode::Hvp, Some(vector)) => wrt
             .iter()
             .map(|&x| {
-                let (flow, gradient) = derive(model, Mode::Grad, of, &[x], None, origins)?.remove(0);
+                let (flow, gradient) =
+                    derive(model, Mode::Grad, of, &[x], None, origins)?.remove(0);
                 Ok((flow, pulled(model, gradient, vector, &[x], origins)?.remove(0).1))
             })
             .collect(),
@@ -101,7 +105,12 @@ fn pulled(
 }
 
 /// The adjoint in the full shape of what it is the adjoint of.
-fn shaped(model: &mut Model, adjoint: NodeId, of: NodeId, origins: &Origins) -> Result<NodeId, Misfit> {
+fn shaped(
+    model: &mut Model,
+    adjoint: NodeId,
+    of: NodeId,
+    origins: &Origins,
+) -> Result<NodeId, Misfit> {
     if model.ty(adjoint).rank() == model.ty(of).rank() {
         return Ok(adjoint);
     }
@@ -116,14 +125,24 @@ fn zeros(model: &mut Model, ty: &Type, origins: &Origins) -> Result<NodeId, Misf
     model.plant(&term, &[], ty.dtype, origins)
 }
 
-fn placeholder(model: &mut Model, number: usize, ty: Type, origins: &Origins) -> Result<NodeId, Misfit> {
+fn placeholder(
+    model: &mut Model,
+    number: usize,
+    ty: Type,
+    origins: &Origins,
+) -> Result<NodeId, Misfit> {
     let name: Name = format!("?{number}.{}", model.len()).into();
     model.insert(leaf::Variable { name, ty: Arc::new(ty) }, &[], origins)
 }
 
 /// Pulls back one unit vector for each element of `of`: the unit vectors of each axis are the rows of an identity, so that
 /// the sizes may stay symbolic.
-fn jacobian(model: &mut Model, of: NodeId, x: NodeId, origins: &Origins) -> Result<(Flow, NodeId), Misfit> {
+fn jacobian(
+    model: &mut Model,
+    of: NodeId,
+    x: NodeId,
+    origins: &Origins,
+) -> Result<(Flow, NodeId), Misfit> {
     let ty = model.ty(of).clone();
     let origins = &Origins::one(match origins.span() {
         Some(span) => Origin::Adjoint { span, rule: "jacobian".into(), operand: None },
@@ -151,8 +170,13 @@ fn jacobian(model: &mut Model, of: NodeId, x: NodeId, origins: &Origins) -> Resu
     Ok((flow, result))
 }
 
-fn laid_along(model: &mut Model, unit: NodeId, axis: usize, ty: &Type, origins: &Origins) -> Result<NodeId, Misfit> {
+fn laid_along(
+    model: &mut Model,
+    unit: NodeId,
+    axis: usize,
+    ty: &Type,
+    origins: &Origins,
+) -> Result<NodeId, Misfit> {
     let from = (0..ty.rank()).map(|place| (place == axis).then_some(0)).collect();
     model.insert(Op::from(Broadcast { to: ty.shape.clone(), from }), &[unit], origins)
 }
-

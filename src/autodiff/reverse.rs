@@ -17,7 +17,12 @@ pub enum Flow {
 }
 
 /// The adjoints of `wrt` where the adjoint of `of` is `seed`, which has the type of `of`. Only what lies between is walked.
-pub fn reverse(model: &mut Model, of: NodeId, seed: NodeId, wrt: &[NodeId]) -> Result<Vec<Flow>, Misfit> {
+pub fn reverse(
+    model: &mut Model,
+    of: NodeId,
+    seed: NodeId,
+    wrt: &[NodeId],
+) -> Result<Vec<Flow>, Misfit> {
     let between = between(model, of, wrt);
     let mut adjoints: Vec<Option<NodeId>> = vec![None; of.index() + 1];
     let mut cuts: Vec<Option<NodeId>> = vec![None; of.index() + 1];
@@ -50,7 +55,12 @@ pub fn reverse(model: &mut Model, of: NodeId, seed: NodeId, wrt: &[NodeId]) -> R
             let mut flow = planted(model, &term, id, &operands, adjoint, &origins)?;
             if model.ty(operand).rank() == 0 && model.ty(flow).rank() > 0 {
                 let axes: Vec<usize> = (0..model.ty(flow).rank()).collect();
-                flow = model.plant(&sum(&axes, Term::Var(0)), &[flow], model.ty(flow).dtype, &origins)?;
+                flow = model.plant(
+                    &sum(&axes, Term::Var(0)),
+                    &[flow],
+                    model.ty(flow).dtype,
+                    &origins,
+                )?;
             }
             let total = match adjoints[operand.index()] {
                 None => flow,
@@ -61,10 +71,15 @@ pub fn reverse(model: &mut Model, of: NodeId, seed: NodeId, wrt: &[NodeId]) -> R
     }
     Ok(wrt
         .iter()
-        .map(|id| match (adjoints.get(id.index()).copied().flatten(), cuts.get(id.index()).copied().flatten()) {
-            (Some(adjoint), _) => Flow::Adjoint(adjoint),
-            (None, Some(cut)) => Flow::Cut(cut),
-            (None, None) => Flow::Apart,
+        .map(|id| {
+            match (
+                adjoints.get(id.index()).copied().flatten(),
+                cuts.get(id.index()).copied().flatten(),
+            ) {
+                (Some(adjoint), _) => Flow::Adjoint(adjoint),
+                (None, Some(cut)) => Flow::Cut(cut),
+                (None, None) => Flow::Apart,
+            }
         })
         .collect())
 }
@@ -77,7 +92,8 @@ fn between(model: &Model, of: NodeId, wrt: &[NodeId]) -> Vec<bool> {
     }
     let first = wrt.iter().map(|id| id.index()).min().unwrap_or(0);
     for index in first..=of.index() {
-        depends[index] |= model.operands(NodeId::new(index)).iter().any(|operand| depends[operand.index()]);
+        depends[index] |=
+            model.operands(NodeId::new(index)).iter().any(|operand| depends[operand.index()]);
     }
     let mut needed = vec![false; of.index() + 1];
     needed[of.index()] = true;
@@ -115,8 +131,12 @@ fn planted(
     let dtype = model.ty(id).dtype;
     let mut variables = operands.clone();
     variables.extend([id, adjoint]);
-    let guarded = matches!(model.op(id), Op::Scalar(row) if !matches!(row, Scalar::Add | Scalar::Sub));
-    if !guarded || !matches!(model.op(adjoint), Op::Select(_)) || *term == Term::Var(operands.len() + 1) {
+    let guarded =
+        matches!(model.op(id), Op::Scalar(row) if !matches!(row, Scalar::Add | Scalar::Sub));
+    if !guarded
+        || !matches!(model.op(adjoint), Op::Select(_))
+        || *term == Term::Var(operands.len() + 1)
+    {
         return model.plant(term, &variables, dtype, origins);
     }
     let branches = model.operands(adjoint);

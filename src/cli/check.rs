@@ -20,12 +20,19 @@ pub fn check(common: &Common, check: &Check) -> Result<(), Failure> {
             reports.push(json!({"file": source.0, "ok": false}));
             continue;
         };
-        let count = |role| model.variables.values().filter(|variable| variable.role == role).count();
+        let count =
+            |role| model.variables.values().filter(|variable| variable.role == role).count();
         let (inputs, params) = (count(Role::Input), count(Role::Param));
         let warnings = read.diagnostics.len();
         reports.push(json!({"file": source.0, "ok": true, "inputs": inputs, "params": params, "nodes": model.len(), "warnings": warnings}));
         if !common.json {
-            let mut text = format!("{}: ok, {} operators, {}, {}\n", source.0, model.len(), counted(inputs, "input"), counted(params, "parameter"));
+            let mut text = format!(
+                "{}: ok, {} operators, {}, {}\n",
+                source.0,
+                model.len(),
+                counted(inputs, "input"),
+                counted(params, "parameter")
+            );
             if common.verbose {
                 for (name, node) in &model.names {
                     text.push_str(&format!("  {name}: {}\n", model.ty(*node)));

@@ -23,15 +23,23 @@ pub fn explain(args: &Explain) -> Result<(), Failure> {
     if let Some(builtin) = builtin::find(topic) {
         let axes = if builtin.axes { "[axes]" } else { "" };
         let params: Vec<&str> = builtin.params.iter().map(|(name, _)| *name).collect();
-        return out::result(&format!("{topic}{axes}({})\n\n{}\n", params.join(", "), builtin.doc), None);
+        return out::result(
+            &format!("{topic}{axes}({})\n\n{}\n", params.join(", "), builtin.doc),
+            None,
+        );
     }
     let formula = prelude(topic);
     if !formula.is_empty() {
         return out::result(&formula, None);
     }
-    let functions = PRELUDE.lines().filter_map(|line| line.strip_prefix("fn ")?.split(['(', '[']).next());
-    let known = codes::all().chain(Scalar::ALL.iter().map(|row| row.word())).chain(builtin::BUILTINS.iter().map(|b| b.name));
-    let near = nearest(topic, known.chain(functions)).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    let functions =
+        PRELUDE.lines().filter_map(|line| line.strip_prefix("fn ")?.split(['(', '[']).next());
+    let known = codes::all()
+        .chain(Scalar::ALL.iter().map(|row| row.word()))
+        .chain(builtin::BUILTINS.iter().map(|b| b.name));
+    let near = nearest(topic, known.chain(functions))
+        .map(|near| format!("; did you mean `{near}`?"))
+        .unwrap_or_default();
     Err(Failure::Request(format!("there is no code and no function `{topic}`{near}")))
 }
 
@@ -40,7 +48,8 @@ fn prelude(name: &str) -> String {
     let mut text = String::new();
     let mut inside = false;
     for line in PRELUDE.lines() {
-        let starts = line.strip_prefix("fn ").and_then(|rest| rest.split(['(', '[']).next()) == Some(name);
+        let starts =
+            line.strip_prefix("fn ").and_then(|rest| rest.split(['(', '[']).next()) == Some(name);
         inside |= starts;
         if inside {
             text.push_str(line);

@@ -43,9 +43,16 @@ fn difference(name: &str, before: &str, after: &str) -> String {
         return String::new();
     }
     let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    let tail = old[head..].iter().rev().zip(new[head..].iter().rev()).take_while(|(a, b)| a == b).count();
+    let tail =
+        old[head..].iter().rev().zip(new[head..].iter().rev()).take_while(|(a, b)| a == b).count();
     let (gone, come) = (&old[head..old.len() - tail], &new[head..new.len() - tail]);
-    let mut text = format!("--- {name}\n+++ {name}\n@@ -{},{} +{},{} @@\n", head + 1, gone.len(), head + 1, come.len());
+    let mut text = format!(
+        "--- {name}\n+++ {name}\n@@ -{},{} +{},{} @@\n",
+        head + 1,
+        gone.len(),
+        head + 1,
+        come.len()
+    );
     for line in gone {
         text.push_str(&format!("-{line}\n"));
     }

@@ -44,7 +44,9 @@ pub fn form(to: Option<Form>, path: Option<&Path>, json: bool) -> Result<Form, F
         Some("json") => Ok(Form::Json),
         Some("dot" | "gv") => Ok(Form::Dot),
         Some("mmd" | "mermaid") => Ok(Form::Mermaid),
-        Some(other) => Err(Failure::Request(format!("no form has the suffix .{other}: say --to nn, json, dot or mermaid"))),
+        Some(other) => Err(Failure::Request(format!(
+            "no form has the suffix .{other}: say --to nn, json, dot or mermaid"
+        ))),
     }
 }
 
@@ -56,7 +58,11 @@ fn text(session: &Session, request: &Request, derived: &Derived, full: bool) -> 
     let before = session::flops(model, |kind| kind != Kind::Gradient);
     let forward = session::flops(model, |kind| kind == Kind::Loss || kind == Kind::Output);
     let total = session::flops(model, |_| true);
-    let cost = if forward > 0.0 { format!(", {:.1}x the forward flops", (total - before) / forward) } else { String::new() };
+    let cost = if forward > 0.0 {
+        format!(", {:.1}x the forward flops", (total - before) / forward)
+    } else {
+        String::new()
+    };
     let place = place(session, model, request);
     let what = match request.mode.word() {
         "grad" if request.order == 1 => "gradient".to_string(),
@@ -64,14 +70,20 @@ fn text(session: &Session, request: &Request, derived: &Derived, full: bool) -> 
         word => word.to_string(),
     };
     let wrt = request.wrt.iter().map(|name| name.to_string()).collect::<Vec<_>>().join(", ");
-    let header = wrapped(&format!("{what} of {}{place} wrt {wrt}: {}{cost}", request.of, counted(statements, "statement")));
+    let header = wrapped(&format!(
+        "{what} of {}{place} wrt {wrt}: {}{cost}",
+        request.of,
+        counted(statements, "statement")
+    ));
     format!("{header}{}", printed.text)
 }
 
 fn place(session: &Session, model: &Model, request: &Request) -> String {
     let span = model.named(&request.of).and_then(|node| model.origins(node).source());
     match span {
-        Some(span) if !session.source.0.starts_with('<') => format!(" ({}:{})", short(&session.source.0), model.line(span)),
+        Some(span) if !session.source.0.starts_with('<') => {
+            format!(" ({}:{})", short(&session.source.0), model.line(span))
+        }
         _ => String::new(),
     }
 }

@@ -13,7 +13,8 @@ use crate::passes::release;
 pub fn graph(common: &Common, args: &Graph) -> Result<(), Failure> {
     let session = session::open(common, &args.model, None)?;
     out::diagnostics(common, &session.warnings, std::slice::from_ref(&session.source));
-    let model = release(&expand(&session.model).map_err(|misfit| Failure::Request(misfit.to_string()))?);
+    let model =
+        release(&expand(&session.model).map_err(|misfit| Failure::Request(misfit.to_string()))?);
     let path = args.target.output.as_deref();
     let text = match form(args.target.to, path, common.json)? {
         Form::Nn => print(&model, Part::Whole).text,

@@ -27,12 +27,19 @@ pub fn model(text: &str, wrt: &[String]) -> Made {
     let span = ast[value].span.range();
     // Parentheses around the whole do not belong to its span.
     let before = text[..span.start].trim_end_matches([' ', '(']);
-    let before = if before.is_empty() || before.ends_with([';', '\n']) { before } else { &text[..span.start] };
+    let before = if before.is_empty() || before.ends_with([';', '\n']) {
+        before
+    } else {
+        &text[..span.start]
+    };
     let formula = syntax::print::expr(&ast, value);
-    let declared = before.trim_end_matches([';', ' ', '\n']).to_string();
+    let declared = with_dims(before.trim_end_matches([';', ' ', '\n']));
     let free = free_names(text, &declared, &formula);
     if free.is_empty() {
-        return Made { text: whole(&declared, "", &formula, scalar(&declared, "", &formula)), note: None };
+        return Made {
+            text: whole(&declared, "", &formula, scalar(&declared, "", &formula)),
+            note: None,
+        };
     }
     let mut fitting: Option<String> = None;
     for total in 0..=AXES {
@@ -49,7 +56,32 @@ pub fn model(text: &str, wrt: &[String]) -> Made {
     }
     match fitting {
         Some(declarations) => found(&declared, &declarations, &formula, false),
-        None => Made { text: whole(&declared, &declarations(&free, &vec![0; free.len()], &[], wrt), &formula, true), note: None },
+        None => Made {
+            text: whole(
+                &declared,
+                &declarations(&free, &vec![0; free.len()], &[], wrt),
+                &formula,
+                true,
+            ),
+            note: None,
+        },
+    }
+}
+
+/// The declarations with a `dim` line for the sizes that they do not declare.
+fn with_dims(declared: &str) -> String {
+    let read = compile::read(declared, &[]);
+    let mut dims: Vec<&str> = Vec::new();
+    for diagnostic in read.diagnostics.iter().filter(|diagnostic| diagnostic.code == "E0101") {
+        let name = diagnostic.message.split('`').nth(1).unwrap_or_default();
+        if !dims.contains(&name) {
+            dims.push(name);
+        }
+    }
+    if dims.is_empty() {
+        declared.to_string()
+    } else {
+        format!("dim {}\n{declared}", dims.join(", "))
     }
 }
 
@@ -61,12 +93,15 @@ fn found(declared: &str, declarations: &str, formula: &str, scalar: bool) -> Mad
 fn whole(declared: &str, declarations: &str, formula: &str, scalar: bool) -> String {
     let keyword = if scalar { "loss" } else { "output" };
     let separator = if declared.is_empty() { "" } else { "\n" };
-    format!("{declared}{separator}{declarations}{keyword} y_ = {formula}\n").replace("y_ =", result_name(declared, declarations, formula))
+    format!("{declared}{separator}{declarations}{keyword} y_ = {formula}\n")
+        .replace("y_ =", result_name(declared, declarations, formula))
 }
 
 fn result_name(declared: &str, declarations: &str, formula: &str) -> &'static str {
     let text = [declared, declarations, formula].concat();
-    let used = |name: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name);
+    let used = |name: &str| {
+        text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
+    };
     if !used("C") {
         "C ="
     } else if !used("loss_") {
@@ -94,7 +129,10 @@ fn free_names(text: &str, declared: &str, formula: &str) -> Vec<String> {
     let mut seen: BTreeSet<String> = BTreeSet::new();
     for expr in &ast.exprs {
         if let ExprKind::Name(name) = &expr.kind
-            && !matches!(&**name, "pi" | "e" | "inf" | "nan" | "true" | "false" | "keep" | "training" | "None")
+            && !matches!(
+                &**name,
+                "pi" | "e" | "inf" | "nan" | "true" | "false" | "keep" | "training" | "None"
+            )
             && seen.insert(name.to_string())
         {
             names.push(name.to_string());
@@ -118,7 +156,9 @@ fn shared(total: usize, count: usize) -> Vec<Vec<usize>> {
     }
     (0..=total.min(4))
         .flat_map(|first| {
-            shared(total - first, count - 1).into_iter().map(move |rest| [vec![first], rest].concat())
+            shared(total - first, count - 1)
+                .into_iter()
+                .map(move |rest| [vec![first], rest].concat())
         })
         .collect()
 }
@@ -141,13 +181,18 @@ fn partitions(total: usize) -> Vec<Vec<usize>> {
 
 fn declarations(names: &[String], ranks: &[usize], axes: &[usize], wrt: &[String]) -> String {
     let used = axes.iter().max().map_or(0, |max| max + 1);
-    let dims: Vec<&str> = DIMS[..used].iter().map(|dim| if names.iter().any(|name| name == dim) { "N_" } else { dim }).collect();
-    let mut text = if dims.is_empty() { String::new() } else { format!("dim {}\n", dims.join(", ")) };
+    let dims: Vec<&str> = DIMS[..used]
+        .iter()
+        .map(|dim| if names.iter().any(|name| name == dim) { "N_" } else { dim })
+        .collect();
+    let mut text =
+        if dims.is_empty() { String::new() } else { format!("dim {}\n", dims.join(", ")) };
     let mut axes = axes.iter().map(|&dim| dims[dim]);
     for (name, &rank) in names.iter().zip(ranks) {
         let word = if wrt.is_empty() || wrt.contains(name) { "param" } else { "input" };
         let shape: Vec<&str> = axes.by_ref().take(rank).collect();
-        let shape = if shape.is_empty() { String::new() } else { format!("[{}]", shape.join(", ")) };
+        let shape =
+            if shape.is_empty() { String::new() } else { format!("[{}]", shape.join(", ")) };
         text.push_str(&format!("{word} {name}: f64{shape}\n"));
     }
     text

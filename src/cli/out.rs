@@ -50,7 +50,8 @@ pub fn talk(quiet: bool, text: &str) {
 
 /// Shows diagnostics: rendered for people, or as JSON lines.
 pub fn diagnostics(common: &Common, diagnostics: &[Diagnostic], sources: &[(String, String)]) {
-    let shown: Vec<Diagnostic> = diagnostics.iter().filter(|d| !common.quiet || d.is_error()).cloned().collect();
+    let shown: Vec<Diagnostic> =
+        diagnostics.iter().filter(|d| !common.quiet || d.is_error()).cloned().collect();
     let mut stderr = io::stderr().lock();
     if common.json {
         for diagnostic in &shown {

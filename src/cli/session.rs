@@ -23,7 +23,8 @@ pub struct Session {
 
 /// The name and text of a file; `-` is standard input.
 pub fn text_of(path: &Path) -> Result<(String, String), Failure> {
-    let name = if path == Path::new("-") { "<stdin>".to_string() } else { path.display().to_string() };
+    let name =
+        if path == Path::new("-") { "<stdin>".to_string() } else { path.display().to_string() };
     let mut bytes = Vec::new();
     let read = if path == Path::new("-") {
         std::io::stdin().lock().read_to_end(&mut bytes).map(|_| ())
@@ -42,8 +43,16 @@ pub fn text_of(path: &Path) -> Result<(String, String), Failure> {
 }
 
 /// Reads the model that the arguments name. Its mistakes are shown, and end the verb with exit code 1.
-pub fn open(common: &Common, model: &args::Model, select: Option<&Select>) -> Result<Session, Failure> {
-    let by: Vec<Name> = select.iter().flat_map(|select| &select.wrt).map(|name| Name::from(name.as_str())).collect();
+pub fn open(
+    common: &Common,
+    model: &args::Model,
+    select: Option<&Select>,
+) -> Result<Session, Failure> {
+    let by: Vec<Name> = select
+        .iter()
+        .flat_map(|select| &select.wrt)
+        .map(|name| Name::from(name.as_str()))
+        .collect();
     let source = match (&model.expression, &model.file) {
         (Some(text), _) => {
             let wrt = select.map(|select| select.wrt.clone()).unwrap_or_default();
@@ -54,7 +63,9 @@ pub fn open(common: &Common, model: &args::Model, select: Option<&Select>) -> Re
             ("<expression>".to_string(), made.text)
         }
         (None, Some(path)) => text_of(path)?,
-        (None, None) => return Err(Failure::Request("name a model, or give a formula with -e".into())),
+        (None, None) => {
+            return Err(Failure::Request("name a model, or give a formula with -e".into()));
+        }
     };
     let read = compile::read(&source.1, &by);
     match read.model {
@@ -75,7 +86,11 @@ pub fn request(session: &Session, select: &Select) -> Result<Request, Failure> {
         (None, Some(default)) => default.of.clone(),
         (None, None) => match model.outputs.as_slice() {
             [only] => only.name.clone(),
-            _ => return Err(Failure::Request("the model has no loss: say with --of what to differentiate".into())),
+            _ => {
+                return Err(Failure::Request(
+                    "the model has no loss: say with --of what to differentiate".into(),
+                ));
+            }
         },
     };
     if model.named(&of).is_none() {
@@ -86,20 +101,26 @@ pub fn request(session: &Session, select: &Select) -> Result<Request, Failure> {
         ([], _) => model
             .variables
             .iter()
-            .filter(|(_, variable)| variable.role == Role::Param && !variable.frozen && is_float(model, variable))
+            .filter(|(_, variable)| {
+                variable.role == Role::Param && !variable.frozen && is_float(model, variable)
+            })
             .map(|(name, _)| name.clone())
             .collect(),
         (globs, _) => matching(model, globs)?,
     };
     if wrt.is_empty() {
-        return Err(Failure::Request("the model has no parameters: say with --wrt what to differentiate by".into()));
+        return Err(Failure::Request(
+            "the model has no parameters: say with --wrt what to differentiate by".into(),
+        ));
     }
     let scalar = model.named(&of).is_some_and(|node| model.ty(node).rank() == 0);
     let mode = match select.mode {
         None | Some(args::Mode::Grad) if scalar => Mode::Grad,
         None | Some(args::Mode::Grad) => {
             let ty = model.named(&of).map(|node| model.ty(node).to_string()).unwrap_or_default();
-            return Err(Failure::Request(format!("the gradient is of one number; `{of}` is {ty}: ask for --mode jacobian or vjp")));
+            return Err(Failure::Request(format!(
+                "the gradient is of one number; `{of}` is {ty}: ask for --mode jacobian or vjp"
+            )));
         }
         Some(args::Mode::Vjp) => Mode::Vjp,
         Some(args::Mode::Jvp) => Mode::Jvp,
@@ -130,10 +151,20 @@ fn matching(model: &Model, patterns: &[String]) -> Result<Vec<Name>, Failure> {
     let mut found: Vec<Name> = Vec::new();
     for pattern in patterns {
         let names: Vec<&Name> = if pattern.contains(['*', '?']) {
-            let params = model.variables.iter().filter(|(_, variable)| is_float(model, variable)).map(|(name, _)| name);
+            let params = model
+                .variables
+                .iter()
+                .filter(|(_, variable)| is_float(model, variable))
+                .map(|(name, _)| name);
             params.filter(|name| glob(pattern.as_bytes(), name.as_bytes())).collect()
         } else {
-            model.variables.keys().chain(model.names.keys()).filter(|name| ***name == **pattern).take(1).collect()
+            model
+                .variables
+                .keys()
+                .chain(model.names.keys())
+                .filter(|name| ***name == **pattern)
+                .take(1)
+                .collect()
         };
         if names.is_empty() {
             return Err(Failure::Request(missing(model, pattern)));
@@ -141,7 +172,10 @@ fn matching(model: &Model, patterns: &[String]) -> Result<Vec<Name>, Failure> {
         for name in names {
             let node = model.named(name).expect("it is a name of the model");
             if !model.ty(node).dtype.is_float() {
-                return Err(Failure::Request(format!("no derivative by `{name}`, which is {}", model.ty(node))));
+                return Err(Failure::Request(format!(
+                    "no derivative by `{name}`, which is {}",
+                    model.ty(node)
+                )));
             }
             if !found.contains(name) {
                 found.push(name.clone());
@@ -179,7 +213,15 @@ pub fn add_vectors(session: &mut Session, request: &mut Request) {
         });
         let known = model.variables.contains_key(&name) || model.names.contains_key(&name);
         if !known {
-            let variable = Variable { node: vector, role: Role::Input, init: None, frozen: false, symmetric: false, range: None, span };
+            let variable = Variable {
+                node: vector,
+                role: Role::Input,
+                init: None,
+                frozen: false,
+                symmetric: false,
+                range: None,
+                span,
+            };
             model.variables.insert(name.clone(), variable);
         }
         request.vectors.push(name);
@@ -187,27 +229,43 @@ pub fn add_vectors(session: &mut Session, request: &mut Request) {
 }
 
 /// Derives, and says where nothing flows.
-pub fn derive(common: &Common, session: &mut Session, request: &mut Request, level: Level) -> Result<Derived, Failure> {
+pub fn derive(
+    common: &Common,
+    session: &mut Session,
+    request: &mut Request,
+    level: Level,
+) -> Result<Derived, Failure> {
     add_vectors(session, request);
     let derived = compile::differentiate(&session.model, std::slice::from_ref(request), level)
         .map_err(|misfit| Failure::Request(misfit.to_string()))?;
     let mut said = std::mem::take(&mut session.warnings);
     for (name, reach) in request.wrt.iter().zip(&derived.flows) {
         let span = session.model.variables.get(name).map(|variable| variable.span);
-        let span = span.or_else(|| session.model.named(name).and_then(|node| session.model.origins(node).span()));
+        let span = span.or_else(|| {
+            session.model.named(name).and_then(|node| session.model.origins(node).span())
+        });
         let place = span.unwrap_or_default();
         match reach {
             Reach::Reached => {}
             Reach::Apart => {
-                said.retain(|known| !(known.code == "W0502" && known.primary.as_ref().is_some_and(|label| label.span == place)));
-                let message = format!("`{}` does not depend on `{name}`: the derivative is 0", request.of);
-                said.push(Diagnostic::warning("W0301", place, message).help("leave it out with --wrt, or use it in the model"));
+                said.retain(|known| {
+                    !(known.code == "W0502"
+                        && known.primary.as_ref().is_some_and(|label| label.span == place))
+                });
+                let message =
+                    format!("`{}` does not depend on `{name}`: the derivative is 0", request.of);
+                said.push(
+                    Diagnostic::warning("W0301", place, message)
+                        .help("leave it out with --wrt, or use it in the model"),
+                );
             }
             Reach::Cut(origins) => {
-                let message = format!("no derivative of `{}` reaches `{name}`: it is 0", request.of);
+                let message =
+                    format!("no derivative of `{}` reaches `{name}`: it is 0", request.of);
                 let mut diagnostic = Diagnostic::warning("W0302", place, message);
                 if let Some(span) = origins.span() {
-                    diagnostic = diagnostic.label(span, "this has no derivative, and each way leads through it");
+                    diagnostic = diagnostic
+                        .label(span, "this has no derivative, and each way leads through it");
                 }
                 said.push(diagnostic);
             }

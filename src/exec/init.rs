@@ -7,11 +7,19 @@ use crate::ops::Bindings;
 use crate::tensor::Tensor;
 
 /// The first value of a parameter: the same for the same seed and name, at any precision.
-pub fn initial(model: &Model, name: &str, variable: &Variable, seed: u64, bindings: &Bindings) -> Result<Option<Tensor>, RunError> {
+pub fn initial(
+    model: &Model,
+    name: &str,
+    variable: &Variable,
+    seed: u64,
+    bindings: &Bindings,
+) -> Result<Option<Tensor>, RunError> {
     let ty = model.ty(variable.node);
     let draw = match &variable.init {
         None => return Ok(None),
-        Some(Init::Value(node)) => return Ok(Some(run(model, &[*node], &Values::default(), bindings)?.remove(0))),
+        Some(Init::Value(node)) => {
+            return Ok(Some(run(model, &[*node], &Values::default(), bindings)?.remove(0)));
+        }
         Some(Init::Random(draw)) => *draw,
     };
     let shape = sizes(model, &ty.shape, bindings)?;
@@ -21,7 +29,9 @@ pub fn initial(model: &Model, name: &str, variable: &Variable, seed: u64, bindin
         Draw::Glorot => (2.0 * stream.uniform(index) - 1.0) * (6.0 / (inputs + outputs)).sqrt(),
         Draw::He => stream.normal(index) * (2.0 / inputs).sqrt(),
         Draw::Normal(std) => stream.normal(index) * std.to_f64(),
-        Draw::Uniform(low, high) => low.to_f64() + stream.uniform(index) * (high.to_f64() - low.to_f64()),
+        Draw::Uniform(low, high) => {
+            low.to_f64() + stream.uniform(index) * (high.to_f64() - low.to_f64())
+        }
     };
     let count: usize = shape.iter().product();
     Ok(Some(Tensor::from_f64(ty.dtype, &shape, (0..count as u64).map(number).collect())))

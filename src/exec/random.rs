@@ -16,7 +16,9 @@ fn mix(value: u64) -> u64 {
 impl Stream {
     /// The stream of `seed` and `name`; streams of different names are independent.
     pub fn new(seed: u64, name: &str) -> Stream {
-        let key = name.bytes().fold(mix(seed ^ 0x9e37_79b9_7f4a_7c15), |key, byte| mix(key ^ u64::from(byte)));
+        let key = name
+            .bytes()
+            .fold(mix(seed ^ 0x9e37_79b9_7f4a_7c15), |key, byte| mix(key ^ u64::from(byte)));
         Stream { key }
     }
 

@@ -40,14 +40,22 @@ pub enum RunError {
 
 /// The type of a value in words: `f32[2, 3]`.
 pub fn described(dtype: DType, shape: &[usize]) -> String {
-    if shape.is_empty() { dtype.to_string() } else { format!("{dtype}[{}]", crate::ops::join(shape)) }
+    if shape.is_empty() {
+        dtype.to_string()
+    } else {
+        format!("{dtype}[{}]", crate::ops::join(shape))
+    }
 }
 
 /// The numbers of symbolic sizes.
 pub fn sizes(_model: &Model, shape: &[Size], bindings: &Bindings) -> Result<Vec<usize>, RunError> {
     let numbers = shape.iter().map(|size| size.eval(bindings)).collect::<Result<Vec<i64>, _>>()?;
     let wrong = || RunError::Shape(format!("[{}]", crate::ops::join(&numbers)));
-    let sizes: Vec<usize> = numbers.iter().map(|&n| usize::try_from(n)).collect::<Result<_, _>>().map_err(|_| wrong())?;
+    let sizes: Vec<usize> = numbers
+        .iter()
+        .map(|&n| usize::try_from(n))
+        .collect::<Result<_, _>>()
+        .map_err(|_| wrong())?;
     let count = sizes.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
     match count {
         Some(count) if count < 1 << 40 => Ok(sizes),
@@ -57,7 +65,12 @@ pub fn sizes(_model: &Model, shape: &[Size], bindings: &Bindings) -> Result<Vec<
 
 /// The values of `wanted`, where variables have `values` and dimensions the sizes `bindings`. Each value is dropped after
 /// its last use.
-pub fn run(model: &Model, wanted: &[NodeId], values: &Values, bindings: &Bindings) -> Result<Vec<Tensor>, RunError> {
+pub fn run(
+    model: &Model,
+    wanted: &[NodeId],
+    values: &Values,
+    bindings: &Bindings,
+) -> Result<Vec<Tensor>, RunError> {
     let mut uses = needed(model, wanted);
     let last = wanted.iter().map(|id| id.index() + 1).max().unwrap_or(0);
     let mut known: Vec<Option<Tensor>> = vec![None; last];
@@ -67,8 +80,10 @@ pub fn run(model: &Model, wanted: &[NodeId], values: &Values, bindings: &Binding
         }
         let id = NodeId::new(index);
         let operands = model.operands(id);
-        let tensors: Vec<Tensor> =
-            operands.iter().map(|operand| known[operand.index()].clone().expect("operands come first")).collect();
+        let tensors: Vec<Tensor> = operands
+            .iter()
+            .map(|operand| known[operand.index()].clone().expect("operands come first"))
+            .collect();
         for operand in &operands {
             uses[operand.index()] -= 1;
             if uses[operand.index()] == 0 {
@@ -86,7 +101,9 @@ pub fn run(model: &Model, wanted: &[NodeId], values: &Values, bindings: &Binding
                 }
                 value.clone()
             }
-            op => op.value(&tensors, &to, bindings).map_err(|error| RunError::Value { node: id, error })?,
+            op => op
+                .value(&tensors, &to, bindings)
+                .map_err(|error| RunError::Value { node: id, error })?,
         };
         debug_assert_eq!(value.shape(), to.as_slice(), "{:?}", model.op(id));
         known[index] = Some(value);

@@ -31,13 +31,19 @@ fn boxes(model: &Model) -> Vec<Box> {
 
 /// The graph for Graphviz: forward values blue, adjoints red, edges from operands to users.
 pub fn dot(model: &Model) -> String {
-    let mut text = String::from("digraph model {\n  rankdir=TB;\n  node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\"];\n");
+    let mut text = String::from(
+        "digraph model {\n  rankdir=TB;\n  node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\"];\n",
+    );
     for Box { id, text: label, adjoint, given } in boxes(model) {
         let colour = if adjoint { "#fdf0ea" } else { "#eaf2fb" };
         let line = if adjoint { "#b5522f" } else { "#2f6db5" };
         let dashed = if given { ", style=\"rounded,filled,dashed\"" } else { "" };
         let label = label.replace('\\', "\\\\").replace('"', "\\\"");
-        let _ = writeln!(text, "  n{} [label=\"{label}\", fillcolor=\"{colour}\", color=\"{line}\"{dashed}];", id.index());
+        let _ = writeln!(
+            text,
+            "  n{} [label=\"{label}\", fillcolor=\"{colour}\", color=\"{line}\"{dashed}];",
+            id.index()
+        );
         for operand in model.operands(id) {
             let _ = writeln!(text, "  n{} -> n{};", operand.index(), id.index());
         }

@@ -48,7 +48,10 @@ pub fn json(model: &Model) -> Value {
             json!({"name": *output.name, "kind": kind, "node": output.node.index()})
         })
         .collect();
-    let dims: serde_json::Map<String, Value> =
-        model.dims.iter().map(|(name, size)| (name.to_string(), size.map(|size| size.to_string()).into())).collect();
+    let dims: serde_json::Map<String, Value> = model
+        .dims
+        .iter()
+        .map(|(name, size)| (name.to_string(), size.map(|size| size.to_string()).into()))
+        .collect();
     json!({"v": 1, "dims": dims, "nodes": nodes, "outputs": outputs})
 }

@@ -47,7 +47,9 @@ fn names(model: &Model) -> FxHashMap<NodeId, String> {
     let mut names: FxHashMap<NodeId, String> = FxHashMap::default();
     let outputs = model.outputs.iter().map(|output| (&output.name, output.node));
     let variables = model.variables.iter().map(|(name, variable)| (name, variable.node));
-    for (name, node) in variables.chain(model.names.iter().map(|(name, node)| (name, *node))).chain(outputs) {
+    for (name, node) in
+        variables.chain(model.names.iter().map(|(name, node)| (name, *node))).chain(outputs)
+    {
         names.entry(node).or_insert_with(|| name.to_string());
     }
     names
@@ -63,12 +65,20 @@ fn label(model: &Model, id: NodeId) -> String {
         Form::Postfix(text) if matches!(op, Op::Permute(_)) => format!("transpose {text}"),
         Form::Postfix(text) => text,
         Form::Call { name, brackets, args } => {
-            let texts: Vec<&str> = args.iter().filter_map(|arg| match arg {
-                FormArg::Text(text) => Some(text.as_str()),
-                _ => None,
-            }).collect();
-            let brackets = if brackets.is_empty() { String::new() } else { format!("[{}]", brackets.join(", ")) };
-            let texts = if texts.is_empty() { String::new() } else { format!(" {}", texts.join(", ")) };
+            let texts: Vec<&str> = args
+                .iter()
+                .filter_map(|arg| match arg {
+                    FormArg::Text(text) => Some(text.as_str()),
+                    _ => None,
+                })
+                .collect();
+            let brackets = if brackets.is_empty() {
+                String::new()
+            } else {
+                format!("[{}]", brackets.join(", "))
+            };
+            let texts =
+                if texts.is_empty() { String::new() } else { format!(" {}", texts.join(", ")) };
             format!("{name}{brackets}{texts}")
         }
         Form::Broadcast => "broadcast".into(),

@@ -24,7 +24,9 @@ pub fn check(model: &Model) -> Result<(), Broken> {
         }
         match model.op(id).infer(&model.operand_types(id), &model.dims) {
             Ok(ty) if ty == *model.ty(id) => {}
-            Ok(ty) => return Err(broken(id, format!("its type is {} and should be {ty}", model.ty(id)))),
+            Ok(ty) => {
+                return Err(broken(id, format!("its type is {} and should be {ty}", model.ty(id))));
+            }
             Err(misfit) => return Err(broken(id, misfit.to_string())),
         }
     }

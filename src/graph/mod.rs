@@ -166,7 +166,8 @@ impl Model {
 
     /// The operands of a node in order.
     pub fn operands(&self, id: NodeId) -> Operands {
-        let mut operands: Operands = self.graph.edges_directed(id, Direction::Incoming).map(|edge| edge.source()).collect();
+        let mut operands: Operands =
+            self.graph.edges_directed(id, Direction::Incoming).map(|edge| edge.source()).collect();
         operands.reverse();
         operands
     }
@@ -213,7 +214,12 @@ impl Model {
     }
 
     /// The node of `op` on `operands`: a known one where there is an equal one.
-    pub fn insert(&mut self, op: impl Into<Op>, operands: &[NodeId], origins: &Origins) -> Result<NodeId, Misfit> {
+    pub fn insert(
+        &mut self,
+        op: impl Into<Op>,
+        operands: &[NodeId],
+        origins: &Origins,
+    ) -> Result<NodeId, Misfit> {
         let (op, operands) = match tidy(self, op.into(), operands.into()) {
             Tidy::Node(id) => {
                 self.unite(id, origins);
@@ -226,7 +232,8 @@ impl Model {
         operands.hash(&mut hasher);
         let hash = hasher.finish();
         if let Some(known) = self.index.get(&hash) {
-            let equal = known.iter().find(|&&id| self.graph[id].op == op && self.operands(id) == operands);
+            let equal =
+                known.iter().find(|&&id| self.graph[id].op == op && self.operands(id) == operands);
             if let Some(&id) = equal {
                 self.unite(id, origins);
                 return Ok(id);
@@ -310,10 +317,16 @@ impl Model {
         mut replace: impl FnMut(&mut Model, NodeId, &[NodeId]) -> Result<NodeId, E>,
     ) -> Result<Model, E> {
         let live = self.live();
-        let mut model = Model { dims: self.dims.clone(), lines: self.lines.clone(), requests: self.requests.clone(), ..Model::default() };
+        let mut model = Model {
+            dims: self.dims.clone(),
+            lines: self.lines.clone(),
+            requests: self.requests.clone(),
+            ..Model::default()
+        };
         let mut map: Vec<NodeId> = vec![NodeId::end(); self.len()];
         for id in self.nodes().filter(|id| live[id.index()]) {
-            let operands: Operands = self.operands(id).iter().map(|operand| map[operand.index()]).collect();
+            let operands: Operands =
+                self.operands(id).iter().map(|operand| map[operand.index()]).collect();
             map[id.index()] = replace(&mut model, id, &operands)?;
         }
         let known = |id: &NodeId| map[id.index()];
@@ -325,9 +338,14 @@ impl Model {
             }
         }
         model.names = self.names.iter().map(|(name, id)| (name.clone(), known(id))).collect();
-        model.outputs = self.outputs.iter().map(|output| Output { node: known(&output.node), ..output.clone() }).collect();
+        model.outputs = self
+            .outputs
+            .iter()
+            .map(|output| Output { node: known(&output.node), ..output.clone() })
+            .collect();
         let both = |(a, b): &(NodeId, NodeId)| live[a.index()] && live[b.index()];
-        let earlier = self.adjoints.iter().filter(|pair| both(pair)).map(|(a, b)| (known(a), known(b)));
+        let earlier =
+            self.adjoints.iter().filter(|pair| both(pair)).map(|(a, b)| (known(a), known(b)));
         let later = std::mem::take(&mut model.adjoints);
         model.adjoints = earlier.chain(later).collect();
         Ok(model)
@@ -340,7 +358,8 @@ impl Model {
 
     /// The model without what nothing needs.
     pub fn compact(&self) -> Model {
-        self.rebuild(|to, id, operands| self.copy(to, id, operands)).expect("what was well typed stays so")
+        self.rebuild(|to, id, operands| self.copy(to, id, operands))
+            .expect("what was well typed stays so")
     }
 
     /// The one loss, if there is just one.
@@ -351,7 +370,10 @@ impl Model {
 
     /// The value of that name: a variable or a binding.
     pub fn named(&self, name: &str) -> Option<NodeId> {
-        self.names.get(name).copied().or_else(|| self.variables.get(name).map(|variable| variable.node))
+        self.names
+            .get(name)
+            .copied()
+            .or_else(|| self.variables.get(name).map(|variable| variable.node))
     }
 
     /// The element type of floats: that of the first float variable.

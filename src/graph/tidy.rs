@@ -30,7 +30,13 @@ pub fn tidy(model: &Model, op: Op, operands: Operands) -> Tidy {
         Op::Permute(permute) => tidy_permute(model, permute, operands[0]),
         Op::Cast(cast) if cast.to == model.ty(operands[0]).dtype => Tidy::Node(operands[0]),
         Op::Flip(flip) if flip.axes.is_empty() => Tidy::Node(operands[0]),
-        Op::Slice(slice) if slice.cuts.iter().zip(shape(operands[0])).all(|(cut, size)| *cut == Cut::all(size)) => {
+        Op::Slice(slice)
+            if slice
+                .cuts
+                .iter()
+                .zip(shape(operands[0]))
+                .all(|(cut, size)| *cut == Cut::all(size)) =>
+        {
             Tidy::Node(operands[0])
         }
         Op::Concat(_) if operands.len() == 1 => Tidy::Node(operands[0]),
@@ -52,7 +58,8 @@ fn tidy_broadcast(model: &Model, outer: &Broadcast, operand: NodeId) -> Tidy {
         operand = model.operands(operand)[0];
     }
     let shape: &Shape = &model.ty(operand).shape;
-    if *shape == outer.to && from.iter().enumerate().all(|(place, axis)| *axis == Some(place as u8)) {
+    if *shape == outer.to && from.iter().enumerate().all(|(place, axis)| *axis == Some(place as u8))
+    {
         return Tidy::Node(operand);
     }
     Tidy::Op(Broadcast { to: outer.to.clone(), from }.into(), SmallVec::from_slice(&[operand]))
@@ -72,7 +79,8 @@ fn tidy_permute(model: &Model, outer: &Permute, operand: NodeId) -> Tidy {
 
 /// Exact arithmetic of scalar constants and dimensions.
 fn constant(model: &Model, row: Scalar, operands: &[NodeId]) -> Option<Op> {
-    let numbers: Option<SmallVec<[Number; 2]>> = operands.iter().map(|&id| model.constant(id)).collect();
+    let numbers: Option<SmallVec<[Number; 2]>> =
+        operands.iter().map(|&id| model.constant(id)).collect();
     let dtype = model.ty(operands[0]).dtype;
     if let Some(numbers) = numbers {
         return fold(row, &numbers, &model.ty(operands[0]).scalar_of());
@@ -101,7 +109,10 @@ fn fold(row: Scalar, numbers: &[Number], ty: &Type) -> Option<Op> {
     let exact = numbers.iter().all(|number| number.parts().is_some());
     let float = ty.dtype.is_float();
     let truth = |value: bool| {
-        Some(Const { dtype: crate::tensor::DType::Bool, value: Number::int(i64::from(value)) }.into())
+        Some(
+            Const { dtype: crate::tensor::DType::Bool, value: Number::int(i64::from(value)) }
+                .into(),
+        )
     };
     let value = match (row, numbers) {
         (Scalar::Add, &[a, b]) if exact => a + b,
@@ -110,7 +121,9 @@ fn fold(row: Scalar, numbers: &[Number], ty: &Type) -> Option<Op> {
         (Scalar::Div, &[a, b]) if exact && float && !b.is_zero() => a / b,
         (Scalar::Neg, &[a]) => -a,
         (Scalar::Square, &[a]) if exact => a * a,
-        (Scalar::Pow, &[a, b]) if exact && float && (!a.is_zero() || !b.is_negative()) => a.pow(b)?,
+        (Scalar::Pow, &[a, b]) if exact && float && (!a.is_zero() || !b.is_negative()) => {
+            a.pow(b)?
+        }
         (Scalar::Eq, &[a, b]) if exact => return truth(a == b),
         (Scalar::Ne, &[a, b]) if exact => return truth(a != b),
         (Scalar::Lt, &[a, b]) if exact => return truth(a < b),

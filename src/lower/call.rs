@@ -23,7 +23,10 @@ impl Lowerer {
         if name == "where" {
             return self.choice(call, span);
         }
-        let own = self.functions.get(name).is_some_and(|known| known[0].0 == self.unit || known[0].0 == 0);
+        let own = self
+            .functions
+            .get(name)
+            .is_some_and(|known| known[0].0 == self.unit || known[0].0 == 0);
         if !own {
             if let Some(row) = Scalar::ALL.iter().find(|row| row.word() == name) {
                 let args = self.plain(call, row.arity(), span)?;
@@ -43,11 +46,13 @@ impl Lowerer {
             .chain(self.functions.keys().map(|name| &**name))
             .chain(["where", "grad"]);
         let near = nearest(name, known).map(str::to_string);
-        let mut diagnostic = Diagnostic::error("E0106", call.callee.span, format!("no function is called `{name}`"));
+        let mut diagnostic =
+            Diagnostic::error("E0106", call.callee.span, format!("no function is called `{name}`"));
         if let Some(near) = near {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         } else if matches!(self.lookup(name), Some((super::Meaning::Value(_), _))) {
-            diagnostic = diagnostic.help(format!("`{name}` is a value: write `{name} * (...)` for a product"));
+            diagnostic = diagnostic
+                .help(format!("`{name}` is a value: write `{name} * (...)` for a product"));
         }
         self.say(diagnostic);
         None
@@ -57,15 +62,27 @@ impl Lowerer {
     fn plain(&mut self, call: &Call, count: usize, span: Span) -> Option<Vec<(Value, Span)>> {
         let name = &call.callee.text;
         if let Some(named) = call.args.iter().find_map(|arg| arg.name.as_ref()) {
-            self.say(Diagnostic::error("E0207", named.span, format!("`{name}` has no argument `{}`", named.text)));
+            self.say(Diagnostic::error(
+                "E0207",
+                named.span,
+                format!("`{name}` has no argument `{}`", named.text),
+            ));
             return None;
         }
         if call.axes.is_some() {
-            self.say(Diagnostic::error("E0207", call.callee.span, format!("`{name}` works on single elements: it takes no axes")));
+            self.say(Diagnostic::error(
+                "E0207",
+                call.callee.span,
+                format!("`{name}` works on single elements: it takes no axes"),
+            ));
             return None;
         }
         if call.args.len() != count {
-            let message = format!("`{name}` takes {count} argument{}; here are {}", if count == 1 { "" } else { "s" }, call.args.len());
+            let message = format!(
+                "`{name}` takes {count} argument{}; here are {}",
+                if count == 1 { "" } else { "s" },
+                call.args.len()
+            );
             self.say(Diagnostic::error("E0207", self.place(span), message));
             return None;
         }
@@ -127,7 +144,10 @@ impl Lowerer {
             let unit = self.unit();
             let ExprKind::Name(name) = &unit.ast[arg.value].kind else {
                 let message = format!("`{}` is by a variable, named as it is", mode.word());
-                self.say(Diagnostic::error("E0304", self.place(at), message).help("give the expression a name on a line of its own first"));
+                self.say(
+                    Diagnostic::error("E0304", self.place(at), message)
+                        .help("give the expression a name on a line of its own first"),
+                );
                 return None;
             };
             let x = self.variable(name, at)?;
@@ -149,7 +169,11 @@ impl Lowerer {
     fn builtin(&mut self, builtin: &'static Builtin, call: &Call, span: Span) -> Option<Value> {
         let (axes, keep) = self.brackets(call)?;
         if (axes.is_some() || keep) && !builtin.axes {
-            self.say(Diagnostic::error("E0207", call.callee.span, format!("`{}` takes no axes in brackets", builtin.name)));
+            self.say(Diagnostic::error(
+                "E0207",
+                call.callee.span,
+                format!("`{}` takes no axes in brackets", builtin.name),
+            ));
             return None;
         }
         let arguments = self.arguments(builtin, call, span)?;
@@ -162,7 +186,8 @@ impl Lowerer {
             match given {
                 Given::Absent => {}
                 Given::Sizes(ids) => {
-                    let sizes: Vec<Option<Size>> = ids.into_iter().map(|id| self.size(id)).collect();
+                    let sizes: Vec<Option<Size>> =
+                        ids.into_iter().map(|id| self.size(id)).collect();
                     match sizes.into_iter().collect() {
                         Some(sizes) => values[place] = builtin::Value::Sizes(sizes),
                         None => whole = false,
@@ -197,7 +222,11 @@ impl Lowerer {
             _ => None,
         });
         for (place, value, at) in waiting {
-            let wanted = if builtin.params[place].0 == "indices" { DType::I64 } else { dtype.unwrap_or(self.float) };
+            let wanted = if builtin.params[place].0 == "indices" {
+                DType::I64
+            } else {
+                dtype.unwrap_or(self.float)
+            };
             let node = self.typed(value, wanted, at)?;
             values[place] = builtin::Value::Tensor(nodes.len());
             nodes.push((node, at));
@@ -207,7 +236,11 @@ impl Lowerer {
         }
         if builtin.name == "concat" || builtin.name == "stack" {
             nodes.is_empty().then(|| {
-                self.say(Diagnostic::error("E0207", self.place(span), format!("`{}` takes a list of values", builtin.name)));
+                self.say(Diagnostic::error(
+                    "E0207",
+                    self.place(span),
+                    format!("`{}` takes a list of values", builtin.name),
+                ));
             });
             if nodes.is_empty() {
                 return None;
@@ -238,7 +271,13 @@ impl Lowerer {
         }
     }
 
-    fn terms(&mut self, terms: &[Term], nodes: &[(NodeId, Span)], dtype: DType, span: Span) -> Option<Vec<NodeId>> {
+    fn terms(
+        &mut self,
+        terms: &[Term],
+        nodes: &[(NodeId, Span)],
+        dtype: DType,
+        span: Span,
+    ) -> Option<Vec<NodeId>> {
         let variables: Vec<NodeId> = nodes.iter().map(|(node, _)| *node).collect();
         let origins = self.origins(span);
         let mut results = Vec::new();
@@ -264,7 +303,11 @@ impl Lowerer {
                 ExprKind::Error => return None,
                 ExprKind::Name(name) if &**name == "keep" => keep = true,
                 ExprKind::Name(name) => {
-                    let passed = self.scopes.last().and_then(|scope| scope.axes.clone()).filter(|(own, ..)| own == name);
+                    let passed = self
+                        .scopes
+                        .last()
+                        .and_then(|scope| scope.axes.clone())
+                        .filter(|(own, ..)| own == name);
                     match passed {
                         Some((_, passed, kept)) => {
                             keep |= kept;
@@ -275,8 +318,12 @@ impl Lowerer {
                             any = true;
                             let size = self.lookup(name).map(|(meaning, _)| meaning.clone());
                             axes.push(match size {
-                                Some(super::Meaning::Size(Size::Named(actual))) => AxisRef::Name(actual),
-                                Some(super::Meaning::Size(_) | super::Meaning::Value(_)) | None => AxisRef::Name(name.clone()),
+                                Some(super::Meaning::Size(Size::Named(actual))) => {
+                                    AxisRef::Name(actual)
+                                }
+                                Some(super::Meaning::Size(_) | super::Meaning::Value(_)) | None => {
+                                    AxisRef::Name(name.clone())
+                                }
                                 Some(super::Meaning::Broken) => return None,
                             });
                         }
@@ -288,8 +335,12 @@ impl Lowerer {
                 }
                 ExprKind::Unary(UnaryOp::Neg, inner) => {
                     any = true;
-                    let ExprKind::Number(text) = &unit.ast[*inner].kind else { return self.no_axis(id) };
-                    axes.push(AxisRef::Number(text.parse::<i64>().map_or(i64::MIN, |number| -number)));
+                    let ExprKind::Number(text) = &unit.ast[*inner].kind else {
+                        return self.no_axis(id);
+                    };
+                    axes.push(AxisRef::Number(
+                        text.parse::<i64>().map_or(i64::MIN, |number| -number),
+                    ));
                 }
                 _ => return self.no_axis(id),
             }
@@ -299,29 +350,46 @@ impl Lowerer {
 
     fn no_axis<T>(&mut self, id: ExprId) -> Option<T> {
         let at = self.span(id);
-        self.say(Diagnostic::error("E0209", at, "an axis is a name or a number").help("as in `sum[K](x)`, `sum[-1](x)`, `sum[0, keep](x)`"));
+        self.say(
+            Diagnostic::error("E0209", at, "an axis is a name or a number")
+                .help("as in `sum[K](x)`, `sum[-1](x)`, `sum[0, keep](x)`"),
+        );
         None
     }
 
     /// The written arguments in the order of the parameters.
-    fn arguments(&mut self, builtin: &'static Builtin, call: &Call, span: Span) -> Option<Vec<Given>> {
+    fn arguments(
+        &mut self,
+        builtin: &'static Builtin,
+        call: &Call,
+        span: Span,
+    ) -> Option<Vec<Given>> {
         let mut given: Vec<Given> = builtin.params.iter().map(|_| Given::Absent).collect();
         let mut next = 0;
         let unit = self.unit();
         for arg in &call.args {
             let place = match &arg.name {
-                Some(name) => match builtin.params.iter().position(|(param, _)| *param == &*name.text) {
-                    Some(place) => place,
-                    None => {
-                        let params: Vec<&str> = builtin.params.iter().map(|(param, _)| *param).collect();
-                        let message = format!("`{}` has no argument `{}`", builtin.name, name.text);
-                        self.say(Diagnostic::error("E0207", name.span, message).help(format!("its arguments are {}", params.join(", "))));
-                        return None;
+                Some(name) => {
+                    match builtin.params.iter().position(|(param, _)| *param == &*name.text) {
+                        Some(place) => place,
+                        None => {
+                            let params: Vec<&str> =
+                                builtin.params.iter().map(|(param, _)| *param).collect();
+                            let message =
+                                format!("`{}` has no argument `{}`", builtin.name, name.text);
+                            self.say(
+                                Diagnostic::error("E0207", name.span, message)
+                                    .help(format!("its arguments are {}", params.join(", "))),
+                            );
+                            return None;
+                        }
                     }
-                },
+                }
                 None => {
-                    let variadic = next > 0 && matches!(builtin.params[next - 1].1, Kind::Sizes | Kind::Tensors);
-                    let continues = variadic && matches!(given[next - 1], Given::Sizes(_) | Given::Several(_));
+                    let variadic = next > 0
+                        && matches!(builtin.params[next - 1].1, Kind::Sizes | Kind::Tensors);
+                    let continues =
+                        variadic && matches!(given[next - 1], Given::Sizes(_) | Given::Several(_));
                     if !continues {
                         next += 1;
                     }
@@ -329,7 +397,8 @@ impl Lowerer {
                 }
             };
             let Some((_, kind)) = builtin.params.get(place) else {
-                let message = format!("`{}` takes at most {} arguments", builtin.name, builtin.params.len());
+                let message =
+                    format!("`{}` takes at most {} arguments", builtin.name, builtin.params.len());
                 self.say(Diagnostic::error("E0207", self.place(span), message));
                 return None;
             };
@@ -342,28 +411,45 @@ impl Lowerer {
                 (Kind::Sizes, Given::Absent, Some(entries)) => given[place] = Given::Sizes(entries),
                 (Kind::Sizes, Given::Absent, None) => given[place] = Given::Sizes(vec![arg.value]),
                 (Kind::Sizes, Given::Sizes(ids), None) => ids.push(arg.value),
-                (Kind::Tensors, Given::Absent, Some(entries)) if builtin.name != "einsum" => given[place] = Given::Several(entries),
+                (Kind::Tensors, Given::Absent, Some(entries)) if builtin.name != "einsum" => {
+                    given[place] = Given::Several(entries)
+                }
                 (Kind::Tensors, Given::Absent, _) => given[place] = Given::Several(vec![arg.value]),
                 (Kind::Tensors, Given::Several(ids), _) => ids.push(arg.value),
                 (_, Given::Absent, _) if !continued => given[place] = Given::One(arg.value),
                 _ => {
-                    let message = format!("the argument `{}` is given twice", builtin.params[place].0);
+                    let message =
+                        format!("the argument `{}` is given twice", builtin.params[place].0);
                     let at = self.span(arg.value);
                     self.say(Diagnostic::error("E0207", at, message));
                     return None;
                 }
             }
         }
-        let missing = builtin.params.iter().zip(&given).take(builtin.required).find(|(_, given)| matches!(given, Given::Absent));
+        let missing = builtin
+            .params
+            .iter()
+            .zip(&given)
+            .take(builtin.required)
+            .find(|(_, given)| matches!(given, Given::Absent));
         if let Some(((param, _), _)) = missing {
             let message = format!("`{}` needs its argument `{param}`", builtin.name);
-            self.say(Diagnostic::error("E0207", self.place(span), message).help(format!("{}: {}", builtin.name, builtin.doc)));
+            self.say(
+                Diagnostic::error("E0207", self.place(span), message)
+                    .help(format!("{}: {}", builtin.name, builtin.doc)),
+            );
             return None;
         }
         Some(given)
     }
 
-    fn argument(&mut self, function: &str, param: &str, kind: Kind, id: ExprId) -> Option<Argument> {
+    fn argument(
+        &mut self,
+        function: &str,
+        param: &str,
+        kind: Kind,
+        id: ExprId,
+    ) -> Option<Argument> {
         let span = self.span(id);
         let ready = match kind {
             Kind::Tensor => return self.expr(id).map(Argument::Tensor),
@@ -371,14 +457,22 @@ impl Lowerer {
             Kind::Int => match self.size(id)?.known() {
                 Some(value) => builtin::Value::Int(value),
                 None => {
-                    self.say(Diagnostic::error("E0208", span, format!("`{param}` of `{function}` is a whole number")));
+                    self.say(Diagnostic::error(
+                        "E0208",
+                        span,
+                        format!("`{param}` of `{function}` is a whole number"),
+                    ));
                     return None;
                 }
             },
             Kind::Text => match self.expr(id)? {
                 Value::Text(text) => builtin::Value::Text(text.to_string()),
                 _ => {
-                    self.say(Diagnostic::error("E0206", span, format!("`{param}` of `{function}` stands in quotes")));
+                    self.say(Diagnostic::error(
+                        "E0206",
+                        span,
+                        format!("`{param}` of `{function}` stands in quotes"),
+                    ));
                     return None;
                 }
             },
@@ -388,7 +482,11 @@ impl Lowerer {
                     ExprKind::Name(name) if &**name == "true" => builtin::Value::Flag(true),
                     ExprKind::Name(name) if &**name == "false" => builtin::Value::Flag(false),
                     _ => {
-                        self.say(Diagnostic::error("E0206", span, format!("`{param}` of `{function}` is `true` or `false`")));
+                        self.say(Diagnostic::error(
+                            "E0206",
+                            span,
+                            format!("`{param}` of `{function}` is `true` or `false`"),
+                        ));
                         return None;
                     }
                 }
@@ -408,7 +506,9 @@ impl Lowerer {
                     }
                 }
                 if rows.is_empty() || pairs.len() != rows.len() {
-                    let message = format!("`{param}` of `{function}` is a list of pairs, as in `[[1, 2], [0, 1]]`");
+                    let message = format!(
+                        "`{param}` of `{function}` is a list of pairs, as in `[[1, 2], [0, 1]]`"
+                    );
                     self.say(Diagnostic::error("E0207", span, message));
                     return None;
                 }

@@ -24,7 +24,9 @@ impl Lowerer {
         loop {
             let inner = match &unit.ast[first].kind {
                 ExprKind::Binary(_, left, _) => *left,
-                ExprKind::Transpose(base) | ExprKind::Index(base, _) | ExprKind::As(base, _) => *base,
+                ExprKind::Transpose(base) | ExprKind::Index(base, _) | ExprKind::As(base, _) => {
+                    *base
+                }
                 _ => break,
             };
             spine.push(first);
@@ -39,12 +41,16 @@ impl Lowerer {
                     let right_value = self.expr(*right);
                     let right_span = self.span(*right);
                     match (value, right_value) {
-                        (Some(left), Some(right)) => self.binary(*op, (left, span), (right, right_span), whole),
+                        (Some(left), Some(right)) => {
+                            self.binary(*op, (left, span), (right, right_span), whole)
+                        }
                         _ => None,
                     }
                 }
                 ExprKind::Transpose(_) => value.and_then(|value| self.transposed(value, whole)),
-                ExprKind::Index(_, items) => value.and_then(|value| self.index(value, span, items, whole)),
+                ExprKind::Index(_, items) => {
+                    value.and_then(|value| self.index(value, span, items, whole))
+                }
                 ExprKind::As(_, axes) => value.and_then(|value| self.renamed(value, axes, whole)),
                 _ => unreachable!("the spine holds infix and postfix operators"),
             };
@@ -97,7 +103,10 @@ impl Lowerer {
                 self.absent("scan", span);
                 None
             }
-            ExprKind::Binary(..) | ExprKind::Transpose(_) | ExprKind::Index(..) | ExprKind::As(..) => self.expr(id),
+            ExprKind::Binary(..)
+            | ExprKind::Transpose(_)
+            | ExprKind::Index(..)
+            | ExprKind::As(..) => self.expr(id),
         }
     }
 
@@ -117,7 +126,8 @@ impl Lowerer {
             "true" | "false" => {
                 let value = Number::int(i64::from(&**name == "true"));
                 let origins = self.origins(span);
-                let node = self.model.insert(Const { dtype: DType::Bool, value }, &[], &origins).ok()?;
+                let node =
+                    self.model.insert(Const { dtype: DType::Bool, value }, &[], &origins).ok()?;
                 return Some(Value::Node(node));
             }
             "training" => {
@@ -139,12 +149,19 @@ impl Lowerer {
             Value::Free(term) => self.planted(&term, dtype, span),
             Value::List(entries) => self.array(entries, dtype, span),
             Value::Text(_) => {
-                self.say(Diagnostic::error("E0206", self.place(span), "text stands where a value should"));
+                self.say(Diagnostic::error(
+                    "E0206",
+                    self.place(span),
+                    "text stands where a value should",
+                ));
                 None
             }
             Value::Several(values) => {
                 let message = format!("{} results stand where one value should", values.len());
-                self.say(Diagnostic::error("E0207", self.place(span), message).help("give them names first: `(a, b) = ...`"));
+                self.say(
+                    Diagnostic::error("E0207", self.place(span), message)
+                        .help("give them names first: `(a, b) = ...`"),
+                );
                 None
             }
         }
@@ -154,7 +171,10 @@ impl Lowerer {
         let origins = self.origins(span);
         if dtype == DType::Bool {
             let message = "a number stands where a truth value should";
-            self.say(Diagnostic::error("E0206", self.place(span), message).help("write `true` or `false`, or compare: `x > 0`"));
+            self.say(
+                Diagnostic::error("E0206", self.place(span), message)
+                    .help("write `true` or `false`, or compare: `x > 0`"),
+            );
             return None;
         }
         if dtype.is_int()
@@ -163,7 +183,10 @@ impl Lowerer {
         {
             if number.to_i64().is_none() {
                 let message = format!("{number} is no {dtype}");
-                self.say(Diagnostic::error("E0206", self.place(span), message).help("cast the other side, as in `f32(x)`"));
+                self.say(
+                    Diagnostic::error("E0206", self.place(span), message)
+                        .help("cast the other side, as in `f32(x)`"),
+                );
                 return None;
             }
             return Some(self.model.number(dtype, number, &origins));
@@ -184,7 +207,11 @@ impl Lowerer {
         if let Some((shape, numbers)) = self.literal(&entries, span)? {
             let bad = numbers.iter().find(|number| dtype.is_int() && number.to_i64().is_none());
             if let Some(bad) = bad {
-                self.say(Diagnostic::error("E0206", self.place(span), format!("{bad} is no {dtype}")));
+                self.say(Diagnostic::error(
+                    "E0206",
+                    self.place(span),
+                    format!("{bad} is no {dtype}"),
+                ));
                 return None;
             }
             let origins = self.origins(span);
@@ -208,7 +235,11 @@ impl Lowerer {
 
     /// Shape and numbers of a list of constants; the inner `None` where something in it is no constant.
     #[allow(clippy::type_complexity)]
-    fn literal(&mut self, entries: &[(Value, Span)], span: Span) -> Option<Option<(Vec<usize>, Vec<Number>)>> {
+    fn literal(
+        &mut self,
+        entries: &[(Value, Span)],
+        span: Span,
+    ) -> Option<Option<(Vec<usize>, Vec<Number>)>> {
         let (mut shape, mut numbers) = (None, Vec::new());
         for (value, at) in entries {
             let (inner, found) = match value {
@@ -228,21 +259,33 @@ impl Lowerer {
             if let Some(known) = &shape
                 && *known != inner
             {
-                self.say(Diagnostic::error("E0201", self.place(*at), "the rows of an array have one length; this differs"));
+                self.say(Diagnostic::error(
+                    "E0201",
+                    self.place(*at),
+                    "the rows of an array have one length; this differs",
+                ));
                 return None;
             }
             shape = Some(inner);
             numbers.extend(found);
         }
         let Some(inner) = shape else {
-            self.say(Diagnostic::error("E0201", self.place(span), "an empty list has no shape").help("write `zeros(0)`"));
+            self.say(
+                Diagnostic::error("E0201", self.place(span), "an empty list has no shape")
+                    .help("write `zeros(0)`"),
+            );
             return None;
         };
         Some(Some(([vec![entries.len()], inner].concat(), numbers)))
     }
 
     /// Inserts an operator; a misfit is reported with the operands' places.
-    pub(super) fn insert(&mut self, op: impl Into<Op>, operands: &[(NodeId, Span)], span: Span) -> Option<NodeId> {
+    pub(super) fn insert(
+        &mut self,
+        op: impl Into<Op>,
+        operands: &[(NodeId, Span)],
+        span: Span,
+    ) -> Option<NodeId> {
         let nodes: SmallVec<[NodeId; 4]> = operands.iter().map(|(node, _)| *node).collect();
         let origins = self.origins(span);
         match self.model.insert(op, &nodes, &origins) {
@@ -255,11 +298,18 @@ impl Lowerer {
     }
 
     pub(super) fn fail(&mut self, misfit: Misfit, operands: &[(NodeId, Span)], span: Span) {
-        let places: Vec<(Option<NodeId>, Span)> = operands.iter().map(|(node, at)| (Some(*node), *at)).collect();
+        let places: Vec<(Option<NodeId>, Span)> =
+            operands.iter().map(|(node, at)| (Some(*node), *at)).collect();
         self.misfit(misfit, span, &places);
     }
 
-    fn binary(&mut self, op: BinaryOp, left: (Value, Span), right: (Value, Span), span: Span) -> Option<Value> {
+    fn binary(
+        &mut self,
+        op: BinaryOp,
+        left: (Value, Span),
+        right: (Value, Span),
+        span: Span,
+    ) -> Option<Value> {
         let row = match op {
             BinaryOp::MatMul => return self.product(left, right, span),
             BinaryOp::Pow => {
@@ -286,7 +336,12 @@ impl Lowerer {
     }
 
     /// An operator on single elements, its operands broadcast to their common shape.
-    pub(super) fn scalar(&mut self, row: Scalar, args: Vec<(Value, Span)>, span: Span) -> Option<Value> {
+    pub(super) fn scalar(
+        &mut self,
+        row: Scalar,
+        args: Vec<(Value, Span)>,
+        span: Span,
+    ) -> Option<Value> {
         if args.iter().all(|(value, _)| matches!(value, Value::Free(_))) {
             let terms = args.into_iter().filter_map(|(value, _)| match value {
                 Value::Free(term) => Some(term),
@@ -295,7 +350,8 @@ impl Lowerer {
             return Some(Value::Free(apply(row, terms.collect())));
         }
         let dtype = args.iter().find_map(|(value, _)| self.dtype_within(value));
-        let dtype = dtype.unwrap_or(if row.class() == Class::Logic { DType::Bool } else { self.float });
+        let dtype =
+            dtype.unwrap_or(if row.class() == Class::Logic { DType::Bool } else { self.float });
         let nodes = self.nodes(args, dtype)?;
         let verb = match row {
             Scalar::Add => "add",
@@ -310,7 +366,11 @@ impl Lowerer {
     }
 
     /// The nodes of values of one element type.
-    pub(super) fn nodes(&mut self, args: Vec<(Value, Span)>, dtype: DType) -> Option<Vec<(NodeId, Span)>> {
+    pub(super) fn nodes(
+        &mut self,
+        args: Vec<(Value, Span)>,
+        dtype: DType,
+    ) -> Option<Vec<(NodeId, Span)>> {
         let mut nodes = Vec::new();
         let mut whole = true;
         for (value, at) in args {
@@ -323,7 +383,12 @@ impl Lowerer {
     }
 
     /// The nodes broadcast to their common shape; scalars stay scalars.
-    pub(super) fn aligned(&mut self, nodes: Vec<(NodeId, Span)>, verb: &str, span: Span) -> Option<Vec<(NodeId, Span)>> {
+    pub(super) fn aligned(
+        &mut self,
+        nodes: Vec<(NodeId, Span)>,
+        verb: &str,
+        span: Span,
+    ) -> Option<Vec<(NodeId, Span)>> {
         let types: Vec<Type> = nodes.iter().map(|(node, _)| self.model.ty(*node).clone()).collect();
         let laid = types.iter().filter(|ty| ty.rank() > 0).count();
         if laid < 2 {
@@ -339,8 +404,13 @@ impl Lowerer {
         let mut result = Vec::new();
         for ((node, at), map) in nodes.into_iter().zip(maps) {
             let ty = self.model.ty(node);
-            let same = ty.rank() == shape.len() && ty.shape.iter().zip(&shape).all(|(a, b)| a == b || !a.is_one());
-            let node = if ty.rank() == 0 || same { node } else { self.insert(broadcast(&shape, &map), &[(node, at)], span)? };
+            let same = ty.rank() == shape.len()
+                && ty.shape.iter().zip(&shape).all(|(a, b)| a == b || !a.is_one());
+            let node = if ty.rank() == 0 || same {
+                node
+            } else {
+                self.insert(broadcast(&shape, &map), &[(node, at)], span)?
+            };
             result.push((node, at));
         }
         Some(result)
@@ -348,15 +418,22 @@ impl Lowerer {
 
     /// `x @ y`, leading axes broadcast.
     fn product(&mut self, left: (Value, Span), right: (Value, Span), span: Span) -> Option<Value> {
-        let dtype = [&left.0, &right.0].into_iter().find_map(|value| self.dtype_within(value)).unwrap_or(self.float);
+        let dtype = [&left.0, &right.0]
+            .into_iter()
+            .find_map(|value| self.dtype_within(value))
+            .unwrap_or(self.float);
         let mut nodes = self.nodes(vec![left, right], dtype)?;
         let types: Vec<Type> = nodes.iter().map(|(node, _)| self.model.ty(*node).clone()).collect();
-        let leads: Vec<Type> = types.iter().map(|ty| ty.with_shape(ty.shape.iter().take(ty.rank().saturating_sub(2)).cloned())).collect();
+        let leads: Vec<Type> = types
+            .iter()
+            .map(|ty| ty.with_shape(ty.shape.iter().take(ty.rank().saturating_sub(2)).cloned()))
+            .collect();
         if leads.iter().all(|lead| lead.rank() > 0) && leads[0].shape != leads[1].shape {
             match align(&leads, &self.model.dims, "multiply") {
                 Ok((lead, _)) => {
                     for ((node, at), ty) in nodes.iter_mut().zip(&types) {
-                        let to: Shape = lead.iter().chain(&ty.shape[ty.rank() - 2..]).cloned().collect();
+                        let to: Shape =
+                            lead.iter().chain(&ty.shape[ty.rank() - 2..]).cloned().collect();
                         if to == ty.shape {
                             continue;
                         }
@@ -393,7 +470,10 @@ impl Lowerer {
         let rank = self.model.ty(node).rank();
         let origins = self.origins(span);
         let dtype = self.model.ty(node).dtype;
-        self.model.plant(&transpose(Term::Var(0), rank), &[node], dtype, &origins).ok().map(Value::Node)
+        self.model
+            .plant(&transpose(Term::Var(0), rank), &[node], dtype, &origins)
+            .ok()
+            .map(Value::Node)
     }
 
     /// `x as [N, S]`.
@@ -404,20 +484,33 @@ impl Lowerer {
             to.push(self.size(axis)?);
         }
         let ty = self.model.ty(node).clone();
-        let equal = ty.rank() == to.len() && ty.shape.iter().zip(&to).all(|(a, b)| self.model.dims.equal(a, b));
+        let equal = ty.rank() == to.len()
+            && ty.shape.iter().zip(&to).all(|(a, b)| self.model.dims.equal(a, b));
         if !equal {
             let wanted = ty.with_shape(to);
             let message = format!("`as` renames axes of equal size: {ty} is not {wanted}");
-            self.say(Diagnostic::error("E0201", self.place(span), message).help("declare the sizes equal: `dim S = T`"));
+            self.say(
+                Diagnostic::error("E0201", self.place(span), message)
+                    .help("declare the sizes equal: `dim S = T`"),
+            );
             return None;
         }
         Some(Value::Node(self.insert(Reshape { to }, &[(node, span)], span)?))
     }
 
-    fn index(&mut self, value: Value, base: Span, items: &[IndexItem], span: Span) -> Option<Value> {
+    fn index(
+        &mut self,
+        value: Value,
+        base: Span,
+        items: &[IndexItem],
+        span: Span,
+    ) -> Option<Value> {
         let node = self.typed(value, self.float, base)?;
         let ty = self.model.ty(node).clone();
-        let taken = items.iter().filter(|item| matches!(item, IndexItem::At(_) | IndexItem::Slice { .. })).count();
+        let taken = items
+            .iter()
+            .filter(|item| matches!(item, IndexItem::At(_) | IndexItem::Slice { .. }))
+            .count();
         if taken > ty.rank() {
             let message = format!("{taken} indices for the {} axes of {ty}", ty.rank());
             self.say(Diagnostic::error("E0202", self.place(span), message));
@@ -428,7 +521,8 @@ impl Lowerer {
             self.say(Diagnostic::error("E0207", *second, "`..` stands once in an index"));
             return None;
         }
-        let (mut cuts, mut flips, mut gathers, mut places) = (SmallVec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut cuts, mut flips, mut gathers, mut places) =
+            (SmallVec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut axis = 0;
         let mut whole = true;
         for item in items {
@@ -449,7 +543,11 @@ impl Lowerer {
                         }
                         Some(Position::Gathered(indices, at)) => {
                             cuts.push(Cut::all(&ty.shape[axis]));
-                            gathers.push((places.iter().filter(|p| matches!(p, Place::Kept)).count(), indices, at));
+                            gathers.push((
+                                places.iter().filter(|p| matches!(p, Place::Kept)).count(),
+                                indices,
+                                at,
+                            ));
                             places.push(Place::Kept);
                             places.push(Place::Taken);
                         }
@@ -461,7 +559,9 @@ impl Lowerer {
                     match self.range_of(*start, *stop, *step, &ty.shape[axis], *span) {
                         Some((cut, flipped)) => {
                             if flipped {
-                                flips.push(places.iter().filter(|p| matches!(p, Place::Kept)).count());
+                                flips.push(
+                                    places.iter().filter(|p| matches!(p, Place::Kept)).count(),
+                                );
                             }
                             cuts.push(cut);
                             places.push(Place::Kept);
@@ -482,7 +582,10 @@ impl Lowerer {
             axis += 1;
         }
         if gathers.len() > 1 {
-            self.say(Diagnostic::error("E0207", span, "one axis at a time is indexed by a tensor").help("index twice: `x[i][:, j]`"));
+            self.say(
+                Diagnostic::error("E0207", span, "one axis at a time is indexed by a tensor")
+                    .help("index twice: `x[i][:, j]`"),
+            );
             return None;
         }
         let mut node = self.insert(Slice { cuts }, &[(node, base)], span)?;
@@ -494,7 +597,11 @@ impl Lowerer {
             extra = self.model.ty(indices).rank() as i64 - 1;
             node = self.insert(Gather { axis }, &[(node, base), (indices, at)], span)?;
             if places.contains(&Place::New) && extra != 0 {
-                self.say(Diagnostic::error("E0207", span, "a new axis beside a gather: write it behind, as in `x[i][:, None]`"));
+                self.say(Diagnostic::error(
+                    "E0207",
+                    span,
+                    "a new axis beside a gather: write it behind, as in `x[i][:, None]`",
+                ));
                 return None;
             }
         }
@@ -514,7 +621,10 @@ impl Lowerer {
         }
         let origins = self.origins(span);
         let dtype = self.model.ty(node).dtype;
-        self.model.plant(&spread(Term::Var(0), &to, &new), &[node], dtype, &origins).ok().map(Value::Node)
+        self.model
+            .plant(&spread(Term::Var(0), &to, &new), &[node], dtype, &origins)
+            .ok()
+            .map(Value::Node)
     }
 
     fn position(&mut self, id: ExprId, of: &Size) -> Option<Position> {
@@ -525,8 +635,12 @@ impl Lowerer {
                 let node = self.typed(value, DType::I64, span)?;
                 let dtype = self.model.ty(node).dtype;
                 if !dtype.is_int() {
-                    let message = format!("an index is an integer; this is {}", self.model.ty(node));
-                    self.say(Diagnostic::error("E0206", self.place(span), message).help("cast it, as in `i64(x)`; `where` chooses by truth values"));
+                    let message =
+                        format!("an index is an integer; this is {}", self.model.ty(node));
+                    self.say(
+                        Diagnostic::error("E0206", self.place(span), message)
+                            .help("cast it, as in `i64(x)`; `where` chooses by truth values"),
+                    );
                     return None;
                 }
                 Some(Position::Gathered(node, span))
@@ -553,7 +667,11 @@ impl Lowerer {
             Some(id) => match self.size(id)?.known() {
                 Some(step) if step != 0 && step.abs() < i64::from(i32::MAX) => step,
                 _ => {
-                    self.say(Diagnostic::error("E0208", self.span(id), "the step of a slice is a whole number, not 0"));
+                    self.say(Diagnostic::error(
+                        "E0208",
+                        self.span(id),
+                        "the step of a slice is a whole number, not 0",
+                    ));
                     return None;
                 }
             },
@@ -573,7 +691,11 @@ impl Lowerer {
         let stride = step.abs();
         let size = self.model.dims.rename((apart + Size::Known(stride - 1)).floor_div(stride));
         if size.known().is_some_and(|size| size < 0) {
-            self.say(Diagnostic::error("E0205", self.place(span), "the slice ends before it starts"));
+            self.say(Diagnostic::error(
+                "E0205",
+                self.place(span),
+                "the slice ends before it starts",
+            ));
             return None;
         }
         let low = if step > 0 { first } else { first - (size.clone() - one) * Size::Known(stride) };
@@ -604,7 +726,10 @@ impl Lowerer {
         };
         if found.is_none() {
             let message = "a size is made of whole numbers and dimensions";
-            self.say(Diagnostic::error("E0208", self.place(span), message).help("declare a dimension: `dim N`"));
+            self.say(
+                Diagnostic::error("E0208", self.place(span), message)
+                    .help("declare a dimension: `dim N`"),
+            );
         }
         found.map(|size| self.model.dims.rename(size))
     }

@@ -16,11 +16,15 @@ impl Lowerer {
         let name = &call.callee.text;
         if self.calls.iter().any(|(active, _)| active == name) || self.calls.len() > DEPTH {
             let message = format!("`{name}` calls itself");
-            self.say(Diagnostic::error("E0107", call.callee.span, message).help("functions are inlined: write the repetition out"));
+            self.say(
+                Diagnostic::error("E0107", call.callee.span, message)
+                    .help("functions are inlined: write the repetition out"),
+            );
             return None;
         }
         if !call.sizes.is_empty() || call.instance.is_some() {
-            let message = format!("`{name}` is a function: it has no sizes behind `;` and no instance name");
+            let message =
+                format!("`{name}` is a function: it has no sizes behind `;` and no instance name");
             self.say(Diagnostic::error("E0207", self.place(span), message));
             return None;
         }
@@ -28,7 +32,11 @@ impl Lowerer {
         let values = self.values(&call.args)?;
         let (unit, function) = self.overload(name, &values)?;
         if call.axes.is_some() && function.axes.is_none() {
-            self.say(Diagnostic::error("E0207", call.callee.span, format!("`{name}` takes no axes in brackets")));
+            self.say(Diagnostic::error(
+                "E0207",
+                call.callee.span,
+                format!("`{name}` takes no axes in brackets"),
+            ));
             return None;
         }
         let args = self.assigned(&function, call, values, span)?;
@@ -36,7 +44,8 @@ impl Lowerer {
         let (outer_unit, outer_float) = (self.unit, self.float);
         let mut scope = Scope::default();
         if let Some(axes) = &function.axes {
-            let default = (&*axes.text == "axis").then(|| vec![crate::ops::builtin::AxisRef::Number(-1)]);
+            let default =
+                (&*axes.text == "axis").then(|| vec![crate::ops::builtin::AxisRef::Number(-1)]);
             scope.axes = Some((axes.text.clone(), brackets.0.or(default), brackets.1));
         }
         self.scopes.push(scope);
@@ -80,7 +89,9 @@ impl Lowerer {
         let mut next = 0;
         for (arg, value) in call.args.iter().zip(values) {
             let place = match &arg.name {
-                Some(ident) => function.params.iter().position(|param| param.name.text == ident.text),
+                Some(ident) => {
+                    function.params.iter().position(|param| param.name.text == ident.text)
+                }
                 None => {
                     next += 1;
                     Some(next - 1).filter(|place| *place < function.params.len())
@@ -89,36 +100,61 @@ impl Lowerer {
             match (place, &arg.name) {
                 (Some(place), _) if args[place].is_none() => args[place] = Some(value),
                 (Some(place), _) => {
-                    let message = format!("the argument `{}` is given twice", function.params[place].name.text);
+                    let message = format!(
+                        "the argument `{}` is given twice",
+                        function.params[place].name.text
+                    );
                     self.say(Diagnostic::error("E0207", self.place(value.1), message));
                     return None;
                 }
                 (None, Some(ident)) => {
-                    self.say(Diagnostic::error("E0207", ident.span, format!("`{name}` has no argument `{}`", ident.text)));
+                    self.say(Diagnostic::error(
+                        "E0207",
+                        ident.span,
+                        format!("`{name}` has no argument `{}`", ident.text),
+                    ));
                     return None;
                 }
                 (None, None) => {
-                    let message = format!("`{name}` takes {} arguments; here are {}", function.params.len(), call.args.len());
+                    let message = format!(
+                        "`{name}` takes {} arguments; here are {}",
+                        function.params.len(),
+                        call.args.len()
+                    );
                     self.say(Diagnostic::error("E0207", self.place(span), message));
                     return None;
                 }
             }
         }
-        let missing = function.params.iter().zip(&args).find(|(param, arg)| arg.is_none() && param.default.is_none());
+        let missing = function
+            .params
+            .iter()
+            .zip(&args)
+            .find(|(param, arg)| arg.is_none() && param.default.is_none());
         if let Some((param, _)) = missing {
-            self.say(Diagnostic::error("E0207", self.place(span), format!("`{name}` needs its argument `{}`", param.name.text)));
+            self.say(Diagnostic::error(
+                "E0207",
+                self.place(span),
+                format!("`{name}` needs its argument `{}`", param.name.text),
+            ));
             return None;
         }
         Some(args)
     }
 
-    fn body(&mut self, function: &Function, args: Vec<Option<(Value, Span)>>, span: Span) -> Option<Value> {
-        let float = function.params.iter().zip(&args).find_map(|(param, arg)| match (&param.ty, arg) {
-            (Some(ty), Some((Value::Node(node), _))) if &*ty.dtype.text == "float" => {
-                Some(self.model.ty(*node).dtype).filter(|dtype| dtype.is_float())
-            }
-            _ => None,
-        });
+    fn body(
+        &mut self,
+        function: &Function,
+        args: Vec<Option<(Value, Span)>>,
+        span: Span,
+    ) -> Option<Value> {
+        let float =
+            function.params.iter().zip(&args).find_map(|(param, arg)| match (&param.ty, arg) {
+                (Some(ty), Some((Value::Node(node), _))) if &*ty.dtype.text == "float" => {
+                    Some(self.model.ty(*node).dtype).filter(|dtype| dtype.is_float())
+                }
+                _ => None,
+            });
         self.float = float.unwrap_or(self.float);
         for (param, arg) in function.params.iter().zip(args) {
             let (value, at) = match arg {
@@ -131,7 +167,9 @@ impl Lowerer {
         for item in &function.body.items {
             match &item.kind {
                 ItemKind::Binding(idents, value) => self.binding(idents, *value),
-                ItemKind::Const(ident, None, value) => self.binding(std::slice::from_ref(ident), *value),
+                ItemKind::Const(ident, None, value) => {
+                    self.binding(std::slice::from_ref(ident), *value)
+                }
                 ItemKind::Error => return None,
                 _ => {
                     let message = "the body of a function holds bindings and ends in `return`";
@@ -156,7 +194,13 @@ impl Lowerer {
     }
 
     /// The argument as the parameter's type has it; dimensions that are new are bound by it.
-    fn matched(&mut self, function: &Function, param: &FnParam, value: Value, at: Span) -> Option<Value> {
+    fn matched(
+        &mut self,
+        function: &Function,
+        param: &FnParam,
+        value: Value,
+        at: Span,
+    ) -> Option<Value> {
         let Some(ty) = &param.ty else { return Some(value) };
         let scalar = ty.axes.is_none() && !ty.leading;
         if scalar && matches!(value, Value::Free(_)) {
@@ -169,13 +213,22 @@ impl Lowerer {
         let node = self.typed(value, dtype, at)?;
         let found = self.model.ty(node).clone();
         if found.dtype != dtype {
-            let message = format!("`{}` of `{}` is {dtype}; this is {found}", param.name.text, function.name.text);
-            self.say(Diagnostic::error("E0206", self.place(at), message).help("cast it, as in `f32(x)`"));
+            let message = format!(
+                "`{}` of `{}` is {dtype}; this is {found}",
+                param.name.text, function.name.text
+            );
+            self.say(
+                Diagnostic::error("E0206", self.place(at), message).help("cast it, as in `f32(x)`"),
+            );
             return None;
         }
-        if !self.unify(ty, &found) {
+        // With axes in brackets the shapes of the parameters are the body's concern.
+        if function.axes.is_none() && !self.unify(ty, &found) {
             let wanted = written(&self.units[self.unit].text, ty);
-            let message = format!("`{}` of `{}` is {wanted}; this is {found}", param.name.text, function.name.text);
+            let message = format!(
+                "`{}` of `{}` is {wanted}; this is {found}",
+                param.name.text, function.name.text
+            );
             let mut diagnostic = Diagnostic::error("E0201", self.place(at), message);
             if ty.span.file == 0 {
                 diagnostic = diagnostic.label(ty.span, "the parameter is declared here");
@@ -211,7 +264,11 @@ impl Lowerer {
         for (&axis, size) in axes.iter().zip(&found.shape[leading..]) {
             let known = match &unit.ast[axis].kind {
                 ExprKind::Name(name) => {
-                    let own = self.scopes.last().and_then(|scope| scope.names.get(name)).map(|(meaning, _)| meaning.clone());
+                    let own = self
+                        .scopes
+                        .last()
+                        .and_then(|scope| scope.names.get(name))
+                        .map(|(meaning, _)| meaning.clone());
                     match own {
                         Some(Meaning::Size(known)) => known,
                         Some(_) => return false,
@@ -236,16 +293,20 @@ impl Lowerer {
     }
 
     /// Checks a result against the type that the function promises.
-    fn promised(&mut self, function: &Function, ty: &TypeExpr, value: &Value, at: Span) -> Option<()> {
+    fn promised(
+        &mut self,
+        function: &Function,
+        ty: &TypeExpr,
+        value: &Value,
+        at: Span,
+    ) -> Option<()> {
         let Value::Node(node) = value else { return Some(()) };
         let found = self.model.ty(*node).clone();
         let dtype = match &*ty.dtype.text {
             "float" => found.dtype.is_float(),
             named => DType::named(named) == Some(found.dtype),
         };
-        // A function that takes axes has results whose rank depends on them.
-        let any = function.axes.is_some() && ty.axes.is_none();
-        if dtype && (any || self.unify(ty, &found)) {
+        if dtype && (function.axes.is_some() || self.unify(ty, &found)) {
             return Some(());
         }
         let wanted = written(&self.units[self.unit].text, ty);

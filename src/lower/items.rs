@@ -5,7 +5,9 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::{Draw, Init, Kind, NodeId, Output, Range, Request, Role, Variable};
 use crate::ops::special::Barrier;
 use crate::ops::{Name, Number, Size, Term, Type, leaf};
-use crate::syntax::ast::{self, Declaration, ExprId, ExprKind, Ident, Item, ItemKind, OutputKind, TypeExpr};
+use crate::syntax::ast::{
+    self, Declaration, ExprId, ExprKind, Ident, Item, ItemKind, OutputKind, TypeExpr,
+};
 use crate::tensor::DType;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -32,16 +34,25 @@ impl Lowerer {
             let ItemKind::Fn(function) = &item.kind else { continue };
             let name = function.name.text.clone();
             let known = self.functions.get(&name).map(|known| known[0].0);
-            if unit == 0 && crate::ops::builtin::find(&name).is_some() || super::RESERVED.contains(&&*name) {
-                let message = format!("`{name}` is a name of the language and cannot be given to a function");
-                self.say(Diagnostic::error("E0105", function.name.span, message).help("choose another name"));
+            if unit == 0 && crate::ops::builtin::find(&name).is_some()
+                || super::RESERVED.contains(&&*name)
+            {
+                let message =
+                    format!("`{name}` is a name of the language and cannot be given to a function");
+                self.say(
+                    Diagnostic::error("E0105", function.name.span, message)
+                        .help("choose another name"),
+                );
                 continue;
             }
             match known {
                 Some(0) => {
                     let earlier = self.functions[&name][0].1.name.span;
                     let message = format!("`{name}` is defined twice");
-                    self.say(Diagnostic::error("E0102", function.name.span, message).label(earlier, "first defined here"));
+                    self.say(
+                        Diagnostic::error("E0102", function.name.span, message)
+                            .label(earlier, "first defined here"),
+                    );
                     continue;
                 }
                 Some(_) if unit == 0 => {
@@ -60,7 +71,9 @@ impl Lowerer {
         };
         match &item.kind {
             ItemKind::Dim(dims) => dims.iter().for_each(|(ident, _)| note(ident)),
-            ItemKind::Input(d) | ItemKind::Param(d) | ItemKind::State(d) => d.names.iter().for_each(note),
+            ItemKind::Input(d) | ItemKind::Param(d) | ItemKind::State(d) => {
+                d.names.iter().for_each(note)
+            }
             ItemKind::Const(ident, ..) => note(ident),
             ItemKind::Binding(idents, _) => idents.iter().for_each(note),
             ItemKind::Output(_, ident, Some(_)) => note(ident),
@@ -73,7 +86,9 @@ impl Lowerer {
         let unit = self.unit();
         for expr in &unit.ast.exprs {
             if let ExprKind::Call(call) = &expr.kind
-                && crate::ops::special::Mode::NAMES.iter().any(|(name, _)| *name == &*call.callee.text)
+                && crate::ops::special::Mode::NAMES
+                    .iter()
+                    .any(|(name, _)| *name == &*call.callee.text)
             {
                 for arg in call.args.iter().skip(1) {
                     if let ExprKind::Name(name) = &unit.ast[arg.value].kind {
@@ -125,7 +140,11 @@ impl Lowerer {
         };
         if value.as_ref().and_then(Size::known).is_some_and(|value| value < 0) {
             let at = size.map_or(ident.span, |id| self.span(id));
-            self.say(Diagnostic::error("E0208", at, format!("the dimension `{}` is below 0", ident.text)));
+            self.say(Diagnostic::error(
+                "E0208",
+                at,
+                format!("the dimension `{}` is below 0", ident.text),
+            ));
         }
         self.define(&ident.text, ident.span, Meaning::Size(Size::Named(ident.text.clone())));
         self.model.dims.declare(ident.text.clone(), value);
@@ -133,7 +152,8 @@ impl Lowerer {
 
     fn declaration(&mut self, declaration: &Declaration, role: Role) {
         let ty = self.type_of(&declaration.ty);
-        let spans: Vec<Span> = declaration.ty.axes.iter().flatten().map(|id| self.span(*id)).collect();
+        let spans: Vec<Span> =
+            declaration.ty.axes.iter().flatten().map(|id| self.span(*id)).collect();
         let range = declaration.range.as_ref().and_then(|range| self.range(range));
         for ident in &declaration.names {
             let Some(ty) = &ty else {
@@ -142,7 +162,8 @@ impl Lowerer {
             };
             let origins = self.origins(ident.span);
             let variable = leaf::Variable { name: ident.text.clone(), ty: Arc::new(ty.clone()) };
-            let node = self.model.insert(variable, &[], &origins).expect("a variable has no operands");
+            let node =
+                self.model.insert(variable, &[], &origins).expect("a variable has no operands");
             let before = self.diagnostics.len();
             self.define(&ident.text, ident.span, Meaning::Value(Value::Node(node)));
             if self.diagnostics.len() > before {
@@ -168,24 +189,33 @@ impl Lowerer {
     fn range(&mut self, range: &ast::Range) -> Option<Range> {
         let low = self.bound(range.low)?;
         let high = self.bound(range.high)?;
-        Some(Range { low: (low.0, low.1, range.low_closed), high: (high.0, high.1, range.high_closed) })
+        Some(Range {
+            low: (low.0, low.1, range.low_closed),
+            high: (high.0, high.1, range.high_closed),
+        })
     }
 
     fn bound(&mut self, id: ExprId) -> Option<(Size, Option<Number>)> {
         let span = self.span(id);
         match self.expr(id)? {
-            Value::Free(term) => match self.model.plant(&term, &[], DType::F64, &Default::default()) {
-                Ok(node) => match self.model.constant(node) {
-                    Some(number) => Some((Size::Known(0), Some(number))),
-                    None => Some((self.size(id)?, None)),
-                },
-                Err(misfit) => {
-                    self.misfit(misfit, span, &[]);
-                    None
+            Value::Free(term) => {
+                match self.model.plant(&term, &[], DType::F64, &Default::default()) {
+                    Ok(node) => match self.model.constant(node) {
+                        Some(number) => Some((Size::Known(0), Some(number))),
+                        None => Some((self.size(id)?, None)),
+                    },
+                    Err(misfit) => {
+                        self.misfit(misfit, span, &[]);
+                        None
+                    }
                 }
-            },
+            }
             _ => {
-                self.say(Diagnostic::error("E0208", span, "the end of a range is a number or a dimension"));
+                self.say(Diagnostic::error(
+                    "E0208",
+                    span,
+                    "the end of a range is a number or a dimension",
+                ));
                 None
             }
         }
@@ -200,7 +230,10 @@ impl Lowerer {
                 let node = self.fitted(node, ty, span)?;
                 if self.depends_on_variable(node) {
                     let message = "a parameter starts from constants, not from other values";
-                    self.say(Diagnostic::error("E0109", span, message).help("write a number, an array or `~ glorot()`"));
+                    self.say(
+                        Diagnostic::error("E0109", span, message)
+                            .help("write a number, an array or `~ glorot()`"),
+                    );
                     return None;
                 }
                 Some(Init::Value(node))
@@ -216,7 +249,9 @@ impl Lowerer {
             if matches!(self.model.op(id), crate::ops::Op::Variable(_)) {
                 return true;
             }
-            waiting.extend(self.model.operands(id).into_iter().filter(|operand| seen.insert(*operand)));
+            waiting.extend(
+                self.model.operands(id).into_iter().filter(|operand| seen.insert(*operand)),
+            );
         }
         false
     }
@@ -237,7 +272,11 @@ impl Lowerer {
             return self.model.plant(&term, &[node], ty.dtype, &origins).ok();
         }
         let code = if found.dtype == ty.dtype { "E0201" } else { "E0206" };
-        self.say(Diagnostic::error(code, self.place(span), format!("the declared type is {ty}; this is {found}")));
+        self.say(Diagnostic::error(
+            code,
+            self.place(span),
+            format!("the declared type is {ty}; this is {found}"),
+        ));
         None
     }
 
@@ -250,7 +289,11 @@ impl Lowerer {
             return None;
         };
         if !ty.dtype.is_float() {
-            self.say(Diagnostic::error("E0206", span, format!("a parameter of {} is not drawn", ty.dtype)));
+            self.say(Diagnostic::error(
+                "E0206",
+                span,
+                format!("a parameter of {} is not drawn", ty.dtype),
+            ));
             return None;
         }
         let mut numbers: Vec<Number> = Vec::new();
@@ -265,7 +308,14 @@ impl Lowerer {
                 Some(number) if known => numbers.push(number),
                 _ => {
                     let at = self.span(arg.value);
-                    self.say(Diagnostic::error("E0110", at, format!("`{}` does not take this", call.callee.text)).help(DISTRIBUTIONS));
+                    self.say(
+                        Diagnostic::error(
+                            "E0110",
+                            at,
+                            format!("`{}` does not take this", call.callee.text),
+                        )
+                        .help(DISTRIBUTIONS),
+                    );
                     return None;
                 }
             }
@@ -280,7 +330,11 @@ impl Lowerer {
             ("zeros", []) => Draw::Uniform(Number::ZERO, Number::ZERO),
             ("ones", []) => Draw::Uniform(Number::ONE, Number::ONE),
             _ => {
-                let message = format!("no distribution is written `{}` with {} arguments", call.callee.text, numbers.len());
+                let message = format!(
+                    "no distribution is written `{}` with {} arguments",
+                    call.callee.text,
+                    numbers.len()
+                );
                 self.say(Diagnostic::error("E0110", span, message).help(DISTRIBUTIONS));
                 return None;
             }
@@ -320,12 +374,17 @@ impl Lowerer {
         self.calls.pop();
         let values = match (lowered, idents) {
             (None, _) => vec![None; idents.len()],
-            (Some(Value::Several(values)), idents) if values.len() == idents.len() && idents.len() > 1 => {
+            (Some(Value::Several(values)), idents)
+                if values.len() == idents.len() && idents.len() > 1 =>
+            {
                 values.into_iter().map(Some).collect()
             }
             (Some(Value::Several(values)), idents) => {
                 let message = format!("{} results for {} names", values.len(), idents.len());
-                self.say(Diagnostic::error("E0207", span, message).help("write as many names as there are results: `(a, b) = ...`"));
+                self.say(
+                    Diagnostic::error("E0207", span, message)
+                        .help("write as many names as there are results: `(a, b) = ...`"),
+                );
                 vec![None; idents.len()]
             }
             (Some(value), [_]) => vec![Some(value)],
@@ -341,7 +400,9 @@ impl Lowerer {
     }
 
     fn bind(&mut self, ident: &Ident, value: Option<Value>) {
-        let Some(mut value) = value else { return self.define(&ident.text, ident.span, Meaning::Broken) };
+        let Some(mut value) = value else {
+            return self.define(&ident.text, ident.span, Meaning::Broken);
+        };
         if self.scopes.len() > 1 {
             return self.define(&ident.text, ident.span, Meaning::Value(value));
         }
@@ -349,7 +410,9 @@ impl Lowerer {
             let Some(node) = self.typed(value, self.float, ident.span) else { return };
             let origins = self.origins(ident.span);
             let barrier = Barrier { name: ident.text.clone() };
-            value = Value::Node(self.model.insert(barrier, &[node], &origins).expect("a barrier takes anything"));
+            value = Value::Node(
+                self.model.insert(barrier, &[node], &origins).expect("a barrier takes anything"),
+            );
         }
         if let Value::Node(node) = value {
             self.model.names.insert(ident.text.clone(), node);
@@ -371,7 +434,10 @@ impl Lowerer {
         let ty = self.model.ty(node).clone();
         if kind == Kind::Loss && (ty.rank() > 0 || !ty.dtype.is_float()) {
             let message = format!("a loss is one float; `{}` is {ty}", ident.text);
-            self.say(Diagnostic::error("E0301", ident.span, message).help("sum it or take its mean: `mean(...)`"));
+            self.say(
+                Diagnostic::error("E0301", ident.span, message)
+                    .help("sum it or take its mean: `mean(...)`"),
+            );
             return;
         }
         if self.model.named(&ident.text) != Some(node) {
@@ -399,7 +465,10 @@ impl Lowerer {
             && (ty.rank() > 0 || !ty.dtype.is_float())
         {
             let message = format!("the gradient is of one float; `{}` is {ty}", of.text);
-            self.say(Diagnostic::error("E0301", of.span, message).help("sum it, or take its mean, before asking for the gradient"));
+            self.say(
+                Diagnostic::error("E0301", of.span, message)
+                    .help("sum it, or take its mean, before asking for the gradient"),
+            );
             return;
         }
         let wrt = wrt.iter().map(|ident| ident.text.clone()).collect();
@@ -411,13 +480,20 @@ impl Lowerer {
         match self.name(name, span)? {
             Value::Node(node) if self.model.ty(node).dtype.is_float() => Some(node),
             Value::Node(node) => {
-                let message = format!("no derivative by `{name}`, which is {}", self.model.ty(node));
-                self.say(Diagnostic::error("E0302", span, message).help("derivatives are taken by floats"));
+                let message =
+                    format!("no derivative by `{name}`, which is {}", self.model.ty(node));
+                self.say(
+                    Diagnostic::error("E0302", span, message)
+                        .help("derivatives are taken by floats"),
+                );
                 None
             }
             _ => {
                 let message = format!("no derivative by `{name}`, which is no tensor");
-                self.say(Diagnostic::error("E0304", span, message).help("name a parameter, an input or a binding"));
+                self.say(
+                    Diagnostic::error("E0304", span, message)
+                        .help("name a parameter, an input or a binding"),
+                );
                 None
             }
         }
@@ -431,7 +507,10 @@ impl Lowerer {
                 Some(dtype) => dtype,
                 None => {
                     let message = format!("`{name}` is no element type");
-                    self.say(Diagnostic::error("E0206", ty.dtype.span, message).help("the element types are f32 f64 i32 i64 bool"));
+                    self.say(
+                        Diagnostic::error("E0206", ty.dtype.span, message)
+                            .help("the element types are f32 f64 i32 i64 bool"),
+                    );
                     return None;
                 }
             },
@@ -441,7 +520,11 @@ impl Lowerer {
             match self.scopes.last().and_then(|scope| scope.leading.clone()) {
                 Some(leading) => shape.extend(leading),
                 None => {
-                    self.say(Diagnostic::error("E0208", ty.span, "`..` stands only in the types of functions"));
+                    self.say(Diagnostic::error(
+                        "E0208",
+                        ty.span,
+                        "`..` stands only in the types of functions",
+                    ));
                     return None;
                 }
             }
@@ -492,7 +575,8 @@ impl Lowerer {
     }
 }
 
-const DISTRIBUTIONS: &str = "write `glorot()`, `he()`, `normal(std = 0.1)`, `uniform(-1, 1)`, `zeros()` or `ones()`";
+const DISTRIBUTIONS: &str =
+    "write `glorot()`, `he()`, `normal(std = 0.1)`, `uniform(-1, 1)`, `zeros()` or `ones()`";
 
 fn first_float(items: &[Item]) -> DType {
     let declared = items.iter().find_map(|item| match &item.kind {
@@ -503,4 +587,3 @@ fn first_float(items: &[Item]) -> DType {
     });
     declared.unwrap_or(DType::F32)
 }
-

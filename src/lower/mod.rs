@@ -78,7 +78,12 @@ struct Lowerer {
 ///
 /// `prelude` is the syntax tree and text of the functions that every model sees; `by` names bindings that derivatives will
 /// be taken by from outside.
-pub fn lower(ast: Ast, text: &str, prelude: (Ast, &str), by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) {
+pub fn lower(
+    ast: Ast,
+    text: &str,
+    prelude: (Ast, &str),
+    by: &[Name],
+) -> (Option<Model>, Vec<Diagnostic>) {
     let mut lowerer = Lowerer {
         model: Model::default(),
         units: vec![
@@ -96,7 +101,12 @@ pub fn lower(ast: Ast, text: &str, prelude: (Ast, &str), by: &[Name]) -> (Option
         later: FxHashMap::default(),
     };
     lowerer.model.lines = std::iter::once(0)
-        .chain(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(place, _)| place as u32 + 1))
+        .chain(
+            text.bytes()
+                .enumerate()
+                .filter(|(_, byte)| *byte == b'\n')
+                .map(|(place, _)| place as u32 + 1),
+        )
         .collect();
     lowerer.items();
     let failed = lowerer.diagnostics.iter().any(Diagnostic::is_error);
@@ -135,23 +145,38 @@ impl Lowerer {
         let innermost = self.scopes.last().expect("there is always a scope");
         innermost.names.get(name).or_else(|| {
             let dims_only = self.scopes.len() > 1;
-            self.scopes[0].names.get(name).filter(|(meaning, _)| !dims_only || matches!(meaning, Meaning::Size(_)) && self.unit == 0)
+            self.scopes[0].names.get(name).filter(|(meaning, _)| {
+                !dims_only || matches!(meaning, Meaning::Size(_)) && self.unit == 0
+            })
         })
     }
 
     fn define(&mut self, name: &Name, span: Span, meaning: Meaning) {
         if crate::ops::builtin::find(name).is_some() || RESERVED.contains(&&**name) {
-            let message = format!("`{name}` is a name of the language and cannot be given to a value");
-            self.say(Diagnostic::error("E0105", span, message).help("choose another name, such as `my_".to_string() + name + "`"));
+            let message =
+                format!("`{name}` is a name of the language and cannot be given to a value");
+            self.say(
+                Diagnostic::error("E0105", span, message)
+                    .help("choose another name, such as `my_".to_string() + name + "`"),
+            );
             return;
         }
-        let earlier = self.scopes.last().and_then(|scope| scope.names.get(name)).map(|(_, span)| *span);
+        let earlier =
+            self.scopes.last().and_then(|scope| scope.names.get(name)).map(|(_, span)| *span);
         if let Some(earlier) = earlier {
             let message = format!("`{name}` is defined twice");
-            self.say(Diagnostic::error("E0102", span, message).label(earlier, "first defined here").help("give one of them another name"));
+            self.say(
+                Diagnostic::error("E0102", span, message)
+                    .label(earlier, "first defined here")
+                    .help("give one of them another name"),
+            );
             return;
         }
-        self.scopes.last_mut().expect("there is always a scope").names.insert(name.clone(), (meaning, span));
+        self.scopes
+            .last_mut()
+            .expect("there is always a scope")
+            .names
+            .insert(name.clone(), (meaning, span));
     }
 
     fn unknown(&mut self, name: &Name, span: Span) {
@@ -167,11 +192,15 @@ impl Lowerer {
             } else {
                 "move the definition above its first use"
             };
-            self.say(Diagnostic::error(code, span, message).label(later, "defined here").help(help));
+            self.say(
+                Diagnostic::error(code, span, message).label(later, "defined here").help(help),
+            );
             return;
         }
-        let known: Vec<Name> = self.scopes.iter().flat_map(|scope| scope.names.keys().cloned()).collect();
-        let mut diagnostic = Diagnostic::error("E0101", span, format!("nothing is called `{name}`"));
+        let known: Vec<Name> =
+            self.scopes.iter().flat_map(|scope| scope.names.keys().cloned()).collect();
+        let mut diagnostic =
+            Diagnostic::error("E0101", span, format!("nothing is called `{name}`"));
         if let Some(near) = nearest(name, known.iter().map(|name| &**name)) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         }
@@ -193,14 +222,21 @@ impl Lowerer {
                 _ => None,
             };
             let (at, text) = label.unwrap_or_else(|| {
-                let text = node.map(|node| format!("this is {}", self.model.ty(node))).unwrap_or_default();
+                let text =
+                    node.map(|node| format!("this is {}", self.model.ty(node))).unwrap_or_default();
                 (self.place(operand_span), text)
             });
-            if !diagnostic.secondary.iter().any(|label| label.span == at) && diagnostic.secondary.len() < 2 && !text.is_empty() {
+            if !diagnostic.secondary.iter().any(|label| label.span == at)
+                && diagnostic.secondary.len() < 2
+                && !text.is_empty()
+            {
                 diagnostic = diagnostic.label(at, text);
             }
         }
-        let types: Vec<String> = operands.iter().filter_map(|(node, _)| node.map(|node| self.model.ty(node).to_string())).collect();
+        let types: Vec<String> = operands
+            .iter()
+            .filter_map(|(node, _)| node.map(|node| self.model.ty(node).to_string()))
+            .collect();
         if types.len() == 2 && misfit.code.starts_with("E02") && !misfit.places.is_empty() {
             diagnostic = diagnostic.at(types.join(" and "));
         }
@@ -213,8 +249,9 @@ impl Lowerer {
 
 /// Words that are no names for values, besides the functions.
 pub const RESERVED: &[&str] = &[
-    "dim", "input", "param", "state", "update", "const", "fn", "layer", "repeat", "scan", "loss", "output", "metric", "grad",
-    "expect", "use", "train", "wrt", "in", "for", "yield", "return", "as", "and", "or", "not", "inf", "nan", "pi", "e", "true",
-    "false", "training", "f32", "f64", "i32", "i64", "bool", "float", "keep", "None", "where", "jvp", "vjp", "hvp", "jacobian",
+    "dim", "input", "param", "state", "update", "const", "fn", "layer", "repeat", "scan", "loss",
+    "output", "metric", "grad", "expect", "use", "train", "wrt", "in", "for", "yield", "return",
+    "as", "and", "or", "not", "inf", "nan", "pi", "e", "true", "false", "training", "f32", "f64",
+    "i32", "i64", "bool", "float", "keep", "None", "where", "jvp", "vjp", "hvp", "jacobian",
     "hessian",
 ];

@@ -34,10 +34,17 @@ pub fn source(lowerer: &Lowerer, node: NodeId, axis: usize) -> Option<(Span, Str
             Op::Broadcast(broadcast) => (operands[0], usize::from(broadcast.from[along]?)),
             Op::Permute(permute) => (operands[0], permute.order[along]),
             Op::Reduce(reduce) => {
-                let kept: Vec<usize> = (0..model.ty(operands[0]).rank()).filter(|axis| !reduce.axes.contains(axis)).collect();
+                let kept: Vec<usize> = (0..model.ty(operands[0]).rank())
+                    .filter(|axis| !reduce.axes.contains(axis))
+                    .collect();
                 (operands[0], *kept.get(along)?)
             }
-            Op::Scalar(_) | Op::Select(_) | Op::Cast(_) | Op::Softmax(_) | Op::Barrier(_) | Op::StopGradient(_) => {
+            Op::Scalar(_)
+            | Op::Select(_)
+            | Op::Cast(_)
+            | Op::Softmax(_)
+            | Op::Barrier(_)
+            | Op::StopGradient(_) => {
                 let rank = model.ty(at).rank();
                 (*operands.iter().find(|operand| model.ty(**operand).rank() == rank)?, along)
             }
@@ -51,7 +58,17 @@ pub fn source(lowerer: &Lowerer, node: NodeId, axis: usize) -> Option<(Span, Str
 }
 
 fn by(lowerer: &Lowerer, span: Span) -> String {
-    let text: String = lowerer.units[0].text.get(span.range()).unwrap_or("").split_whitespace().collect::<Vec<_>>().join(" ");
+    let text: String = lowerer.units[0]
+        .text
+        .get(span.range())
+        .unwrap_or("")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
     let line = lowerer.model.line(span);
-    if text.is_empty() || text.chars().count() > 30 { format!("by line {line}") } else { format!("by `{text}` on line {line}") }
+    if text.is_empty() || text.chars().count() > 30 {
+        format!("by line {line}")
+    } else {
+        format!("by `{text}` on line {line}")
+    }
 }

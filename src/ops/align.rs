@@ -14,11 +14,15 @@ pub type Map = SmallVec<[Option<u8>; 4]>;
 pub fn align(operands: &[Type], dims: &Dims, verb: &str) -> Result<(Shape, Vec<Map>), Misfit> {
     let (mut shape, mut owner) = (operands[0].shape.clone(), vec![0; operands[0].rank()]);
     for (number, operand) in operands.iter().enumerate().skip(1) {
-        (shape, owner) = join_shapes(&shape, &owner, operand, number, dims).map_err(|clash| clash.misfit(operands, verb))?;
+        (shape, owner) = join_shapes(&shape, &owner, operand, number, dims)
+            .map_err(|clash| clash.misfit(operands, verb))?;
     }
     let maps = operands
         .iter()
-        .map(|operand| lay(&operand.shape, &shape, dims).ok_or_else(|| Misfit::shape(format!("cannot {verb} {}", join(operands)))))
+        .map(|operand| {
+            lay(&operand.shape, &shape, dims)
+                .ok_or_else(|| Misfit::shape(format!("cannot {verb} {}", join(operands))))
+        })
         .collect::<Result<_, _>>()?;
     Ok((shape, maps))
 }
@@ -29,7 +33,8 @@ pub fn lay(shape: &[Size], to: &[Size], dims: &Dims) -> Option<Map> {
         return Some(map);
     }
     let shift = to.len().checked_sub(shape.len())?;
-    let fits = shape.iter().zip(&to[shift..]).all(|(a, b)| a.is_one() || dims.agree(a, b).is_some());
+    let fits =
+        shape.iter().zip(&to[shift..]).all(|(a, b)| a.is_one() || dims.agree(a, b).is_some());
     fits.then(|| (0..to.len()).map(|axis| axis.checked_sub(shift).map(|a| a as u8)).collect())
 }
 

@@ -110,16 +110,19 @@ pub fn resolve(axis: &AxisRef, ty: &Type) -> Result<usize, Misfit> {
     match axis {
         AxisRef::Number(number) => {
             let place = if *number < 0 { number + ty.rank() as i64 } else { *number };
-            usize::try_from(place).ok().filter(|&p| p < ty.rank()).ok_or_else(|| missing(format!("{ty} has no axis {number}")))
+            usize::try_from(place)
+                .ok()
+                .filter(|&p| p < ty.rank())
+                .ok_or_else(|| missing(format!("{ty} has no axis {number}")))
         }
         AxisRef::Name(name) => {
             let mut places = (0..ty.rank()).filter(|&axis| ty.shape[axis].name() == Some(name));
             match (places.next(), places.next()) {
                 (Some(place), None) => Ok(place),
-                (Some(_), Some(_)) => {
-                    Err(missing(format!("{ty} has two axes `{name}`")).help("name the axis by its number"))
-                }
-                _ => Err(missing(format!("{ty} has no axis `{name}`")).help("name the axis by its number, as in `[0]`, `[-1]`")),
+                (Some(_), Some(_)) => Err(missing(format!("{ty} has two axes `{name}`"))
+                    .help("name the axis by its number")),
+                _ => Err(missing(format!("{ty} has no axis `{name}`"))
+                    .help("name the axis by its number, as in `[0]`, `[-1]`")),
             }
         }
     }
@@ -163,14 +166,19 @@ impl Call<'_> {
     }
 
     /// The axes in brackets of value `i`, in order; `default` where there are none.
-    fn axes(&self, i: usize, default: impl FnOnce(usize) -> Vec<usize>) -> Result<SmallVec<[usize; 4]>, Misfit> {
+    fn axes(
+        &self,
+        i: usize,
+        default: impl FnOnce(usize) -> Vec<usize>,
+    ) -> Result<SmallVec<[usize; 4]>, Misfit> {
         let ty = self.ty(i);
         let Some(named) = self.axes else { return Ok(default(ty.rank()).into()) };
         let mut axes: SmallVec<[usize; 4]> = SmallVec::new();
         for axis in named {
             let place = resolve(axis, ty)?;
             if axes.contains(&place) {
-                let message = format!("`{}` names axis {} of {ty} twice", self.name, ty.axis_label(place));
+                let message =
+                    format!("`{}` names axis {} of {ty} twice", self.name, ty.axis_label(place));
                 return Err(Misfit { code: "E0209", ..Misfit::call(message) }.at(i, place));
             }
             axes.push(place);
@@ -179,7 +187,11 @@ impl Call<'_> {
         Ok(axes)
     }
 
-    fn axis(&self, i: usize, default: impl FnOnce(usize) -> Option<usize>) -> Result<usize, Misfit> {
+    fn axis(
+        &self,
+        i: usize,
+        default: impl FnOnce(usize) -> Option<usize>,
+    ) -> Result<usize, Misfit> {
         let axes = self.axes(i, |rank| default(rank).into_iter().collect())?;
         match axes.as_slice() {
             [axis] => Ok(*axis),
@@ -197,8 +209,12 @@ impl Call<'_> {
         if !self.keep || axes.is_empty() {
             return reduced;
         }
-        let to: Vec<Size> =
-            ty.shape.iter().enumerate().map(|(axis, size)| if axes.contains(&axis) { Size::Known(1) } else { size.clone() }).collect();
+        let to: Vec<Size> = ty
+            .shape
+            .iter()
+            .enumerate()
+            .map(|(axis, size)| if axes.contains(&axis) { Size::Known(1) } else { size.clone() })
+            .collect();
         spread(reduced, &to, axes)
     }
 }
@@ -214,7 +230,8 @@ fn last(rank: usize) -> Option<usize> {
 fn reduction(call: &Call, kind: Fold) -> Result<Vec<Term>, Misfit> {
     let (axes, ty) = (call.axes(0, all)?, call.ty(0));
     let counted = kind == Fold::Mean && ty.dtype == DType::Bool;
-    let x = if counted { apply(Cast { to: call.float }, vec![call.tensor(0)]) } else { call.tensor(0) };
+    let x =
+        if counted { apply(Cast { to: call.float }, vec![call.tensor(0)]) } else { call.tensor(0) };
     if axes.is_empty() && ty.dtype == DType::Bool && kind == Fold::Sum {
         return Ok(vec![apply(Cast { to: DType::I64 }, vec![x])]);
     }
@@ -255,10 +272,15 @@ fn stack(call: &Call) -> Result<Vec<Term>, Misfit> {
     let rank = call.ty(0).rank() as i64 + 1;
     let axis = match call.axes {
         None => 0,
-        Some([AxisRef::Number(number)]) if (-rank..rank).contains(number) => (number.rem_euclid(rank)) as usize,
+        Some([AxisRef::Number(number)]) if (-rank..rank).contains(number) => {
+            (number.rem_euclid(rank)) as usize
+        }
         Some(_) => {
-            return Err(Misfit { code: "E0209", ..Misfit::call("`stack` takes the number of the new axis") }
-                .help("write `stack[0]([a, b])`"));
+            return Err(Misfit {
+                code: "E0209",
+                ..Misfit::call("`stack` takes the number of the new axis")
+            }
+            .help("write `stack[0]([a, b])`"));
         }
     };
     Ok(vec![apply(Stack { axis }, (0..call.types.len()).map(Term::Var).collect())])
@@ -270,9 +292,12 @@ fn split(call: &Call) -> Result<Vec<Term>, Misfit> {
     let whole = &ty.shape[axis];
     let sizes: Vec<Size> = match call.sizes(1) {
         [Size::Known(parts)] if (1..=4096).contains(parts) => {
-            let part = whole.exact_div(&Size::Known(*parts)).or_else(|| call.dims.resolve(whole).exact_div(&Size::Known(*parts)));
+            let part = whole
+                .exact_div(&Size::Known(*parts))
+                .or_else(|| call.dims.resolve(whole).exact_div(&Size::Known(*parts)));
             let part = part.ok_or_else(|| {
-                Misfit::shape(format!("an axis of size {whole} has no {parts} equal parts")).at(0, axis)
+                Misfit::shape(format!("an axis of size {whole} has no {parts} equal parts"))
+                    .at(0, axis)
             })?;
             vec![part; *parts as usize]
         }
@@ -280,7 +305,8 @@ fn split(call: &Call) -> Result<Vec<Term>, Misfit> {
     };
     let total = sizes.iter().cloned().fold(Size::Known(0), |sum, size| sum + size);
     if !call.dims.equal(&total, whole) {
-        return Err(Misfit::shape(format!("the parts have {total} in all, the axis has {whole}")).at(0, axis));
+        return Err(Misfit::shape(format!("the parts have {total} in all, the axis has {whole}"))
+            .at(0, axis));
     }
     let mut start = Size::Known(0);
     let parts = sizes.into_iter().map(|size| {
@@ -293,7 +319,9 @@ fn split(call: &Call) -> Result<Vec<Term>, Misfit> {
 }
 
 fn pad(call: &Call) -> Result<Vec<Term>, Misfit> {
-    let Value::Pairs(pairs) = &call.values[1] else { return Err(Misfit::call("`pad` takes a pair for each axis")) };
+    let Value::Pairs(pairs) = &call.values[1] else {
+        return Err(Misfit::call("`pad` takes a pair for each axis"));
+    };
     let between = match &call.values[3] {
         Value::Sizes(sizes) => sizes.iter().map(|size| size.known().unwrap_or(0).max(0)).collect(),
         _ => vec![0; pairs.len()],
@@ -313,10 +341,17 @@ fn pad(call: &Call) -> Result<Vec<Term>, Misfit> {
 fn squeeze(call: &Call) -> Result<Vec<Term>, Misfit> {
     let ty = call.ty(0);
     let axes = call.axes(0, |rank| (0..rank).filter(|&axis| ty.shape[axis].is_one()).collect())?;
-    if let Some(&axis) = axes.iter().find(|&&axis| !call.dims.equal(&ty.shape[axis], &Size::Known(1))) {
-        return Err(Misfit::shape(format!("`squeeze` of an axis of size {}", ty.shape[axis])).at(0, axis));
+    if let Some(&axis) =
+        axes.iter().find(|&&axis| !call.dims.equal(&ty.shape[axis], &Size::Known(1)))
+    {
+        return Err(
+            Misfit::shape(format!("`squeeze` of an axis of size {}", ty.shape[axis])).at(0, axis)
+        );
     }
-    let to: Vec<Size> = (0..ty.rank()).filter(|axis| !axes.contains(axis)).map(|axis| ty.shape[axis].clone()).collect();
+    let to: Vec<Size> = (0..ty.rank())
+        .filter(|axis| !axes.contains(axis))
+        .map(|axis| ty.shape[axis].clone())
+        .collect();
     Ok(vec![reshape(call.tensor(0), &to)])
 }
 
@@ -324,10 +359,15 @@ fn unsqueeze(call: &Call) -> Result<Vec<Term>, Misfit> {
     let ty = call.ty(0);
     let rank = ty.rank() as i64 + 1;
     let axis = match call.axes {
-        Some([AxisRef::Number(number)]) if (-rank..rank).contains(number) => number.rem_euclid(rank) as usize,
+        Some([AxisRef::Number(number)]) if (-rank..rank).contains(number) => {
+            number.rem_euclid(rank) as usize
+        }
         _ => {
-            return Err(Misfit { code: "E0209", ..Misfit::call("`unsqueeze` takes the number of the new axis") }
-                .help("write `unsqueeze[1](x)`"));
+            return Err(Misfit {
+                code: "E0209",
+                ..Misfit::call("`unsqueeze` takes the number of the new axis")
+            }
+            .help("write `unsqueeze[1](x)`"));
         }
     };
     let mut to = ty.shape.clone();
@@ -360,9 +400,14 @@ fn tile(call: &Call) -> Result<Vec<Term>, Misfit> {
         let message = format!("`tile` of {ty}: {} counts for {} axes", counts.len(), ty.rank());
         return Err(Misfit::call(message).at(0, None));
     }
-    let wide: Vec<Size> = counts.iter().zip(&ty.shape).flat_map(|(count, size)| [count.clone(), size.clone()]).collect();
+    let wide: Vec<Size> = counts
+        .iter()
+        .zip(&ty.shape)
+        .flat_map(|(count, size)| [count.clone(), size.clone()])
+        .collect();
     let new: Vec<usize> = (0..ty.rank()).map(|axis| 2 * axis).collect();
-    let to: Vec<Size> = counts.iter().zip(&ty.shape).map(|(count, size)| count.clone() * size.clone()).collect();
+    let to: Vec<Size> =
+        counts.iter().zip(&ty.shape).map(|(count, size)| count.clone() * size.clone()).collect();
     Ok(vec![reshape(spread(call.tensor(0), &wide, &new), &to)])
 }
 
@@ -385,7 +430,9 @@ fn diag(call: &Call) -> Result<Vec<Term>, Misfit> {
     let kind = if call.ty(0).rank() == 1 { Diag::Make } else { Diag::Take };
     if call.ty(0).rank() > 2 {
         let message = format!("`diag` takes a vector or a matrix; this is {}", call.ty(0));
-        return Err(Misfit::rank(message).at(0, None).help("`diagonal` and `diag_embed` take more axes"));
+        return Err(Misfit::rank(message)
+            .at(0, None)
+            .help("`diagonal` and `diag_embed` take more axes"));
     }
     Ok(vec![apply(kind, vec![call.tensor(0)])])
 }
@@ -405,13 +452,18 @@ fn triangle(call: &Call, upper: bool) -> Result<Vec<Term>, Misfit> {
 }
 
 fn einsum(call: &Call) -> Result<Vec<Term>, Misfit> {
-    let Value::Text(text) = &call.values[0] else { return Err(Misfit::call("`einsum` takes its letters in quotes first")) };
+    let Value::Text(text) = &call.values[0] else {
+        return Err(Misfit::call("`einsum` takes its letters in quotes first"));
+    };
     let einsum = Einsum::parse(text).map_err(Misfit::call)?;
     Ok(vec![apply(einsum, (0..call.types.len()).map(Term::Var).collect())])
 }
 
 fn order(call: &Call) -> Result<Vec<Term>, Misfit> {
-    let order = call.sizes(1).iter().map(|size| usize::try_from(size.known().unwrap_or(-1)).unwrap_or(usize::MAX));
+    let order = call
+        .sizes(1)
+        .iter()
+        .map(|size| usize::try_from(size.known().unwrap_or(-1)).unwrap_or(usize::MAX));
     Ok(vec![apply(Permute { order: order.collect() }, vec![call.tensor(0)])])
 }
 

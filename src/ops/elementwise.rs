@@ -344,7 +344,12 @@ fn map<T: Element, R: Element>(x: &Tensor, f: impl Fn(T) -> R) -> Tensor {
     R::wrap(T::of(x).map(|&x| f(x)).into_shared())
 }
 
-fn zip<T: Element, R: Element>(x: &Tensor, y: &Tensor, to: &[usize], f: impl Fn(T, T) -> R) -> Tensor {
+fn zip<T: Element, R: Element>(
+    x: &Tensor,
+    y: &Tensor,
+    to: &[usize],
+    f: impl Fn(T, T) -> R,
+) -> Tensor {
     let (x, y) = (spread(T::of(x), to), spread(T::of(y), to));
     R::wrap(ndarray::Zip::from(&x).and(&y).map_collect(|&x, &y| f(x, y)).into_shared())
 }
@@ -362,13 +367,18 @@ fn common(name: &str, operands: &[Type], dims: &Dims) -> Result<Type, Misfit> {
             None => result = Some((i, operand.clone())),
             Some((first, known)) => {
                 if known.rank() != operand.rank() {
-                    return Err(Misfit::shape(format!("`{name}` of {known} and {operand}")).at(*first, None).at(i, None));
+                    return Err(Misfit::shape(format!("`{name}` of {known} and {operand}"))
+                        .at(*first, None)
+                        .at(i, None));
                 }
                 for (axis, (a, b)) in known.shape.iter_mut().zip(&operand.shape).enumerate() {
                     match dims.agree(a, b) {
                         Some(size) => *a = size,
                         None => {
-                            let message = format!("`{name}` of {} and {operand}: axis {axis} differs", operands[*first]);
+                            let message = format!(
+                                "`{name}` of {} and {operand}: axis {axis} differs",
+                                operands[*first]
+                            );
                             return Err(Misfit::shape(message).at(*first, axis).at(i, axis));
                         }
                     }
@@ -386,7 +396,9 @@ fn lift(batching: &Batching) -> Vec<Term> {
         .map(|i| match (batching.operands[i].rank(), batching.batched[i]) {
             (0, false) => Term::Var(i),
             (0, true) if rank > 0 => {
-                let to: Vec<_> = std::iter::once(batching.size.clone()).chain(batching.result.shape.clone()).collect();
+                let to: Vec<_> = std::iter::once(batching.size.clone())
+                    .chain(batching.result.shape.clone())
+                    .collect();
                 super::term::spread(Term::Var(i), &to, &(1..=rank).collect::<Vec<_>>())
             }
             _ => batching.lifted(i),
@@ -424,7 +436,12 @@ impl Operator for Scalar {
                 Class::Logic => "compare first, as in `x > 0`",
                 Class::Float | Class::Number | Class::Compare => "cast it, as in `f32(x)`",
             };
-            return Err(Misfit::dtype(format!("`{}` takes {wanted}; this is {first}", self.word())).at(0, None).help(help));
+            return Err(Misfit::dtype(format!(
+                "`{}` takes {wanted}; this is {first}",
+                self.word()
+            ))
+            .at(0, None)
+            .help(help));
         }
         let ty = common(self.word(), operands, dims)?;
         Ok(match self.class() {
@@ -433,7 +450,12 @@ impl Operator for Scalar {
         })
     }
 
-    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         Ok(match x[0].dtype() {
             DType::F32 => floats32(*self, x, to),
             DType::F64 => floats64(*self, x, to),
@@ -495,16 +517,31 @@ impl Operator for Select {
             return Err(Misfit::dtype(message).at(0, None).help("compare first, as in `x > 0`"));
         }
         if operands[1].dtype != operands[2].dtype {
-            let message = format!("`where` between {} and {}: element types differ", operands[1], operands[2]);
-            return Err(Misfit::dtype(message).at(1, None).at(2, None).help("cast one side, as in `f32(x)`"));
+            let message = format!(
+                "`where` between {} and {}: element types differ",
+                operands[1], operands[2]
+            );
+            return Err(Misfit::dtype(message)
+                .at(1, None)
+                .at(2, None)
+                .help("cast one side, as in `f32(x)`"));
         }
         Ok(common("where", operands, dims)?.with_dtype(operands[1].dtype))
     }
 
-    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         fn go<T: Element>(x: &[Tensor], to: &[usize]) -> Tensor {
-            let (condition, yes, no) = (spread(bool::of(&x[0]), to), spread(T::of(&x[1]), to), spread(T::of(&x[2]), to));
-            let values = ndarray::Zip::from(&condition).and(&yes).and(&no).map_collect(|&c, &y, &n| if c { y } else { n });
+            let (condition, yes, no) =
+                (spread(bool::of(&x[0]), to), spread(T::of(&x[1]), to), spread(T::of(&x[2]), to));
+            let values = ndarray::Zip::from(&condition)
+                .and(&yes)
+                .and(&no)
+                .map_collect(|&c, &y, &n| if c { y } else { n });
             T::wrap(values.into_shared())
         }
         Ok(match x[1].dtype() {
@@ -548,13 +585,21 @@ impl Operator for Cast {
         Ok(operands[0].with_dtype(self.to))
     }
 
-    fn value(&self, x: &[Tensor], _to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        _to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         Ok(x[0].cast(self.to))
     }
 
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
         let from = rule.operands[0].dtype;
-        vec![(from.is_float() && self.to.is_float()).then(|| apply(Cast { to: from }, vec![rule.dy()]))]
+        vec![
+            (from.is_float() && self.to.is_float())
+                .then(|| apply(Cast { to: from }, vec![rule.dy()])),
+        ]
     }
 
     fn batch(&self, batching: &Batching) -> Term {

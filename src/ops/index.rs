@@ -17,7 +17,10 @@ fn places(indices: &Tensor, size: usize) -> Result<Vec<usize>, ValueError> {
     raw.into_iter()
         .map(|index| {
             let place = if index < 0 { index + size as i64 } else { index };
-            usize::try_from(place).ok().filter(|&p| p < size).ok_or(ValueError::IndexOutOfRange { index, size })
+            usize::try_from(place)
+                .ok()
+                .filter(|&p| p < size)
+                .ok_or(ValueError::IndexOutOfRange { index, size })
         })
         .collect()
 }
@@ -54,12 +57,21 @@ impl Operator for Gather {
         Ok(operands[0].with_shape(shape))
     }
 
-    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         let places = places(&x[1], x[0].shape()[self.axis])?;
         fn go<T: Element>(x: &Array<T>, axis: usize, places: &[usize], to: &[usize]) -> Tensor {
             let slices = x.select(Axis(axis), places);
             let values: Vec<T> = slices.iter().copied().collect();
-            T::wrap(ArrayD::from_shape_vec(IxDyn(to), values).expect("a slice for each index").into_shared())
+            T::wrap(
+                ArrayD::from_shape_vec(IxDyn(to), values)
+                    .expect("a slice for each index")
+                    .into_shared(),
+            )
         }
         Ok(each_dtype!(&x[0], a => go(a, self.axis, &places, to)))
     }
@@ -110,9 +122,19 @@ impl Operator for ScatterAdd {
         Ok(operands[0].clone())
     }
 
-    fn value(&self, x: &[Tensor], _to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        _to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         let places = places(&x[1], x[0].shape()[self.axis])?;
-        fn go<T: Element + std::ops::AddAssign>(x: &Tensor, axis: usize, places: &[usize], added: &Tensor) -> Tensor {
+        fn go<T: Element + std::ops::AddAssign>(
+            x: &Tensor,
+            axis: usize,
+            places: &[usize],
+            added: &Tensor,
+        ) -> Tensor {
             let mut result = T::of(x).to_owned();
             let mut shape = result.shape().to_vec();
             shape[axis] = places.len();
@@ -172,7 +194,8 @@ impl Operator for TakeAlong {
         if i.rank() == x.rank() {
             indices.remove(self.axis);
         }
-        let fits = others.len() == indices.len() && others.iter().zip(&indices).all(|(a, b)| dims.agree(a, b).is_some());
+        let fits = others.len() == indices.len()
+            && others.iter().zip(&indices).all(|(a, b)| dims.agree(a, b).is_some());
         if !fits {
             let message = format!("`take_along` of {x} by {i}: the other axes differ");
             return Err(Misfit::shape(message).at(0, None).at(1, None));
@@ -180,7 +203,12 @@ impl Operator for TakeAlong {
         Ok(x.with_shape(i.shape.clone()))
     }
 
-    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         let mut shape = to.to_vec();
         if to.len() < x[0].shape().len() {
             shape.insert(self.axis, 1);
@@ -195,7 +223,11 @@ impl Operator for TakeAlong {
                 x[&at[..]]
             });
             let values: Vec<T> = picked.collect();
-            T::wrap(ArrayD::from_shape_vec(places.raw_dim(), values).expect("as many as indices").into_shared())
+            T::wrap(
+                ArrayD::from_shape_vec(places.raw_dim(), values)
+                    .expect("as many as indices")
+                    .into_shared(),
+            )
         }
         Ok(each_dtype!(&x[0], a => go(a, self.axis, &places)).reshape(to))
     }
@@ -245,18 +277,31 @@ impl Operator for PutAlong {
     fn infer(&self, operands: &[Type], dims: &Dims) -> Result<Type, Misfit> {
         integers("put_along", operands, 0)?;
         let (i, v) = (&operands[0], &operands[1]);
-        let fits = i.rank() == v.rank() && i.shape.iter().zip(&v.shape).all(|(a, b)| dims.agree(a, b).is_some());
+        let fits = i.rank() == v.rank()
+            && i.shape.iter().zip(&v.shape).all(|(a, b)| dims.agree(a, b).is_some());
         if !fits {
-            return Err(Misfit::shape(format!("`put_along` of {v} by {i}: shapes differ")).at(0, None).at(1, None));
+            return Err(Misfit::shape(format!("`put_along` of {v} by {i}: shapes differ"))
+                .at(0, None)
+                .at(1, None));
         }
         let mut shape = v.shape.clone();
         shape[self.axis] = self.size.clone();
         Ok(v.with_shape(shape))
     }
 
-    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         let places = places(&x[0], to[self.axis])?;
-        fn go<T: Element + Default + std::ops::AddAssign>(v: &Tensor, axis: usize, places: &[usize], to: &[usize]) -> Tensor {
+        fn go<T: Element + Default + std::ops::AddAssign>(
+            v: &Tensor,
+            axis: usize,
+            places: &[usize],
+            to: &[usize],
+        ) -> Tensor {
             let mut result = ArrayD::from_elem(IxDyn(to), T::default());
             for ((index, &value), &place) in T::of(v).indexed_iter().zip(places) {
                 let mut at: Vec<usize> = index.slice().to_vec();
@@ -275,7 +320,10 @@ impl Operator for PutAlong {
     }
 
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
-        vec![None, rule.result.dtype.is_float().then(|| take_along(self.axis, rule.dy(), rule.x(0)))]
+        vec![
+            None,
+            rule.result.dtype.is_float().then(|| take_along(self.axis, rule.dy(), rule.x(0))),
+        ]
     }
 
     fn batch(&self, batching: &Batching) -> Term {
@@ -283,7 +331,9 @@ impl Operator for PutAlong {
     }
 
     fn form(&self, operands: &[Type], _result: &Type) -> Form {
-        Form::call("put_along", 2).along([operands[1].axis_label(self.axis)]).with(self.size.to_string())
+        Form::call("put_along", 2)
+            .along([operands[1].axis_label(self.axis)])
+            .with(self.size.to_string())
     }
 
     fn is_linear(&self) -> bool {
@@ -314,7 +364,12 @@ impl Operator for OneHot {
         Ok(Type { dtype: self.dtype, shape })
     }
 
-    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         let places = places(&x[0], to[self.axis])?;
         let inner: usize = to[self.axis + 1..].iter().product();
         let mut values = vec![0.0; to.iter().product()];
@@ -364,16 +419,30 @@ impl Operator for Diag {
         let mut shape = x.shape.clone();
         match self {
             Diag::Make if x.rank() >= 1 => shape.push(shape[x.rank() - 1].clone()),
-            Diag::Take if x.rank() >= 2 && dims.equal(&shape[x.rank() - 1], &shape[x.rank() - 2]) => {
+            Diag::Take
+                if x.rank() >= 2 && dims.equal(&shape[x.rank() - 1], &shape[x.rank() - 2]) =>
+            {
                 shape.pop();
             }
-            Diag::Make => return Err(Misfit::rank(format!("`diag` takes a vector or a matrix; this is {x}")).at(0, None)),
-            Diag::Take => return Err(Misfit::shape(format!("the diagonal of {x}, which is not square")).at(0, None)),
+            Diag::Make => {
+                return Err(Misfit::rank(format!("`diag` takes a vector or a matrix; this is {x}"))
+                    .at(0, None));
+            }
+            Diag::Take => {
+                return Err(
+                    Misfit::shape(format!("the diagonal of {x}, which is not square")).at(0, None)
+                );
+            }
         }
         Ok(x.with_shape(shape))
     }
 
-    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         fn go<T: Element + Default>(x: &Array<T>, to: &[usize], make: bool) -> Tensor {
             let n = x.shape()[x.ndim() - 1];
             let x: Vec<T> = x.iter().copied().collect();
@@ -382,7 +451,11 @@ impl Operator for Diag {
                 let square = place / n * n * n + place % n * (n + 1);
                 if make { values[square] = x[place] } else { values[place] = x[square] }
             }
-            T::wrap(ArrayD::from_shape_vec(IxDyn(to), values).expect("the shape of the result").into_shared())
+            T::wrap(
+                ArrayD::from_shape_vec(IxDyn(to), values)
+                    .expect("the shape of the result")
+                    .into_shared(),
+            )
         }
         Ok(each_dtype!(&x[0], a => go(a, to, *self == Diag::Make)))
     }
@@ -428,12 +501,22 @@ impl Operator for Triangle {
 
     fn infer(&self, operands: &[Type], _dims: &Dims) -> Result<Type, Misfit> {
         if operands[0].rank() < 2 {
-            return Err(Misfit::rank(format!("`{}` takes a matrix; this is {}", self.name(), operands[0])).at(0, None));
+            return Err(Misfit::rank(format!(
+                "`{}` takes a matrix; this is {}",
+                self.name(),
+                operands[0]
+            ))
+            .at(0, None));
         }
         Ok(operands[0].clone())
     }
 
-    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         fn go<T: Element + Default>(x: &Array<T>, upper: bool, diagonal: i64) -> Tensor {
             let rank = x.ndim();
             let mut result = x.to_owned();

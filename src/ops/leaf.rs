@@ -1,6 +1,9 @@
 //! Operators without operands: variables and constants.
 
-use super::{Batching, Bindings, Dims, Form, Misfit, Name, Number, Operator, Rule, Size, Term, Type, ValueError, term};
+use super::{
+    Batching, Bindings, Dims, Form, Misfit, Name, Number, Operator, Rule, Size, Term, Type,
+    ValueError, term,
+};
 use crate::tensor::{DType, Tensor};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -74,7 +77,12 @@ impl Operator for Variable {
     fn infer(&self, _operands: &[Type], _dims: &Dims) -> Result<Type, Misfit> {
         Ok((*self.ty).clone())
     }
-    fn value(&self, _operands: &[Tensor], _to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        _operands: &[Tensor],
+        _to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         Err(ValueError::Shape(format!("`{}` has no value", self.name)))
     }
     fn form(&self, _operands: &[Type], _result: &Type) -> Form {
@@ -90,7 +98,12 @@ impl Operator for Const {
     fn infer(&self, _operands: &[Type], _dims: &Dims) -> Result<Type, Misfit> {
         Ok(Type::scalar(self.dtype))
     }
-    fn value(&self, _operands: &[Tensor], _to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        _operands: &[Tensor],
+        _to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         Ok(match self.value.to_i64() {
             Some(value) if self.dtype == DType::I64 => ndarray::arr0(value).into_dyn().into(),
             _ => Tensor::scalar(self.dtype, self.value.to_f64()),
@@ -113,8 +126,17 @@ impl Operator for Literal {
     fn infer(&self, _operands: &[Type], _dims: &Dims) -> Result<Type, Misfit> {
         Ok(Type::new(self.dtype, self.shape.iter().map(|&size| Size::Known(size as i64))))
     }
-    fn value(&self, _operands: &[Tensor], _to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
-        Ok(Tensor::from_f64(self.dtype, &self.shape, self.values.iter().map(|v| v.to_f64()).collect()))
+    fn value(
+        &self,
+        _operands: &[Tensor],
+        _to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
+        Ok(Tensor::from_f64(
+            self.dtype,
+            &self.shape,
+            self.values.iter().map(|v| v.to_f64()).collect(),
+        ))
     }
     fn form(&self, _operands: &[Type], _result: &Type) -> Form {
         Form::Atom(nested(&self.shape, &self.values, self.dtype))
@@ -127,8 +149,9 @@ fn nested(shape: &[usize], values: &[Number], dtype: DType) -> String {
         [] => Const { dtype, value: values[0] }.form(&[], &Type::scalar(dtype)).atom(),
         [size, rest @ ..] => {
             let step: usize = rest.iter().product();
-            let parts: Vec<String> =
-                (0..*size).map(|i| nested(rest, &values[i * step..(i + 1) * step], dtype)).collect();
+            let parts: Vec<String> = (0..*size)
+                .map(|i| nested(rest, &values[i * step..(i + 1) * step], dtype))
+                .collect();
             format!("[{}]", parts.join(", "))
         }
     }
@@ -150,7 +173,12 @@ impl Operator for SizeOf {
     fn infer(&self, _operands: &[Type], _dims: &Dims) -> Result<Type, Misfit> {
         Ok(Type::scalar(self.dtype))
     }
-    fn value(&self, _operands: &[Tensor], _to: &[usize], bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        _operands: &[Tensor],
+        _to: &[usize],
+        bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         Ok(Tensor::scalar(self.dtype, self.size.eval(bindings)? as f64))
     }
     fn form(&self, _operands: &[Type], _result: &Type) -> Form {
@@ -166,7 +194,12 @@ impl Operator for Iota {
     fn infer(&self, _operands: &[Type], _dims: &Dims) -> Result<Type, Misfit> {
         Ok(Type::new(self.dtype, [self.size.clone()]))
     }
-    fn value(&self, _operands: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        _operands: &[Tensor],
+        to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         Ok(Tensor::from_f64(self.dtype, to, (0..to[0]).map(|i| i as f64).collect()))
     }
     fn form(&self, _operands: &[Type], _result: &Type) -> Form {
@@ -192,7 +225,12 @@ impl Operator for Eye {
     fn infer(&self, _operands: &[Type], _dims: &Dims) -> Result<Type, Misfit> {
         Ok(Type::new(self.dtype, [self.size.clone(), self.size.clone()]))
     }
-    fn value(&self, _operands: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        _operands: &[Tensor],
+        to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         let ones = (0..to[0] * to[0]).map(|place| f64::from(u8::from(place % (to[0] + 1) == 0)));
         Ok(Tensor::from_f64(self.dtype, to, ones.collect()))
     }

@@ -2,7 +2,8 @@
 
 use super::term::{apply, matmul, outer, spread, sum, transpose};
 use super::{
-    Batching, Bindings, Dims, Form, FormArg, Misfit, Operator, Rule, Shape, Size, Term, Type, ValueError, elements,
+    Batching, Bindings, Dims, Form, FormArg, Misfit, Operator, Rule, Shape, Size, Term, Type,
+    ValueError, elements,
 };
 use crate::tensor::{Array, DType, Element, Tensor};
 use ndarray::{ArrayD, IxDyn};
@@ -17,8 +18,12 @@ pub struct MatMul;
 fn same_dtype(name: &str, operands: &[Type]) -> Result<DType, Misfit> {
     let dtype = operands[0].dtype;
     if let Some(i) = operands.iter().position(|operand| operand.dtype != dtype) {
-        let message = format!("`{name}` of {} and {}: element types differ", operands[0], operands[i]);
-        return Err(Misfit::dtype(message).at(0, None).at(i, None).help("cast one side, as in `f32(x)`"));
+        let message =
+            format!("`{name}` of {} and {}: element types differ", operands[0], operands[i]);
+        return Err(Misfit::dtype(message)
+            .at(0, None)
+            .at(i, None)
+            .help("cast one side, as in `f32(x)`"));
     }
     if dtype == DType::Bool {
         return Err(Misfit::dtype(format!("`{name}` takes numbers; this is bool")).at(0, None));
@@ -36,14 +41,19 @@ impl Operator for MatMul {
         let (x, y) = (&operands[0], &operands[1]);
         for (i, operand) in operands.iter().enumerate() {
             if operand.rank() == 0 {
-                let message = format!("cannot multiply {x} @ {y}: a scalar has no axis to contract");
-                return Err(Misfit::rank(message).at(i, None).help("write `*` for the product with a scalar"));
+                let message =
+                    format!("cannot multiply {x} @ {y}: a scalar has no axis to contract");
+                return Err(Misfit::rank(message)
+                    .at(i, None)
+                    .help("write `*` for the product with a scalar"));
             }
         }
         let (along, across) = (x.rank() - 1, y.rank().saturating_sub(2));
         if dims.agree(&x.shape[along], &y.shape[across]).is_none() {
             let (a, b) = (&x.shape[along], &y.shape[across]);
-            return Err(Misfit::shape(format!("cannot multiply {x} @ {y}: {a} meets {b}")).at(0, along).at(1, across));
+            return Err(Misfit::shape(format!("cannot multiply {x} @ {y}: {a} meets {b}"))
+                .at(0, along)
+                .at(1, across));
         }
         let leads = (&x.shape[..x.rank().saturating_sub(2)], &y.shape[..across]);
         let mut shape: Shape = match leads {
@@ -52,13 +62,19 @@ impl Operator for MatMul {
                 let mut lead = Shape::new();
                 for (axis, (a, b)) in left.iter().zip(right).enumerate() {
                     let size = dims.agree(a, b).ok_or_else(|| {
-                        Misfit::shape(format!("cannot multiply {x} @ {y}: axis {axis} differs")).at(0, axis).at(1, axis)
+                        Misfit::shape(format!("cannot multiply {x} @ {y}: axis {axis} differs"))
+                            .at(0, axis)
+                            .at(1, axis)
                     })?;
                     lead.push(size);
                 }
                 lead
             }
-            _ => return Err(Misfit::rank(format!("cannot multiply {x} @ {y}: leading axes differ")).at(0, None).at(1, None)),
+            _ => {
+                return Err(Misfit::rank(format!("cannot multiply {x} @ {y}: leading axes differ"))
+                    .at(0, None)
+                    .at(1, None));
+            }
         };
         if x.rank() >= 2 {
             shape.push(x.shape[along - 1].clone());
@@ -69,7 +85,12 @@ impl Operator for MatMul {
         Ok(Type { dtype, shape })
     }
 
-    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         macro_rules! go {
             ($type:ident, $zero:expr, $step:expr) => {
                 product::<$type>(<$type>::of(&x[0]), <$type>::of(&x[1]), to, $zero, $step)
@@ -78,8 +99,12 @@ impl Operator for MatMul {
         Ok(match x[0].dtype() {
             DType::F32 => floats::<f32>(x, to),
             DType::F64 => floats::<f64>(x, to),
-            DType::I32 => go!(i32, 0, |sum: i32, a: i32, b: i32| sum.wrapping_add(a.wrapping_mul(b))),
-            DType::I64 => go!(i64, 0, |sum: i64, a: i64, b: i64| sum.wrapping_add(a.wrapping_mul(b))),
+            DType::I32 => {
+                go!(i32, 0, |sum: i32, a: i32, b: i32| sum.wrapping_add(a.wrapping_mul(b)))
+            }
+            DType::I64 => {
+                go!(i64, 0, |sum: i64, a: i64, b: i64| sum.wrapping_add(a.wrapping_mul(b)))
+            }
             DType::Bool => unreachable!("of numbers only"),
         })
     }
@@ -103,7 +128,8 @@ impl Operator for MatMul {
                 let mut result = rule.operands[1].shape.clone();
                 result.remove(ry - 2);
                 let missing: Vec<usize> = (0..ry).filter(|&a| a != ry - 2).collect();
-                let dm = spread(x, &rule.operands[1].shape, &missing) * spread(dy, &rule.operands[1].shape, &[ry - 2]);
+                let dm = spread(x, &rule.operands[1].shape, &missing)
+                    * spread(dy, &rule.operands[1].shape, &[ry - 2]);
                 (sum(&lead, along), dm)
             }
             (_, 1) => {
@@ -116,7 +142,13 @@ impl Operator for MatMul {
             _ => {
                 let dx = matmul(dy.clone(), transpose(y, ry));
                 let dz = matmul(transpose(x, rx), dy);
-                let fewer = |term, rank: usize| if rank == 2 { sum(&(0..rx.max(ry) - 2).collect::<Vec<_>>(), term) } else { term };
+                let fewer = |term, rank: usize| {
+                    if rank == 2 {
+                        sum(&(0..rx.max(ry) - 2).collect::<Vec<_>>(), term)
+                    } else {
+                        term
+                    }
+                };
                 let dx = if ry > rx { fewer(dx, rx) } else { dx };
                 let dz = if rx > ry { fewer(dz, ry) } else { dz };
                 (dx, dz)
@@ -137,7 +169,9 @@ impl Operator for MatMul {
             (1, 2.., false, true) => matmul(x, y),
             _ => {
                 let shape = |i: usize| -> Vec<Size> {
-                    std::iter::once(batching.size.clone()).chain(batching.operands[i].shape.clone()).collect()
+                    std::iter::once(batching.size.clone())
+                        .chain(batching.operands[i].shape.clone())
+                        .collect()
                 };
                 let widened = |i: usize, column: bool| {
                     let term = batching.lifted(i);
@@ -150,7 +184,9 @@ impl Operator for MatMul {
                     spread(term, &to, &[place])
                 };
                 let product = matmul(widened(0, false), widened(1, true));
-                let to: Vec<Size> = std::iter::once(batching.size.clone()).chain(batching.result.shape.clone()).collect();
+                let to: Vec<Size> = std::iter::once(batching.size.clone())
+                    .chain(batching.result.shape.clone())
+                    .collect();
                 super::term::reshape(product, &to)
             }
         }
@@ -176,7 +212,12 @@ fn stacks(x: &[usize], y: &[usize]) -> (usize, usize, usize, usize) {
     let rows = if x.len() >= 2 { x[x.len() - 2] } else { 1 };
     let columns = if y.len() >= 2 { y[y.len() - 1] } else { 1 };
     let count = |shape: &[usize]| shape[..shape.len().saturating_sub(2)].iter().product::<usize>();
-    (count(x).max(count(y)).min(if count(x) == 0 || count(y) == 0 { 0 } else { usize::MAX }), rows, inner, columns)
+    (
+        count(x).max(count(y)).min(if count(x) == 0 || count(y) == 0 { 0 } else { usize::MAX }),
+        rows,
+        inner,
+        columns,
+    )
 }
 
 fn floats<T: Element + ndarray::LinalgScalar>(x: &[Tensor], to: &[usize]) -> Tensor {
@@ -193,24 +234,39 @@ fn floats<T: Element + ndarray::LinalgScalar>(x: &[Tensor], to: &[usize]) -> Ten
         let right = b.index_axis(ndarray::Axis(0), if b.shape()[0] == 1 { 0 } else { i });
         ndarray::linalg::general_mat_mul(T::one(), &left, &right, T::zero(), &mut out);
     }
-    T::wrap(result.into_shape_with_order(IxDyn(to)).expect("the shape of the product").into_shared())
+    T::wrap(
+        result.into_shape_with_order(IxDyn(to)).expect("the shape of the product").into_shared(),
+    )
 }
 
-fn product<T: Element>(a: &Array<T>, b: &Array<T>, to: &[usize], zero: T, step: impl Fn(T, T, T) -> T) -> Tensor {
+fn product<T: Element>(
+    a: &Array<T>,
+    b: &Array<T>,
+    to: &[usize],
+    zero: T,
+    step: impl Fn(T, T, T) -> T,
+) -> Tensor {
     let (count, rows, inner, columns) = stacks(a.shape(), b.shape());
     let flat = |m: &Array<T>| m.iter().copied().collect::<Vec<T>>();
     let (single_a, single_b) = (a.len() == rows * inner, b.len() == inner * columns);
     let (a, b) = (flat(a), flat(b));
     let mut values = Vec::with_capacity(count * rows * columns);
     for n in 0..count {
-        let (at, bt) = (if single_a { 0 } else { n * rows * inner }, if single_b { 0 } else { n * inner * columns });
+        let (at, bt) = (
+            if single_a { 0 } else { n * rows * inner },
+            if single_b { 0 } else { n * inner * columns },
+        );
         for row in 0..rows {
             for column in 0..columns {
-                values.push((0..inner).fold(zero, |sum, k| step(sum, a[at + row * inner + k], b[bt + k * columns + column])));
+                values.push((0..inner).fold(zero, |sum, k| {
+                    step(sum, a[at + row * inner + k], b[bt + k * columns + column])
+                }));
             }
         }
     }
-    T::wrap(ArrayD::from_shape_vec(IxDyn(to), values).expect("the shape of the product").into_shared())
+    T::wrap(
+        ArrayD::from_shape_vec(IxDyn(to), values).expect("the shape of the product").into_shared(),
+    )
 }
 
 /// The product of each element of a vector with each of another.
@@ -225,7 +281,11 @@ impl Operator for Outer {
     fn infer(&self, operands: &[Type], _dims: &Dims) -> Result<Type, Misfit> {
         let dtype = same_dtype("outer", operands)?;
         if let Some(i) = operands.iter().position(|operand| operand.rank() != 1) {
-            return Err(Misfit::rank(format!("`outer` takes two vectors; this is {}", operands[i])).at(i, None));
+            return Err(Misfit::rank(format!(
+                "`outer` takes two vectors; this is {}",
+                operands[i]
+            ))
+            .at(i, None));
         }
         Ok(Type::new(dtype, operands.iter().map(|operand| operand.shape[0].clone())))
     }
@@ -243,9 +303,14 @@ impl Operator for Outer {
     }
 
     fn batch(&self, batching: &Batching) -> Term {
-        let to: Vec<Size> = std::iter::once(batching.size.clone()).chain(batching.result.shape.clone()).collect();
+        let to: Vec<Size> =
+            std::iter::once(batching.size.clone()).chain(batching.result.shape.clone()).collect();
         let laid = |i: usize| {
-            if batching.batched[i] { spread(Term::Var(i), &to, &[2 - i]) } else { spread(Term::Var(i), &to, &[0, 2 - i]) }
+            if batching.batched[i] {
+                spread(Term::Var(i), &to, &[2 - i])
+            } else {
+                spread(Term::Var(i), &to, &[0, 2 - i])
+            }
         };
         laid(0) * laid(1)
     }
@@ -272,7 +337,8 @@ impl Einsum {
     /// Reads `nd,dh->nh`.
     pub fn parse(text: &str) -> Result<Einsum, String> {
         let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-        let (inputs, output) = compact.split_once("->").ok_or("an einsum names its result, as in \"nd,dh->nh\"")?;
+        let (inputs, output) =
+            compact.split_once("->").ok_or("an einsum names its result, as in \"nd,dh->nh\"")?;
         let letters = |part: &str| -> Result<SmallVec<[u8; 8]>, String> {
             let mut seen = SmallVec::new();
             for c in part.chars() {
@@ -280,7 +346,9 @@ impl Einsum {
                     return Err(format!("`{c}` in an einsum is no letter"));
                 }
                 if seen.contains(&(c as u8)) {
-                    return Err(format!("`{c}` stands twice in `{part}`: take the diagonal with `diag` first"));
+                    return Err(format!(
+                        "`{c}` stands twice in `{part}`: take the diagonal with `diag` first"
+                    ));
                 }
                 seen.push(c as u8);
             }
@@ -288,7 +356,9 @@ impl Einsum {
         };
         let inputs = inputs.split(',').map(letters).collect::<Result<Vec<_>, _>>()?;
         let output = letters(output)?;
-        if let Some(&unknown) = output.iter().find(|c| !inputs.iter().any(|input| input.contains(c))) {
+        if let Some(&unknown) =
+            output.iter().find(|c| !inputs.iter().any(|input| input.contains(c)))
+        {
             return Err(format!("`{}` of the result is in no operand", unknown as char));
         }
         Ok(Einsum { inputs, output })
@@ -317,12 +387,18 @@ impl Operator for Einsum {
     fn infer(&self, operands: &[Type], dims: &Dims) -> Result<Type, Misfit> {
         let dtype = same_dtype("einsum", operands)?;
         if operands.len() != self.inputs.len() {
-            let message = format!("\"{}\" takes {} operands; here are {}", self.text(), self.inputs.len(), operands.len());
+            let message = format!(
+                "\"{}\" takes {} operands; here are {}",
+                self.text(),
+                self.inputs.len(),
+                operands.len()
+            );
             return Err(Misfit::call(message));
         }
         for (i, (input, operand)) in self.inputs.iter().zip(operands).enumerate() {
             if input.len() != operand.rank() {
-                let message = format!("{} letters for the {} axes of {operand}", input.len(), operand.rank());
+                let message =
+                    format!("{} letters for the {} axes of {operand}", input.len(), operand.rank());
                 return Err(Misfit::rank(message).at(i, None));
             }
             for (axis, &letter) in input.iter().enumerate() {
@@ -333,21 +409,34 @@ impl Operator for Einsum {
                     && dims.agree(&operands[j].shape[place], &operand.shape[axis]).is_none()
                 {
                     let (a, b) = (&operands[j].shape[place], &operand.shape[axis]);
-                    let message = format!("`{}` is {a} in one operand and {b} in another", letter as char);
+                    let message =
+                        format!("`{}` is {a} in one operand and {b} in another", letter as char);
                     return Err(Misfit::shape(message).at(j, place).at(i, axis));
                 }
             }
         }
-        let shape = self.output.iter().map(|&letter| self.size_of(letter, operands).expect("every letter is in an operand"));
+        let shape = self
+            .output
+            .iter()
+            .map(|&letter| self.size_of(letter, operands).expect("every letter is in an operand"));
         Ok(Type::new(dtype, shape))
     }
 
-    fn value(&self, x: &[Tensor], _to: &[usize], bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        _to: &[usize],
+        bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         let mut letters = self.inputs[0].to_vec();
         let mut product = x[0].clone();
         for i in 1..self.inputs.len() {
-            let needed = |c: &u8| self.output.contains(c) || self.inputs[i + 1..].iter().any(|input| input.contains(c));
-            (product, letters) = pair(product, &letters, x[i].clone(), &self.inputs[i], needed, bindings)?;
+            let needed = |c: &u8| {
+                self.output.contains(c)
+                    || self.inputs[i + 1..].iter().any(|input| input.contains(c))
+            };
+            (product, letters) =
+                pair(product, &letters, x[i].clone(), &self.inputs[i], needed, bindings)?;
         }
         let (summed, letters) = keep(product, &letters, |c| self.output.contains(c), bindings)?;
         order(summed, &letters, &self.output, bindings)
@@ -364,20 +453,33 @@ impl Operator for Einsum {
                     operands.push(rule.x(j));
                 }
                 let known = |c: &u8| inputs.iter().any(|input| input.contains(c));
-                let output: SmallVec<[u8; 8]> = self.inputs[i].iter().copied().filter(|c| known(c)).collect();
-                let missing: Vec<usize> = (0..self.inputs[i].len()).filter(|&axis| !known(&self.inputs[i][axis])).collect();
+                let output: SmallVec<[u8; 8]> =
+                    self.inputs[i].iter().copied().filter(|c| known(c)).collect();
+                let missing: Vec<usize> = (0..self.inputs[i].len())
+                    .filter(|&axis| !known(&self.inputs[i][axis]))
+                    .collect();
                 let einsum = apply(Einsum { inputs, output }, operands);
                 let shape = &rule.operands[i].shape;
-                flows.then(|| if missing.is_empty() { einsum } else { spread(einsum, shape, &missing) })
+                flows.then(|| {
+                    if missing.is_empty() { einsum } else { spread(einsum, shape, &missing) }
+                })
             })
             .collect()
     }
 
     fn batch(&self, batching: &Batching) -> Term {
-        let free = (b'a'..=b'z').chain(b'A'..=b'Z').find(|c| !self.inputs.iter().any(|input| input.contains(c)));
+        let free = (b'a'..=b'z')
+            .chain(b'A'..=b'Z')
+            .find(|c| !self.inputs.iter().any(|input| input.contains(c)));
         let letter = free.expect("an einsum has fewer than 52 letters");
-        let lead = |letters: &SmallVec<[u8; 8]>| std::iter::once(letter).chain(letters.iter().copied()).collect();
-        let inputs = self.inputs.iter().zip(batching.batched).map(|(input, &b)| if b { lead(input) } else { input.clone() });
+        let lead = |letters: &SmallVec<[u8; 8]>| {
+            std::iter::once(letter).chain(letters.iter().copied()).collect()
+        };
+        let inputs = self
+            .inputs
+            .iter()
+            .zip(batching.batched)
+            .map(|(input, &b)| if b { lead(input) } else { input.clone() });
         let einsum = Einsum { inputs: inputs.collect(), output: lead(&self.output) };
         apply(einsum, (0..self.inputs.len()).map(Term::Var).collect())
     }
@@ -385,7 +487,11 @@ impl Operator for Einsum {
     fn form(&self, operands: &[Type], _result: &Type) -> Form {
         let args = (0..operands.len()).map(FormArg::Operand);
         let text = FormArg::Text(format!("\"{}\"", self.text()));
-        Form::Call { name: "einsum".into(), brackets: Vec::new(), args: std::iter::once(text).chain(args).collect() }
+        Form::Call {
+            name: "einsum".into(),
+            brackets: Vec::new(),
+            args: std::iter::once(text).chain(args).collect(),
+        }
     }
 
     fn is_linear(&self) -> bool {
@@ -419,30 +525,53 @@ fn pair(
     let left: Vec<u8> = xs.iter().copied().filter(|c| !ys.contains(c)).collect();
     let right: Vec<u8> = ys.iter().copied().filter(|c| !xs.contains(c)).collect();
     let sizes = |tensor: &Tensor, of: &[u8], letters: &[u8]| -> Vec<usize> {
-        letters.iter().map(|c| tensor.shape()[of.iter().position(|o| o == c).expect("the letter is there")]).collect()
+        letters
+            .iter()
+            .map(|c| tensor.shape()[of.iter().position(|o| o == c).expect("the letter is there")])
+            .collect()
     };
     let (b, k) = (sizes(&x, &xs, &shared), sizes(&x, &xs, &inner));
     let (m, n) = (sizes(&x, &xs, &left), sizes(&y, &ys, &right));
     let many = |parts: &[usize]| parts.iter().product::<usize>();
-    let a = order(x, &xs, &[&shared[..], &left, &inner].concat(), bindings)?.reshape(&[many(&b), many(&m), many(&k)]);
-    let c = order(y, &ys, &[&shared[..], &inner, &right].concat(), bindings)?.reshape(&[many(&b), many(&k), many(&n)]);
+    let a = order(x, &xs, &[&shared[..], &left, &inner].concat(), bindings)?.reshape(&[
+        many(&b),
+        many(&m),
+        many(&k),
+    ]);
+    let c = order(y, &ys, &[&shared[..], &inner, &right].concat(), bindings)?.reshape(&[
+        many(&b),
+        many(&k),
+        many(&n),
+    ]);
     let product = MatMul.value(&[a, c], &[many(&b), many(&m), many(&n)], bindings)?;
     Ok((product.reshape(&[b, m, n].concat()), [shared, left, right].concat()))
 }
 
 /// The sum over the letters that are not kept.
-fn keep(x: Tensor, letters: &[u8], kept: impl Fn(&u8) -> bool, bindings: &Bindings) -> Result<(Tensor, Vec<u8>), ValueError> {
-    let axes: SmallVec<[usize; 4]> = (0..letters.len()).filter(|&axis| !kept(&letters[axis])).collect();
+fn keep(
+    x: Tensor,
+    letters: &[u8],
+    kept: impl Fn(&u8) -> bool,
+    bindings: &Bindings,
+) -> Result<(Tensor, Vec<u8>), ValueError> {
+    let axes: SmallVec<[usize; 4]> =
+        (0..letters.len()).filter(|&axis| !kept(&letters[axis])).collect();
     if axes.is_empty() {
         return Ok((x, letters.to_vec()));
     }
-    let to: Vec<usize> = (0..letters.len()).filter(|axis| !axes.contains(axis)).map(|axis| x.shape()[axis]).collect();
+    let to: Vec<usize> = (0..letters.len())
+        .filter(|axis| !axes.contains(axis))
+        .map(|axis| x.shape()[axis])
+        .collect();
     let reduce = super::reduce::Reduce { kind: super::reduce::Fold::Sum, axes };
     Ok((reduce.value(&[x], &to, bindings)?, letters.iter().copied().filter(|c| kept(c)).collect()))
 }
 
 /// The axes in the order of `to`.
 fn order(x: Tensor, letters: &[u8], to: &[u8], bindings: &Bindings) -> Result<Tensor, ValueError> {
-    let order = to.iter().map(|c| letters.iter().position(|l| l == c).expect("the letter is there")).collect();
+    let order = to
+        .iter()
+        .map(|c| letters.iter().position(|l| l == c).expect("the letter is there"))
+        .collect();
     super::shape::Permute { order }.value(&[x], &[], bindings)
 }

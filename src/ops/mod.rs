@@ -60,7 +60,9 @@ impl Type {
     /// How an axis is called in brackets: by name where the name stands once, else by number.
     pub fn axis_label(&self, axis: usize) -> String {
         match &self.shape[axis] {
-            Size::Named(name) if self.shape.iter().filter(|s| s.name() == Some(name)).count() == 1 => {
+            Size::Named(name)
+                if self.shape.iter().filter(|s| s.name() == Some(name)).count() == 1 =>
+            {
                 name.to_string()
             }
             _ => axis.to_string(),
@@ -273,7 +275,12 @@ pub trait Operator {
     fn infer(&self, operands: &[Type], dims: &Dims) -> Result<Type, Misfit>;
 
     /// Its value: the meaning of the operator, one element after the other. `to` is the shape of the result.
-    fn value(&self, operands: &[Tensor], to: &[usize], bindings: &Bindings) -> Result<Tensor, ValueError>;
+    fn value(
+        &self,
+        operands: &[Tensor],
+        to: &[usize],
+        bindings: &Bindings,
+    ) -> Result<Tensor, ValueError>;
 
     /// For each operand its adjoint in terms of `rule`; `None` where nothing flows back.
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>>;
@@ -397,7 +404,12 @@ impl Operator for Op {
     fn infer(&self, operands: &[Type], dims: &Dims) -> Result<Type, Misfit> {
         self.duties().infer(operands, dims)
     }
-    fn value(&self, operands: &[Tensor], to: &[usize], bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        operands: &[Tensor],
+        to: &[usize],
+        bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         self.duties().value(operands, to, bindings)
     }
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {

@@ -83,7 +83,9 @@ impl Number {
     pub fn is_negative(self) -> bool {
         match self {
             Number::Exact(ratio) => ratio.is_negative(),
-            Number::Bits(bits) => f64::from_bits(bits).is_sign_negative() && !f64::from_bits(bits).is_nan(),
+            Number::Bits(bits) => {
+                f64::from_bits(bits).is_sign_negative() && !f64::from_bits(bits).is_nan()
+            }
         }
     }
 
@@ -178,7 +180,8 @@ fn decimal(text: &str) -> Option<Number> {
     let (numerator, denominator) =
         if power < 0 { (numerator, scale) } else { (numerator.checked_mul(scale)?, 1) };
     let small = |v: i128| (-LIMIT..=LIMIT).contains(&v);
-    (small(numerator) && small(denominator)).then(|| Number::Exact(Ratio::new(numerator, denominator)))
+    (small(numerator) && small(denominator))
+        .then(|| Number::Exact(Ratio::new(numerator, denominator)))
 }
 
 impl fmt::Display for Number {
@@ -201,7 +204,10 @@ impl fmt::Display for Number {
                     text if Number::parse(&text) == Some(*self) && text.len() <= fraction.len() => {
                         f.write_str(&text)
                     }
-                    text if value < 0.0 && Number::parse(&text[1..]) == Some(-*self) && text.len() <= fraction.len() => {
+                    text if value < 0.0
+                        && Number::parse(&text[1..]) == Some(-*self)
+                        && text.len() <= fraction.len() =>
+                    {
                         f.write_str(&text)
                     }
                     _ if ratio.is_integer() => write!(f, "{}", ratio.numer()),
@@ -209,7 +215,9 @@ impl fmt::Display for Number {
                 }
             }
             Number::Bits(_) if value.is_nan() => f.write_str("nan"),
-            Number::Bits(_) if value.is_infinite() => f.write_str(if value > 0.0 { "inf" } else { "-inf" }),
+            Number::Bits(_) if value.is_infinite() => {
+                f.write_str(if value > 0.0 { "inf" } else { "-inf" })
+            }
             Number::Bits(_) => f.write_str(&shortest(value)),
         }
     }

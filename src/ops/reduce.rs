@@ -2,7 +2,8 @@
 
 use super::term::{apply, fold, permute, reshape, select, spread, sum};
 use super::{
-    Batching, Bindings, Dims, Form, Misfit, Operator, Rule, Scalar, Size, Term, Type, ValueError, elements,
+    Batching, Bindings, Dims, Form, Misfit, Operator, Rule, Scalar, Size, Term, Type, ValueError,
+    elements,
 };
 use crate::ops::shape::{Concat, Cut, Slice};
 use crate::tensor::{Array, DType, Element, Tensor};
@@ -64,16 +65,25 @@ fn without<'a>(shape: &'a [Size], axes: &'a [usize]) -> impl Iterator<Item = Siz
 
 /// The lines along `axes`, one after the other, in rows.
 fn lines<T: Element>(x: &Array<T>, axes: &[usize]) -> (Vec<T>, usize) {
-    let order: Vec<usize> = (0..x.ndim()).filter(|axis| !axes.contains(axis)).chain(axes.iter().copied()).collect();
+    let order: Vec<usize> =
+        (0..x.ndim()).filter(|axis| !axes.contains(axis)).chain(axes.iter().copied()).collect();
     let width = axes.iter().map(|&axis| x.shape()[axis]).product();
     (x.view().permuted_axes(IxDyn(&order)).iter().copied().collect(), width)
 }
 
-fn rows<T: Element, R: Element>(x: &Tensor, axes: &[usize], to: &[usize], f: impl Fn(&[T]) -> R) -> Tensor {
+fn rows<T: Element, R: Element>(
+    x: &Tensor,
+    axes: &[usize],
+    to: &[usize],
+    f: impl Fn(&[T]) -> R,
+) -> Tensor {
     let (values, width) = lines(T::of(x), axes);
     let count = to.iter().product();
-    let results: Vec<R> = (0..count).map(|row| f(&values[row * width..(row + 1) * width])).collect();
-    R::wrap(ArrayD::from_shape_vec(IxDyn(to), results).expect("a result for each line").into_shared())
+    let results: Vec<R> =
+        (0..count).map(|row| f(&values[row * width..(row + 1) * width])).collect();
+    R::wrap(
+        ArrayD::from_shape_vec(IxDyn(to), results).expect("a result for each line").into_shared(),
+    )
 }
 
 /// Kahan's sum in f64, for both float types.
@@ -82,7 +92,11 @@ fn total(values: impl Iterator<Item = f64>) -> f64 {
     for value in values {
         let next: f64 = sum + value;
         if next.is_finite() {
-            lost += if f64::abs(sum) >= value.abs() { (sum - next) + value } else { (value - next) + sum };
+            lost += if f64::abs(sum) >= value.abs() {
+                (sum - next) + value
+            } else {
+                (value - next) + sum
+            };
         }
         sum = next;
     }
@@ -112,14 +126,18 @@ macro_rules! floats {
                 Fold::Sum => total(all()) as $type,
                 Fold::Mean => (total(all()) / row.len() as f64) as $type,
                 Fold::Prod => row.iter().product(),
-                Fold::Max => extreme(row, |a, b| a > b).map_or($type::NEG_INFINITY, |place| row[place]),
+                Fold::Max => {
+                    extreme(row, |a, b| a > b).map_or($type::NEG_INFINITY, |place| row[place])
+                }
                 Fold::Min => extreme(row, |a, b| a < b).map_or($type::INFINITY, |place| row[place]),
                 Fold::Logsumexp => {
-                    let high = extreme(row, |a, b| a > b).map_or($type::NEG_INFINITY, |place| row[place]);
+                    let high =
+                        extreme(row, |a, b| a > b).map_or($type::NEG_INFINITY, |place| row[place]);
                     if high.is_infinite() {
                         high
                     } else {
-                        (f64::from(high) + total(all().map(|v| (v - f64::from(high)).exp())).ln()) as $type
+                        (f64::from(high) + total(all().map(|v| (v - f64::from(high)).exp())).ln())
+                            as $type
                     }
                 }
                 Fold::Any | Fold::All => unreachable!("of truth values only"),
@@ -153,7 +171,9 @@ impl Operator for Reduce {
             (Fold::Any | Fold::All, DType::Bool) => DType::Bool,
             (Fold::Sum, DType::Bool) => DType::I64,
             (Fold::Mean | Fold::Logsumexp, dtype) if dtype.is_float() => dtype,
-            (Fold::Sum | Fold::Prod | Fold::Max | Fold::Min, dtype) if dtype != DType::Bool => dtype,
+            (Fold::Sum | Fold::Prod | Fold::Max | Fold::Min, dtype) if dtype != DType::Bool => {
+                dtype
+            }
             (kind, dtype) => {
                 let wanted = match kind {
                     Fold::Any | Fold::All => "truth values",
@@ -167,7 +187,12 @@ impl Operator for Reduce {
         Ok(Type::new(dtype, without(&x.shape, &self.axes)))
     }
 
-    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         let (x, kind, axes) = (&x[0], self.kind, &self.axes[..]);
         Ok(match x.dtype() {
             DType::F32 => floats!(f32, kind, x, axes, to),
@@ -177,7 +202,9 @@ impl Operator for Reduce {
             DType::Bool if kind == Fold::Sum => {
                 rows(x, axes, to, |row: &[bool]| row.iter().filter(|v| **v).count() as i64)
             }
-            DType::Bool if kind == Fold::Any => rows(x, axes, to, |row: &[bool]| row.iter().any(|v| *v)),
+            DType::Bool if kind == Fold::Any => {
+                rows(x, axes, to, |row: &[bool]| row.iter().any(|v| *v))
+            }
             DType::Bool => rows(x, axes, to, |row: &[bool]| row.iter().all(|v| *v)),
         })
     }
@@ -192,7 +219,9 @@ impl Operator for Reduce {
         vec![Some(match self.kind {
             Fold::Sum => back(rule.dy()),
             Fold::Mean => back(rule.dy() / Term::Size(elements(&count))),
-            Fold::Logsumexp => back(rule.dy()) * apply(Softmax { axes: self.axes.clone() }, vec![rule.x(0)]),
+            Fold::Logsumexp => {
+                back(rule.dy()) * apply(Softmax { axes: self.axes.clone() }, vec![rule.x(0)])
+            }
             Fold::Max | Fold::Min => {
                 let chosen = apply(Scalar::Eq, vec![rule.x(0), back(rule.y())]);
                 let ties = sum(&self.axes, select(chosen.clone(), 1, 0));
@@ -230,7 +259,8 @@ impl Operator for Reduce {
 /// The adjoint of a product: dy times the product of all others, exact where there are zeros.
 fn product_rule(rule: &Rule, axes: &[usize]) -> Term {
     let shape = &rule.operands[0].shape;
-    let order: Vec<usize> = (0..shape.len()).filter(|a| !axes.contains(a)).chain(axes.iter().copied()).collect();
+    let order: Vec<usize> =
+        (0..shape.len()).filter(|a| !axes.contains(a)).chain(axes.iter().copied()).collect();
     let mut inverse = vec![0; order.len()];
     for (place, &axis) in order.iter().enumerate() {
         inverse[axis] = place;
@@ -277,18 +307,26 @@ impl Operator for ArgReduce {
 
     fn infer(&self, operands: &[Type], _dims: &Dims) -> Result<Type, Misfit> {
         if operands[0].dtype == DType::Bool {
-            return Err(Misfit::dtype(format!("`{}` takes numbers; this is bool", self.name())).at(0, None));
+            return Err(
+                Misfit::dtype(format!("`{}` takes numbers; this is bool", self.name())).at(0, None)
+            );
         }
         Ok(Type::new(DType::I64, without(&operands[0].shape, &[self.axis])))
     }
 
-    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         if x[0].shape()[self.axis] == 0 {
             return Err(ValueError::Shape(format!("`{}` of an axis of size 0", self.name())));
         }
         fn go<T: Element + PartialOrd>(x: &Tensor, axis: usize, to: &[usize], max: bool) -> Tensor {
             rows(x, &[axis], to, |row: &[T]| {
-                extreme(row, |a, b| if max { a > b } else { a < b }).expect("the line is not empty") as i64
+                extreme(row, |a, b| if max { a > b } else { a < b }).expect("the line is not empty")
+                    as i64
             })
         }
         let (axis, max) = (self.axis, self.max);
@@ -328,16 +366,27 @@ impl Operator for Softmax {
 
     fn infer(&self, operands: &[Type], _dims: &Dims) -> Result<Type, Misfit> {
         if !operands[0].dtype.is_float() {
-            return Err(Misfit::dtype(format!("`softmax` takes floats; this is {}", operands[0].dtype)).at(0, None));
+            return Err(Misfit::dtype(format!(
+                "`softmax` takes floats; this is {}",
+                operands[0].dtype
+            ))
+            .at(0, None));
         }
         Ok(operands[0].clone())
     }
 
-    fn value(&self, x: &[Tensor], _to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        _to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         macro_rules! go {
             ($type:ident) => {{
-                let order: Vec<usize> =
-                    (0..x[0].shape().len()).filter(|a| !self.axes.contains(a)).chain(self.axes.iter().copied()).collect();
+                let order: Vec<usize> = (0..x[0].shape().len())
+                    .filter(|a| !self.axes.contains(a))
+                    .chain(self.axes.iter().copied())
+                    .collect();
                 let (mut values, width) = lines(<$type>::of(&x[0]), &self.axes);
                 for row in values.chunks_mut(width.max(1)) {
                     let high = extreme(row, |a, b| a > b).map_or(0.0, |place| row[place]);
@@ -347,7 +396,8 @@ impl Operator for Softmax {
                     }
                 }
                 let shape: Vec<usize> = order.iter().map(|&axis| x[0].shape()[axis]).collect();
-                let sorted = ArrayD::from_shape_vec(IxDyn(&shape), values).expect("as many as before");
+                let sorted =
+                    ArrayD::from_shape_vec(IxDyn(&shape), values).expect("as many as before");
                 let mut inverse = vec![0; order.len()];
                 for (place, &axis) in order.iter().enumerate() {
                     inverse[axis] = place;
@@ -413,7 +463,9 @@ impl Operator for Cumulate {
 
     fn infer(&self, operands: &[Type], _dims: &Dims) -> Result<Type, Misfit> {
         if operands[0].dtype == DType::Bool {
-            return Err(Misfit::dtype(format!("`{}` takes numbers; this is bool", self.name())).at(0, None));
+            return Err(
+                Misfit::dtype(format!("`{}` takes numbers; this is bool", self.name())).at(0, None)
+            );
         }
         if let Some(i) = operands.iter().position(|operand| *operand != operands[0]) {
             let message = format!("`{}` of {} and {}", self.name(), operands[0], operands[i]);
@@ -422,8 +474,17 @@ impl Operator for Cumulate {
         Ok(operands[0].clone())
     }
 
-    fn value(&self, x: &[Tensor], _to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
-        fn go<T: Element>(cumulate: &Cumulate, x: &[Tensor], step: impl Fn(Option<T>, T, T) -> T) -> Tensor {
+    fn value(
+        &self,
+        x: &[Tensor],
+        _to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
+        fn go<T: Element>(
+            cumulate: &Cumulate,
+            x: &[Tensor],
+            step: impl Fn(Option<T>, T, T) -> T,
+        ) -> Tensor {
             let mut result = T::of(&x[x.len() - 1]).to_owned();
             let first = T::of(&x[0]);
             let axis = Axis(cumulate.axis);
@@ -440,11 +501,14 @@ impl Operator for Cumulate {
         }
         macro_rules! typed {
             ($type:ident, $zero:expr, $add:expr, $mul:expr) => {{
-                let (add, mul): (fn($type, $type) -> $type, fn($type, $type) -> $type) = ($add, $mul);
+                let (add, mul): (fn($type, $type) -> $type, fn($type, $type) -> $type) =
+                    ($add, $mul);
                 match self.kind {
                     Running::Sum => go::<$type>(self, x, |p, _, b| p.map_or(b, |p| add(p, b))),
                     Running::Prod => go::<$type>(self, x, |p, _, b| p.map_or(b, |p| mul(p, b))),
-                    Running::Recurrence => go::<$type>(self, x, |p, a, b| p.map_or(b, |p| add(mul(a, p), b))),
+                    Running::Recurrence => {
+                        go::<$type>(self, x, |p, a, b| p.map_or(b, |p| add(mul(a, p), b)))
+                    }
                 }
             }};
         }
@@ -472,7 +536,9 @@ impl Operator for Cumulate {
         match self.kind {
             Running::Sum => vec![Some(apply(back(Running::Sum), vec![rule.dy()]))],
             Running::Prod => vec![Some(reaching(rule.x(0)) * previous(1))],
-            Running::Recurrence => vec![Some(reaching(rule.x(0)) * previous(0)), Some(reaching(rule.x(0)))],
+            Running::Recurrence => {
+                vec![Some(reaching(rule.x(0)) * previous(0)), Some(reaching(rule.x(0)))]
+            }
         }
     }
 
@@ -481,7 +547,8 @@ impl Operator for Cumulate {
     }
 
     fn form(&self, operands: &[Type], _result: &Type) -> Form {
-        let form = Form::call(&self.name(), operands.len()).along([operands[0].axis_label(self.axis)]);
+        let form =
+            Form::call(&self.name(), operands.len()).along([operands[0].axis_label(self.axis)]);
         if self.reverse { form.with("reverse = true") } else { form }
     }
 

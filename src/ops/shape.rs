@@ -3,7 +3,8 @@
 use super::align::Map;
 use super::term::{apply, permute, reshape, spread, sum};
 use super::{
-    Batching, Bindings, Dims, Form, Misfit, Operator, Rule, Shape, Size, Term, Type, ValueError, elements, join,
+    Batching, Bindings, Dims, Form, Misfit, Operator, Rule, Shape, Size, Term, Type, ValueError,
+    elements, join,
 };
 use crate::each_dtype;
 use crate::tensor::{Array, Element, Tensor};
@@ -45,36 +46,54 @@ impl Operator for Broadcast {
 
     fn infer(&self, operands: &[Type], dims: &Dims) -> Result<Type, Misfit> {
         let shape = &operands[0].shape;
-        let all_there = (0..shape.len()).all(|axis| self.from.iter().flatten().filter(|f| **f as usize == axis).count() == 1);
+        let all_there = (0..shape.len())
+            .all(|axis| self.from.iter().flatten().filter(|f| **f as usize == axis).count() == 1);
         let fits = self.from.iter().zip(&self.to).all(|(from, to)| {
-            from.is_none_or(|from| shape.get(from as usize).is_some_and(|s| s.is_one() || dims.agree(s, to).is_some()))
+            from.is_none_or(|from| {
+                shape.get(from as usize).is_some_and(|s| s.is_one() || dims.agree(s, to).is_some())
+            })
         });
         if self.from.len() != self.to.len() || !all_there || !fits {
             let to = operands[0].with_shape(self.to.clone());
-            return Err(Misfit::shape(format!("cannot broadcast {} to {to}", operands[0])).at(0, None));
+            return Err(
+                Misfit::shape(format!("cannot broadcast {} to {to}", operands[0])).at(0, None)
+            );
         }
         Ok(operands[0].with_shape(self.to.clone()))
     }
 
-    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         fn go<T: Element>(x: &Array<T>, from: &Map, to: &[usize]) -> Option<Tensor> {
-            let shape: Vec<usize> = from.iter().map(|f| f.map_or(1, |axis| x.shape()[axis as usize])).collect();
+            let shape: Vec<usize> =
+                from.iter().map(|f| f.map_or(1, |axis| x.shape()[axis as usize])).collect();
             let laid = x.to_shape(IxDyn(&shape)).ok()?;
             Some(T::wrap(laid.broadcast(IxDyn(to))?.to_owned().into_shared()))
         }
-        each_dtype!(&x[0], a => go(a, &self.from, to))
-            .ok_or_else(|| ValueError::Shape(format!("cannot broadcast {:?} to {to:?}", x[0].shape())))
+        each_dtype!(&x[0], a => go(a, &self.from, to)).ok_or_else(|| {
+            ValueError::Shape(format!("cannot broadcast {:?} to {to:?}", x[0].shape()))
+        })
     }
 
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
         let (axes, ones) = self.repeated(&rule.operands[0]);
         let summed = sum(&axes, rule.dy());
-        vec![Some(if ones.is_empty() { summed } else { spread(summed, &rule.operands[0].shape, &ones) })]
+        vec![Some(if ones.is_empty() {
+            summed
+        } else {
+            spread(summed, &rule.operands[0].shape, &ones)
+        })]
     }
 
     fn batch(&self, batching: &Batching) -> Term {
         let to = std::iter::once(batching.size.clone()).chain(self.to.clone()).collect();
-        let from = std::iter::once(Some(0)).chain(self.from.iter().map(|f| f.map(|axis| axis + 1))).collect();
+        let from = std::iter::once(Some(0))
+            .chain(self.from.iter().map(|f| f.map(|axis| axis + 1)))
+            .collect();
         apply(Broadcast { to, from }, vec![Term::Var(0)])
     }
 
@@ -107,13 +126,19 @@ impl Operator for Reshape {
         let to = operands[0].with_shape(self.to.clone());
         let (from, count) = (elements(&operands[0].shape), elements(&self.to));
         if !dims.equal(&from, &count) {
-            let message = format!("cannot reshape {} to {to}: {from} and {count} elements", operands[0]);
+            let message =
+                format!("cannot reshape {} to {to}: {from} and {count} elements", operands[0]);
             return Err(Misfit { code: "E0203", ..Misfit::shape(message) }.at(0, None));
         }
         Ok(to)
     }
 
-    fn value(&self, x: &[Tensor], to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         Ok(x[0].reshape(to))
     }
 
@@ -174,15 +199,30 @@ impl Operator for Permute {
         let mut sorted = self.order.clone();
         sorted.sort_unstable();
         if sorted.iter().copied().ne(0..operands[0].rank()) {
-            let message = format!("{} has the axes 0 to {}", operands[0], operands[0].rank().saturating_sub(1));
+            let message = format!(
+                "{} has the axes 0 to {}",
+                operands[0],
+                operands[0].rank().saturating_sub(1)
+            );
             return Err(Misfit::call(message).at(0, None).help("name each axis once"));
         }
         Ok(operands[0].with_shape(self.order.iter().map(|&axis| operands[0].shape[axis].clone())))
     }
 
-    fn value(&self, x: &[Tensor], _to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        _to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         fn go<T: Element>(x: &Array<T>, order: &[usize]) -> Tensor {
-            T::wrap(x.view().permuted_axes(IxDyn(order)).as_standard_layout().into_owned().into_shared())
+            T::wrap(
+                x.view()
+                    .permuted_axes(IxDyn(order))
+                    .as_standard_layout()
+                    .into_owned()
+                    .into_shared(),
+            )
         }
         Ok(each_dtype!(&x[0], a => go(a, &self.order)))
     }
@@ -192,7 +232,8 @@ impl Operator for Permute {
     }
 
     fn batch(&self, _batching: &Batching) -> Term {
-        let order: Vec<usize> = std::iter::once(0).chain(self.order.iter().map(|axis| axis + 1)).collect();
+        let order: Vec<usize> =
+            std::iter::once(0).chain(self.order.iter().map(|axis| axis + 1)).collect();
         permute(Term::Var(0), &order)
     }
 
@@ -229,7 +270,12 @@ impl Operator for Flip {
         Ok(operands[0].clone())
     }
 
-    fn value(&self, x: &[Tensor], _to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        _to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         fn go<T: Element>(x: &Array<T>, axes: &[usize]) -> Tensor {
             let mut view = x.view();
             for &axis in axes {
@@ -309,7 +355,9 @@ impl Operator for Slice {
             let last = match cut {
                 Cut::At(at) => at.clone(),
                 Cut::Range { size: Size::Known(0), start, .. } => start.clone() - Size::Known(1),
-                Cut::Range { start, size, step } => start.clone() + span(size, *step) - Size::Known(1),
+                Cut::Range { start, size, step } => {
+                    start.clone() + span(size, *step) - Size::Known(1)
+                }
             };
             let beyond = dims.resolve(&(last.clone() - size.clone())).known();
             if beyond.is_some_and(|d| d >= 0) || last.known().is_some_and(|l| l < -1) {
@@ -323,7 +371,12 @@ impl Operator for Slice {
         })))
     }
 
-    fn value(&self, x: &[Tensor], _to: &[usize], bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        _to: &[usize],
+        bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         let mut info = Vec::new();
         for (cut, &size) in self.cuts.iter().zip(x[0].shape()) {
             let (first, last, element) = match cut {
@@ -334,12 +387,19 @@ impl Operator for Slice {
                 Cut::Range { start, size, step } => {
                     let (start, size) = (start.eval(bindings)?, size.eval(bindings)?);
                     let end = start + (size - 1).max(0) * step + i64::from(size > 0);
-                    let info = SliceInfoElem::Slice { start: start as isize, end: Some(end as isize), step: *step as isize };
+                    let info = SliceInfoElem::Slice {
+                        start: start as isize,
+                        end: Some(end as isize),
+                        step: *step as isize,
+                    };
                     (start, if size > 0 { end - 1 } else { start - 1 }, info)
                 }
             };
             if first < 0 || last >= size as i64 {
-                return Err(ValueError::IndexOutOfRange { index: if first < 0 { first } else { last }, size });
+                return Err(ValueError::IndexOutOfRange {
+                    index: if first < 0 { first } else { last },
+                    size,
+                });
             }
             info.push(element);
         }
@@ -383,9 +443,14 @@ impl Operator for Slice {
                 Cut::At(at) => at.to_string(),
                 Cut::Range { start, size, step } => {
                     let end = start.clone() + span(size, *step);
-                    let start = if start.known() == Some(0) { String::new() } else { start.to_string() };
+                    let start =
+                        if start.known() == Some(0) { String::new() } else { start.to_string() };
                     let end = if end == *whole { String::new() } else { end.to_string() };
-                    if *step == 1 { format!("{start}:{end}") } else { format!("{start}:{end}:{step}") }
+                    if *step == 1 {
+                        format!("{start}:{end}")
+                    } else {
+                        format!("{start}:{end}:{step}")
+                    }
                 }
             });
         }
@@ -422,8 +487,15 @@ impl Operator for Pad {
 
     fn infer(&self, operands: &[Type], dims: &Dims) -> Result<Type, Misfit> {
         if self.low.len() != operands[0].rank() {
-            let message = format!("`pad` of {}: {} pairs for {} axes", operands[0], self.low.len(), operands[0].rank());
-            return Err(Misfit::call(message).at(0, None).help("give each axis a pair `[before, behind]`"));
+            let message = format!(
+                "`pad` of {}: {} pairs for {} axes",
+                operands[0],
+                self.low.len(),
+                operands[0].rank()
+            );
+            return Err(Misfit::call(message)
+                .at(0, None)
+                .help("give each axis a pair `[before, behind]`"));
         }
         let shape = operands[0].shape.iter().enumerate().map(|(axis, size)| {
             let spread = match size {
@@ -437,11 +509,17 @@ impl Operator for Pad {
 
     fn value(&self, x: &[Tensor], to: &[usize], bindings: &Bindings) -> Result<Tensor, ValueError> {
         let low = self.low.iter().map(|size| size.eval(bindings)).collect::<Result<Vec<_>, _>>()?;
-        fn go<T: Element + Default>(x: &Array<T>, to: &[usize], low: &[i64], between: &[i64]) -> Tensor {
+        fn go<T: Element + Default>(
+            x: &Array<T>,
+            to: &[usize],
+            low: &[i64],
+            between: &[i64],
+        ) -> Tensor {
             let mut result = ArrayD::from_elem(IxDyn(to), T::default());
             for (index, value) in x.indexed_iter() {
-                let place: Vec<i64> =
-                    (0..to.len()).map(|axis| low[axis] + index[axis] as i64 * (between[axis] + 1)).collect();
+                let place: Vec<i64> = (0..to.len())
+                    .map(|axis| low[axis] + index[axis] as i64 * (between[axis] + 1))
+                    .collect();
                 if place.iter().zip(to).all(|(&p, &size)| (0..size as i64).contains(&p)) {
                     result[&*place.iter().map(|&p| p as usize).collect::<Vec<_>>()] = *value;
                 }
@@ -473,7 +551,11 @@ impl Operator for Pad {
     fn form(&self, _operands: &[Type], _result: &Type) -> Form {
         let pairs = self.low.iter().zip(&self.high).map(|(low, high)| format!("[{low}, {high}]"));
         let form = Form::call("pad", 1).with(format!("[{}]", join(pairs)));
-        if self.between.iter().all(|&b| b == 0) { form } else { form.with(format!("between = [{}]", join(&self.between))) }
+        if self.between.iter().all(|&b| b == 0) {
+            form
+        } else {
+            form.with(format!("between = [{}]", join(&self.between)))
+        }
     }
 
     fn is_linear(&self) -> bool {
@@ -498,10 +580,15 @@ fn alike(verb: &str, operands: &[Type], except: Option<usize>, dims: &Dims) -> R
         let first = &operands[0];
         if first.dtype != operand.dtype {
             let message = format!("cannot {verb} {first} and {operand}: element types differ");
-            return Err(Misfit::dtype(message).at(0, None).at(i, None).help("cast one side, as in `f32(x)`"));
+            return Err(Misfit::dtype(message)
+                .at(0, None)
+                .at(i, None)
+                .help("cast one side, as in `f32(x)`"));
         }
         if first.rank() != operand.rank() {
-            return Err(Misfit::rank(format!("cannot {verb} {first} and {operand}: ranks differ")).at(0, None).at(i, None));
+            return Err(Misfit::rank(format!("cannot {verb} {first} and {operand}: ranks differ"))
+                .at(0, None)
+                .at(i, None));
         }
         for axis in (0..first.rank()).filter(|&axis| Some(axis) != except) {
             if dims.agree(&first.shape[axis], &operand.shape[axis]).is_none() {
@@ -521,15 +608,22 @@ impl Operator for Concat {
     fn infer(&self, operands: &[Type], dims: &Dims) -> Result<Type, Misfit> {
         alike("concat", operands, Some(self.axis), dims)?;
         let mut shape = operands[0].shape.clone();
-        let total = operands.iter().map(|operand| operand.shape[self.axis].clone()).reduce(|a, b| a + b);
+        let total =
+            operands.iter().map(|operand| operand.shape[self.axis].clone()).reduce(|a, b| a + b);
         shape[self.axis] = dims.rename(total.expect("at least one operand"));
         Ok(operands[0].with_shape(shape))
     }
 
-    fn value(&self, x: &[Tensor], _to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        _to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         fn go<T: Element>(x: &[Tensor], axis: usize) -> Tensor {
             let views: Vec<_> = x.iter().map(|t| T::of(t).view()).collect();
-            let joined = ndarray::concatenate(Axis(axis), &views).expect("shapes agree but for the axis");
+            let joined =
+                ndarray::concatenate(Axis(axis), &views).expect("shapes agree but for the axis");
             T::wrap(joined.as_standard_layout().into_owned().into_shared())
         }
         fn typed<T: Element>(_: &Array<T>, x: &[Tensor], axis: usize) -> Tensor {
@@ -557,7 +651,11 @@ impl Operator for Concat {
     }
 
     fn form(&self, _operands: &[Type], _result: &Type) -> Form {
-        Form::Call { name: "concat".into(), brackets: vec![self.axis.to_string()], args: vec![super::FormArg::List] }
+        Form::Call {
+            name: "concat".into(),
+            brackets: vec![self.axis.to_string()],
+            args: vec![super::FormArg::List],
+        }
     }
 
     fn flops(&self, _operands: &[Type], _result: &Type) -> Size {
@@ -584,7 +682,12 @@ impl Operator for Stack {
         Ok(operands[0].with_shape(shape))
     }
 
-    fn value(&self, x: &[Tensor], _to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        x: &[Tensor],
+        _to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         fn go<T: Element>(_: &Array<T>, x: &[Tensor], axis: usize) -> Tensor {
             let views: Vec<_> = x.iter().map(|t| T::of(t).view()).collect();
             let joined = ndarray::stack(Axis(axis), &views).expect("shapes agree");
@@ -608,7 +711,11 @@ impl Operator for Stack {
     }
 
     fn form(&self, _operands: &[Type], _result: &Type) -> Form {
-        Form::Call { name: "stack".into(), brackets: vec![self.axis.to_string()], args: vec![super::FormArg::List] }
+        Form::Call {
+            name: "stack".into(),
+            brackets: vec![self.axis.to_string()],
+            args: vec![super::FormArg::List],
+        }
     }
 
     fn flops(&self, _operands: &[Type], _result: &Type) -> Size {

@@ -297,7 +297,11 @@ impl fmt::Display for Size {
 
 impl fmt::Display for Poly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let constants_last = self.0.iter().filter(|t| !t.0.is_empty()).chain(self.0.iter().filter(|t| t.0.is_empty()));
+        let constants_last = self
+            .0
+            .iter()
+            .filter(|t| !t.0.is_empty())
+            .chain(self.0.iter().filter(|t| t.0.is_empty()));
         for (place, (product, value)) in constants_last.enumerate() {
             match (place, *value < 0) {
                 (0, true) => f.write_str("-")?,
@@ -312,7 +316,9 @@ impl fmt::Display for Poly {
             for factor in product {
                 factors.push(match factor {
                     Factor::Named(name) => name.to_string(),
-                    Factor::Floor(inner, divisor) if inner.0.len() == 1 => format!("floor({inner}/{divisor})"),
+                    Factor::Floor(inner, divisor) if inner.0.len() == 1 => {
+                        format!("floor({inner}/{divisor})")
+                    }
                     Factor::Floor(inner, divisor) => format!("floor(({inner})/{divisor})"),
                 });
             }

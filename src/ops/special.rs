@@ -1,7 +1,10 @@
 //! Operators that steer differentiation.
 
 use super::term::apply;
-use super::{Batching, Bindings, Dims, Form, FormArg, Misfit, Name, Operator, Rule, Size, Term, Type, ValueError};
+use super::{
+    Batching, Bindings, Dims, Form, FormArg, Misfit, Name, Operator, Rule, Size, Term, Type,
+    ValueError,
+};
 use crate::tensor::Tensor;
 use std::borrow::Cow;
 
@@ -72,7 +75,12 @@ macro_rules! identity {
         fn infer(&self, operands: &[Type], _dims: &Dims) -> Result<Type, Misfit> {
             Ok(operands[0].clone())
         }
-        fn value(&self, x: &[Tensor], _to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+        fn value(
+            &self,
+            x: &[Tensor],
+            _to: &[usize],
+            _bindings: &Bindings,
+        ) -> Result<Tensor, ValueError> {
             Ok(x[0].clone())
         }
         fn batch(&self, _batching: &Batching) -> Term {
@@ -152,7 +160,12 @@ impl Operator for Derivative {
         })
     }
 
-    fn value(&self, _x: &[Tensor], _to: &[usize], _bindings: &Bindings) -> Result<Tensor, ValueError> {
+    fn value(
+        &self,
+        _x: &[Tensor],
+        _to: &[usize],
+        _bindings: &Bindings,
+    ) -> Result<Tensor, ValueError> {
         Err(ValueError::Shape(format!("`{}` is not yet derived", self.mode.word())))
     }
 

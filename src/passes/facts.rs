@@ -28,7 +28,12 @@ fn sign(model: &Model, id: NodeId, depth: usize) -> Option<bool> {
         Op::SizeOf(_) => Some(true),
         Op::Softmax(_) => Some(true),
         Op::OneHot(_) | Op::Eye(_) => Some(false),
-        Op::Broadcast(_) | Op::Reshape(_) | Op::Permute(_) | Op::Slice(_) | Op::Cast(_) | Op::Flip(_) => of(0),
+        Op::Broadcast(_)
+        | Op::Reshape(_)
+        | Op::Permute(_)
+        | Op::Slice(_)
+        | Op::Cast(_)
+        | Op::Flip(_) => of(0),
         Op::Reduce(reduce) => match reduce.kind {
             Fold::Sum | Fold::Mean | Fold::Max | Fold::Min | Fold::Prod => of(0),
             _ => None,
@@ -59,16 +64,21 @@ pub fn symmetric(model: &Model, id: NodeId) -> bool {
     let operands = model.operands(id);
     match model.op(id) {
         Op::Eye(_) => true,
-        Op::Variable(variable) => model.variables.get(&variable.name).is_some_and(|variable| variable.symmetric),
+        Op::Variable(variable) => {
+            model.variables.get(&variable.name).is_some_and(|variable| variable.symmetric)
+        }
         Op::Diag(crate::ops::index::Diag::Make) => true,
-        Op::MatMul(_) => is_transpose_of(model, operands[0], operands[1]) && model.ty(id).rank() == 2,
+        Op::MatMul(_) => {
+            is_transpose_of(model, operands[0], operands[1]) && model.ty(id).rank() == 2
+        }
         Op::Scalar(Scalar::Add | Scalar::Mul) if operands.len() == 2 => {
             let pair = is_transpose_of(model, operands[0], operands[1]);
             let scalar = |i: usize| model.ty(operands[i]).rank() == 0;
             pair || (0..2).all(|i| scalar(i) || symmetric(model, operands[i]))
         }
         Op::Scalar(Scalar::Neg | Scalar::Div) => {
-            symmetric(model, operands[0]) && operands[1..].iter().all(|&other| model.ty(other).rank() == 0)
+            symmetric(model, operands[0])
+                && operands[1..].iter().all(|&other| model.ty(other).rank() == 0)
         }
         _ => false,
     }
@@ -77,7 +87,8 @@ pub fn symmetric(model: &Model, id: NodeId) -> bool {
 /// Whether one of two matrices is written as the transpose of the other.
 pub fn is_transpose_of(model: &Model, a: NodeId, b: NodeId) -> bool {
     let of = |x: NodeId, y: NodeId| {
-        matches!(model.op(x), Op::Permute(permute) if permute.is_transpose()) && model.operands(x)[0] == y
+        matches!(model.op(x), Op::Permute(permute) if permute.is_transpose())
+            && model.operands(x)[0] == y
     };
     of(a, b) || of(b, a)
 }

@@ -65,7 +65,12 @@ impl Cx {
     }
 
     /// The node that the laws make of `op` on `operands`.
-    pub fn build(&mut self, op: impl Into<Op>, operands: &[NodeId], origins: &Origins) -> Result<NodeId, Misfit> {
+    pub fn build(
+        &mut self,
+        op: impl Into<Op>,
+        operands: &[NodeId],
+        origins: &Origins,
+    ) -> Result<NodeId, Misfit> {
         let op = op.into();
         let wanted = self.wanted(&op, operands)?;
         if let Some(node) = self.by_rows(&op, operands, origins)? {
@@ -78,7 +83,9 @@ impl Cx {
             }
         }
         let normal = match op {
-            Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg) => product::normal(self, &op, operands, origins)?,
+            Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg) => {
+                product::normal(self, &op, operands, origins)?
+            }
             Op::Scalar(Scalar::Add | Scalar::Sub) => sum::normal(self, &op, operands, origins)?,
             _ => None,
         };
@@ -89,7 +96,12 @@ impl Cx {
     }
 
     /// `build` for scalar operators.
-    pub fn scalar(&mut self, row: Scalar, operands: &[NodeId], origins: &Origins) -> Result<NodeId, Misfit> {
+    pub fn scalar(
+        &mut self,
+        row: Scalar,
+        operands: &[NodeId],
+        origins: &Origins,
+    ) -> Result<NodeId, Misfit> {
         self.build(row, operands, origins)
     }
 
@@ -106,7 +118,12 @@ impl Cx {
     }
 
     /// A law may give a scalar where a filled array is meant.
-    pub fn filling(&mut self, node: NodeId, wanted: &Type, origins: &Origins) -> Result<NodeId, Misfit> {
+    pub fn filling(
+        &mut self,
+        node: NodeId,
+        wanted: &Type,
+        origins: &Origins,
+    ) -> Result<NodeId, Misfit> {
         let found = self.model.ty(node).clone();
         debug_assert_eq!(found.dtype, wanted.dtype);
         if found.rank() == wanted.rank() {
@@ -114,10 +131,20 @@ impl Cx {
         }
         debug_assert_eq!(found.rank(), 0, "{found} for {wanted}");
         let axes: Vec<usize> = (0..wanted.rank()).collect();
-        self.model.plant(&spread(Term::Var(0), &wanted.shape, &axes), &[node], wanted.dtype, origins)
+        self.model.plant(
+            &spread(Term::Var(0), &wanted.shape, &axes),
+            &[node],
+            wanted.dtype,
+            origins,
+        )
     }
 
-    fn by_rows(&mut self, op: &Op, operands: &[NodeId], origins: &Origins) -> Result<Option<NodeId>, Misfit> {
+    fn by_rows(
+        &mut self,
+        op: &Op,
+        operands: &[NodeId],
+        origins: &Origins,
+    ) -> Result<Option<NodeId>, Misfit> {
         for law in LAWS.iter().filter(|law| law.starts_with(op)) {
             let mut bound: Operands = Operands::new();
             if !self.matches_all(law.left_operands(), operands, &mut bound) {
@@ -130,7 +157,13 @@ impl Cx {
         Ok(None)
     }
 
-    fn planted(&mut self, law: &Law, bound: &Operands, dtype: crate::tensor::DType, origins: &Origins) -> Result<NodeId, Misfit> {
+    fn planted(
+        &mut self,
+        law: &Law,
+        bound: &Operands,
+        dtype: crate::tensor::DType,
+        origins: &Origins,
+    ) -> Result<NodeId, Misfit> {
         let right = law.right.clone();
         self.model.plant(&right, bound, dtype, origins)
     }
@@ -148,7 +181,10 @@ impl Cx {
             }
             Term::Number(number) => self.model.filled(id) == Some(*number),
             Term::Size(_) => false,
-            Term::Apply(inner) => *self.model.op(id) == inner.0 && self.matches_all(&inner.1, &self.model.operands(id), bound),
+            Term::Apply(inner) => {
+                *self.model.op(id) == inner.0
+                    && self.matches_all(&inner.1, &self.model.operands(id), bound)
+            }
         }
     }
 }

@@ -16,12 +16,18 @@ pub struct Product {
 }
 
 /// The normal form of `op` on `operands`, where it differs.
-pub fn normal(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Result<Option<NodeId>, Misfit> {
+pub fn normal(
+    cx: &mut Cx,
+    op: &Op,
+    operands: &[NodeId],
+    origins: &Origins,
+) -> Result<Option<NodeId>, Misfit> {
     let like = operands[0];
     if !cx.see().ty(like).dtype.is_float() {
         return Ok(None);
     }
-    let mut product = Product { number: Number::ONE, factors: Vec::new(), origins: origins.clone() };
+    let mut product =
+        Product { number: Number::ONE, factors: Vec::new(), origins: origins.clone() };
     match op {
         Op::Scalar(Scalar::Mul) => {
             gather(cx, operands[0], 1, &mut product);
@@ -54,7 +60,8 @@ pub fn normal(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> R
 
 /// A value as a product, taken apart as far as nothing else uses the parts.
 pub fn product_of(cx: &mut Cx, id: NodeId) -> Product {
-    let mut product = Product { number: Number::ONE, factors: Vec::new(), origins: Origins::default() };
+    let mut product =
+        Product { number: Number::ONE, factors: Vec::new(), origins: Origins::default() };
     gather(cx, id, 1, &mut product);
     product
 }
@@ -63,14 +70,20 @@ fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
     let mut waiting = vec![(id, exponent)];
     while let Some((id, exponent)) = waiting.pop() {
         let model = cx.see();
-        if let Some(number) = model.filled(id).filter(|number| number.parts().is_some() && (exponent > 0 || !number.is_zero())) {
-            if let Some(power) = number.pow(Number::int(i64::from(exponent))).filter(|power| power.parts().is_some()) {
+        if let Some(number) = model
+            .filled(id)
+            .filter(|number| number.parts().is_some() && (exponent > 0 || !number.is_zero()))
+        {
+            if let Some(power) =
+                number.pow(Number::int(i64::from(exponent))).filter(|power| power.parts().is_some())
+            {
                 product.number = product.number * power;
                 continue;
             }
         }
         let operands = model.operands(id);
-        let scalar_fill = matches!(model.op(id), Op::Broadcast(_)) && model.ty(operands[0]).rank() == 0;
+        let scalar_fill =
+            matches!(model.op(id), Op::Broadcast(_)) && model.ty(operands[0]).rank() == 0;
         if scalar_fill {
             product.origins.unite(model.origins(id));
             waiting.push((operands[0], exponent));
@@ -91,8 +104,12 @@ fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
         let model = cx.see();
         let open = cx.is_open(id) || is_free(cx, id);
         match model.op(id) {
-            Op::Scalar(Scalar::Mul) if open => waiting.extend([(operands[1], exponent), (operands[0], exponent)]),
-            Op::Scalar(Scalar::Div) if open => waiting.extend([(operands[1], -exponent), (operands[0], exponent)]),
+            Op::Scalar(Scalar::Mul) if open => {
+                waiting.extend([(operands[1], exponent), (operands[0], exponent)])
+            }
+            Op::Scalar(Scalar::Div) if open => {
+                waiting.extend([(operands[1], -exponent), (operands[0], exponent)])
+            }
             Op::Scalar(Scalar::Neg) if open => {
                 if exponent % 2 != 0 {
                     product.number = -product.number;
@@ -100,7 +117,9 @@ fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
                 waiting.push((operands[0], exponent));
             }
             Op::Scalar(Scalar::Square) if open => waiting.push((operands[0], 2 * exponent)),
-            Op::Scalar(Scalar::Sqrt) if exponent % 2 == 0 && cx.is_open(id) => waiting.push((operands[0], exponent / 2)),
+            Op::Scalar(Scalar::Sqrt) if exponent % 2 == 0 && cx.is_open(id) => {
+                waiting.push((operands[0], exponent / 2))
+            }
             _ => {
                 add(product, id, exponent);
                 continue;
@@ -111,7 +130,8 @@ fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
 }
 
 fn add(product: &mut Product, id: NodeId, exponent: i32) {
-    let same = product.factors.iter_mut().find(|(known, e)| *known == id && (*e > 0) == (exponent > 0));
+    let same =
+        product.factors.iter_mut().find(|(known, e)| *known == id && (*e > 0) == (exponent > 0));
     match same {
         Some((_, e)) => *e += exponent,
         None => product.factors.push((id, exponent)),
@@ -127,22 +147,32 @@ fn is_free(cx: &Cx, id: NodeId) -> bool {
     let operands = model.operands(id);
     match model.op(id) {
         Op::Const(_) | Op::SizeOf(_) => true,
-        Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg) => operands.iter().all(|&operand| is_free(cx, operand)),
+        Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg) => {
+            operands.iter().all(|&operand| is_free(cx, operand))
+        }
         _ => false,
     }
 }
 
 /// The same factor above and below goes where it is not 0.
 fn cancel(cx: &mut Cx, product: &mut Product) {
-    let above: Vec<NodeId> = product.factors.iter().filter(|(_, e)| *e > 0).map(|(id, _)| *id).collect();
+    let above: Vec<NodeId> =
+        product.factors.iter().filter(|(_, e)| *e > 0).map(|(id, _)| *id).collect();
     for id in above {
-        let below = product.factors.iter().find(|(known, e)| *known == id && *e < 0).map(|(_, e)| *e);
+        let below =
+            product.factors.iter().find(|(known, e)| *known == id && *e < 0).map(|(_, e)| *e);
         let Some(below) = below else { continue };
         if !positive(cx.see(), id) {
             continue;
         }
         cx.fire("cancel what is not 0");
-        let total = below + product.factors.iter().filter(|(known, e)| *known == id && *e > 0).map(|(_, e)| *e).sum::<i32>();
+        let total = below
+            + product
+                .factors
+                .iter()
+                .filter(|(known, e)| *known == id && *e > 0)
+                .map(|(_, e)| *e)
+                .sum::<i32>();
         let mut left = Some(total).filter(|total| *total != 0);
         product.factors.retain_mut(|(known, e)| {
             if *known != id {
@@ -165,7 +195,10 @@ fn cancel(cx: &mut Cx, product: &mut Product) {
 /// `where(c, x, 0) * y` is `where(c, x * y, 0)`: what is computed for the branch not taken is not used.
 fn choice(cx: &mut Cx, product: &Product, like: NodeId) -> Result<Option<NodeId>, Misfit> {
     let place = product.factors.iter().position(|&(id, exponent)| {
-        exponent == 1 && cx.is_open(id) && matches!(cx.see().op(id), Op::Select(_)) && zero_branch(cx, id).is_some()
+        exponent == 1
+            && cx.is_open(id)
+            && matches!(cx.see().op(id), Op::Select(_))
+            && zero_branch(cx, id).is_some()
     });
     let Some(place) = place else { return Ok(None) };
     if product.factors.len() == 1 && product.number.is_one() {
@@ -177,7 +210,8 @@ fn choice(cx: &mut Cx, product: &Product, like: NodeId) -> Result<Option<NodeId>
     let mut inner = product.clone();
     inner.origins.unite(cx.see().origins(id));
     inner.factors[place].0 = branches[3 - zero];
-    let mut flat = Product { number: inner.number, factors: Vec::new(), origins: inner.origins.clone() };
+    let mut flat =
+        Product { number: inner.number, factors: Vec::new(), origins: inner.origins.clone() };
     for (factor, exponent) in inner.factors {
         gather(cx, factor, exponent, &mut flat);
     }
@@ -191,7 +225,9 @@ fn choice(cx: &mut Cx, product: &Product, like: NodeId) -> Result<Option<NodeId>
 /// The number, 1 or 2, of the branch of a choice that is 0.
 pub fn zero_branch(cx: &Cx, id: NodeId) -> Option<usize> {
     let branches = cx.see().operands(id);
-    [2, 1].into_iter().find(|&branch| cx.see().filled(branches[branch]).is_some_and(|number| number.is_zero()))
+    [2, 1]
+        .into_iter()
+        .find(|&branch| cx.see().filled(branches[branch]).is_some_and(|number| number.is_zero()))
 }
 
 /// Factors that are laid out alike are multiplied before they are laid out.
@@ -206,10 +242,15 @@ fn share_broadcasts(cx: &mut Cx, product: &mut Product) -> Result<(), Misfit> {
             place += 1;
             continue;
         };
-        let alike: Vec<usize> =
-            (place..product.factors.len()).filter(|&other| layout(cx, product.factors[other].0).as_ref() == Some(&broadcast)).collect();
+        let alike: Vec<usize> = (place..product.factors.len())
+            .filter(|&other| layout(cx, product.factors[other].0).as_ref() == Some(&broadcast))
+            .collect();
         if alike.len() > 1 && alike.len() < product.factors.len() {
-            let mut inner = Product { number: Number::ONE, factors: Vec::new(), origins: product.origins.clone() };
+            let mut inner = Product {
+                number: Number::ONE,
+                factors: Vec::new(),
+                origins: product.origins.clone(),
+            };
             for &other in &alike {
                 let (id, exponent) = product.factors[other];
                 let source = cx.see().operands(id)[0];
@@ -246,7 +287,8 @@ pub fn emit(cx: &mut Cx, product: &Product, like: NodeId) -> Result<NodeId, Misf
     if !above.is_one() || numerators.is_empty() {
         let signed = if negative { -above } else { above };
         let number = cx.number(like, signed, origins);
-        let behind = numerators.first().is_some_and(|&first| matches!(cx.see().op(first), Op::MatMul(_)));
+        let behind =
+            numerators.first().is_some_and(|&first| matches!(cx.see().op(first), Op::MatMul(_)));
         numerators.insert(if behind { 1 } else { 0 }, number);
     } else if negative {
         numerators[0] = cx.model().insert(Scalar::Neg, &[numerators[0]], origins)?;

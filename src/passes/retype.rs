@@ -11,7 +11,9 @@ pub fn retype(model: &Model, to: DType) -> Result<Model, Misfit> {
     let float = |dtype: DType| if dtype.is_float() { to } else { dtype };
     model.rebuild(|target, id, operands| {
         let op: Op = match model.op(id).clone() {
-            Op::Variable(Variable { name, ty }) => Variable { name, ty: Arc::new(ty.with_dtype(float(ty.dtype))) }.into(),
+            Op::Variable(Variable { name, ty }) => {
+                Variable { name, ty: Arc::new(ty.with_dtype(float(ty.dtype))) }.into()
+            }
             Op::Const(Const { dtype, value }) => Const { dtype: float(dtype), value }.into(),
             Op::Literal(literal) => Literal { dtype: float(literal.dtype), ..literal }.into(),
             Op::SizeOf(SizeOf { dtype, size }) => SizeOf { dtype: float(dtype), size }.into(),

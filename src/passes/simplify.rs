@@ -56,14 +56,22 @@ fn round(model: &Model) -> (Model, IndexMap<&'static str, usize>) {
         Ok::<_, Misfit>(node)
     });
     let next = next.expect("laws keep types").compact();
-    debug_assert!(crate::graph::check::check(&next).is_ok(), "{:?}", crate::graph::check::check(&next));
+    debug_assert!(
+        crate::graph::check::check(&next).is_ok(),
+        "{:?}",
+        crate::graph::check::check(&next)
+    );
     (next, cx.fired)
 }
 
 /// The values that the source text's own results need.
 fn forward(model: &Model) -> Vec<bool> {
     let mut forward = vec![false; model.len()];
-    let results = model.outputs.iter().filter(|output| output.kind != crate::graph::Kind::Gradient).map(|output| output.node);
+    let results = model
+        .outputs
+        .iter()
+        .filter(|output| output.kind != crate::graph::Kind::Gradient)
+        .map(|output| output.node);
     let variables = model.variables.values().map(|variable| variable.node);
     let inits = model.variables.values().filter_map(|variable| match variable.init {
         Some(crate::graph::Init::Value(node)) => Some(node),
@@ -81,4 +89,3 @@ fn forward(model: &Model) -> Vec<bool> {
     }
     forward
 }
-

@@ -43,11 +43,14 @@ fn scalar_not_laid_out(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Orig
         return Ok(None);
     }
     let inner = |cx: &Cx, id: NodeId| match cx.see().op(id) {
-        Op::Broadcast(_) => Some(cx.see().operands(id)[0]).filter(|&inner| cx.see().ty(inner).rank() == 0),
+        Op::Broadcast(_) => {
+            Some(cx.see().operands(id)[0]).filter(|&inner| cx.see().ty(inner).rank() == 0)
+        }
         _ => None,
     };
     let laid = operands.iter().filter(|&&id| cx.see().ty(id).rank() > 0).count();
-    let fills: Vec<usize> = (0..operands.len()).filter(|&i| inner(cx, operands[i]).is_some()).collect();
+    let fills: Vec<usize> =
+        (0..operands.len()).filter(|&i| inner(cx, operands[i]).is_some()).collect();
     if fills.is_empty() || fills.len() == laid {
         return Ok(None);
     }
@@ -95,7 +98,9 @@ fn choice_by_constant(cx: &mut Cx, op: &Op, operands: &[NodeId], _origins: &Orig
 /// `where(c, x, 0) + where(c, 0, y)` is `where(c, x, y)`, and so on for sums of choices by one condition.
 fn choices_together(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
     let Op::Scalar(Scalar::Add) = op else { return Ok(None) };
-    let choice = |cx: &Cx, id: NodeId| matches!(cx.see().op(id), Op::Select(_)) && cx.is_open(id) && zero_branch(cx, id).is_some();
+    let choice = |cx: &Cx, id: NodeId| {
+        matches!(cx.see().op(id), Op::Select(_)) && cx.is_open(id) && zero_branch(cx, id).is_some()
+    };
     if !operands.iter().all(|&id| choice(cx, id)) {
         return Ok(None);
     }
@@ -115,13 +120,19 @@ fn sum_of_repeated(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins)
     if cx.see().ty(operands[0]).dtype == crate::tensor::DType::Bool {
         return Ok(None);
     }
-    let repeated: Vec<usize> = axes.iter().copied().filter(|&axis| broadcast.from[axis].is_none()).collect();
+    let repeated: Vec<usize> =
+        axes.iter().copied().filter(|&axis| broadcast.from[axis].is_none()).collect();
     if repeated.is_empty() {
         return Ok(None);
     }
-    let keep: Vec<usize> = (0..broadcast.to.len()).filter(|axis| !repeated.contains(axis)).collect();
+    let keep: Vec<usize> =
+        (0..broadcast.to.len()).filter(|axis| !repeated.contains(axis)).collect();
     let count: Vec<Size> = repeated.iter().map(|&axis| broadcast.to[axis].clone()).collect();
-    let rest: Vec<usize> = axes.iter().filter(|axis| !repeated.contains(axis)).map(|axis| keep.iter().position(|k| k == axis).expect("kept")).collect();
+    let rest: Vec<usize> = axes
+        .iter()
+        .filter(|axis| !repeated.contains(axis))
+        .map(|axis| keep.iter().position(|k| k == axis).expect("kept"))
+        .collect();
     let narrow = Broadcast {
         to: keep.iter().map(|&axis| broadcast.to[axis].clone()).collect(),
         from: keep.iter().map(|&axis| broadcast.from[axis]).collect(),
@@ -130,19 +141,28 @@ fn sum_of_repeated(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins)
     let dtype = cx.see().ty(inner).dtype;
     let narrow = cx.model().insert(narrow, &[inner], origins)?;
     let size = cx.model().plant(&Term::Size(elements(&count)), &[], dtype, origins)?;
-    let value = if rest.is_empty() { narrow } else { cx.build(Reduce { kind: Fold::Sum, axes: rest.into() }, &[narrow], origins)? };
+    let value = if rest.is_empty() {
+        narrow
+    } else {
+        cx.build(Reduce { kind: Fold::Sum, axes: rest.into() }, &[narrow], origins)?
+    };
     cx.scalar(Scalar::Mul, &[value, size], origins).map(Some)
 }
 
 fn sum_of_sums(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
     let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = op else { return Ok(None) };
-    let Op::Reduce(Reduce { kind: Fold::Sum, axes: inner }) = cx.see().op(operands[0]).clone() else { return Ok(None) };
+    let Op::Reduce(Reduce { kind: Fold::Sum, axes: inner }) = cx.see().op(operands[0]).clone()
+    else {
+        return Ok(None);
+    };
     if !cx.is_open(operands[0]) {
         return Ok(None);
     }
     let source = cx.see().operands(operands[0])[0];
-    let kept: Vec<usize> = (0..cx.see().ty(source).rank()).filter(|axis| !inner.contains(axis)).collect();
-    let mut all: SmallVec<[usize; 4]> = inner.iter().copied().chain(axes.iter().map(|&axis| kept[axis])).collect();
+    let kept: Vec<usize> =
+        (0..cx.see().ty(source).rank()).filter(|axis| !inner.contains(axis)).collect();
+    let mut all: SmallVec<[usize; 4]> =
+        inner.iter().copied().chain(axes.iter().map(|&axis| kept[axis])).collect();
     all.sort_unstable();
     cx.build(Reduce { kind: Fold::Sum, axes: all }, &[source], origins).map(Some)
 }
@@ -157,17 +177,26 @@ fn scalar_out(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> F
         return Ok(None);
     }
     let mut rest: Operands = operands.into();
-    let mut scalars = super::product::Product { number: Number::ONE, factors: Vec::new(), origins: origins.clone() };
+    let mut scalars = super::product::Product {
+        number: Number::ONE,
+        factors: Vec::new(),
+        origins: origins.clone(),
+    };
     let mut moved = false;
     for place in 0..operands.len() {
         let id = operands[place];
         let ty = cx.see().ty(id).clone();
-        if !ty.dtype.is_float() || ty.rank() == 0 || !cx.is_open(id) || !matches!(cx.see().op(id), Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg)) {
+        if !ty.dtype.is_float()
+            || ty.rank() == 0
+            || !cx.is_open(id)
+            || !matches!(cx.see().op(id), Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg))
+        {
             continue;
         }
         let mut product = product_of(cx, id);
         let rank = |cx: &Cx, id: NodeId| cx.see().ty(id).rank();
-        let (out, stay): (Vec<_>, Vec<_>) = product.factors.iter().copied().partition(|&(id, _)| rank(cx, id) == 0);
+        let (out, stay): (Vec<_>, Vec<_>) =
+            product.factors.iter().copied().partition(|&(id, _)| rank(cx, id) == 0);
         if (out.is_empty() && product.number.is_one()) || stay.is_empty() {
             continue;
         }
@@ -188,7 +217,11 @@ fn scalar_out(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> F
     result.origins.unite(&scalars.origins);
     result.origins.unite(origins);
     for factor in scalars.factors {
-        match result.factors.iter_mut().find(|(id, e)| *id == factor.0 && (*e > 0) == (factor.1 > 0)) {
+        match result
+            .factors
+            .iter_mut()
+            .find(|(id, e)| *id == factor.0 && (*e > 0) == (factor.1 > 0))
+        {
             Some((_, exponent)) => *exponent += factor.1,
             None => result.factors.push(factor),
         }
@@ -211,7 +244,8 @@ fn identity(cx: &mut Cx, op: &Op, operands: &[NodeId], _origins: &Origins) -> Fo
 /// A linear operator of zeros is zeros.
 fn linear_in_zeros(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
     let zero = |cx: &Cx, id: NodeId| {
-        cx.see().ty(id).dtype.is_float() && cx.see().filled(id).is_some_and(|number| number.is_zero())
+        cx.see().ty(id).dtype.is_float()
+            && cx.see().filled(id).is_some_and(|number| number.is_zero())
     };
     let nothing = match op {
         Op::Broadcast(_) | Op::Scalar(_) | Op::Cast(_) | Op::Barrier(_) => false,
@@ -225,7 +259,11 @@ fn linear_in_zeros(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins)
 
 fn transposed_symmetric(cx: &mut Cx, op: &Op, operands: &[NodeId], _origins: &Origins) -> Found {
     match op {
-        Op::Permute(permute) if permute.order.as_slice() == [1, 0] && symmetric(cx.see(), operands[0]) => Ok(Some(operands[0])),
+        Op::Permute(permute)
+            if permute.order.as_slice() == [1, 0] && symmetric(cx.see(), operands[0]) =>
+        {
+            Ok(Some(operands[0]))
+        }
         _ => Ok(None),
     }
 }
@@ -237,7 +275,10 @@ fn transposed_product(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origi
     let factors = cx.see().operands(operands[0]);
     let turned = |cx: &Cx, id: NodeId| matches!(cx.see().op(id), Op::Permute(inner) if inner.order == permute.order);
     let square = |cx: &Cx, id: NodeId| cx.see().ty(id).rank() == permute.order.len();
-    if !permute.is_transpose() || !cx.is_open(operands[0]) || !factors.iter().all(|&id| square(cx, id)) {
+    if !permute.is_transpose()
+        || !cx.is_open(operands[0])
+        || !factors.iter().all(|&id| square(cx, id))
+    {
         return Ok(None);
     }
     if !factors.iter().any(|&id| turned(cx, id)) {
@@ -259,7 +300,10 @@ fn transposed_elementwise(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &O
         let scalar = cx.see().operands(inner)[0];
         let dtype = cx.see().ty(inner).dtype;
         let axes: Vec<usize> = (0..to.len()).collect();
-        return cx.model().plant(&spread(Term::Var(0), &to, &axes), &[scalar], dtype, origins).map(Some);
+        return cx
+            .model()
+            .plant(&spread(Term::Var(0), &to, &axes), &[scalar], dtype, origins)
+            .map(Some);
     }
     if !is_elementwise(cx.see().op(inner)) || !cx.is_open(inner) {
         return Ok(None);
@@ -269,8 +313,13 @@ fn transposed_elementwise(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &O
         cx.see().ty(id).rank() == 0
             || symmetric(cx.see(), id) && permute.order.as_slice() == [1, 0]
             || matches!(cx.see().op(id), Op::Permute(known) if known.inverse() == permute.order.as_slice())
-            || cx.is_open(id) && matches!(cx.see().op(id), Op::MatMul(_))
-                && cx.see().operands(id).iter().any(|&factor| matches!(cx.see().op(factor), Op::Permute(_)))
+            || cx.is_open(id)
+                && matches!(cx.see().op(id), Op::MatMul(_))
+                && cx
+                    .see()
+                    .operands(id)
+                    .iter()
+                    .any(|&factor| matches!(cx.see().op(factor), Op::Permute(_)))
     };
     if !parts.iter().all(|&id| loses(cx, id)) {
         return Ok(None);
@@ -278,7 +327,11 @@ fn transposed_elementwise(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &O
     let row = cx.see().op(inner).clone();
     let mut turned = Operands::new();
     for &id in &parts {
-        turned.push(if cx.see().ty(id).rank() == 0 { id } else { cx.build(permute.clone(), &[id], origins)? });
+        turned.push(if cx.see().ty(id).rank() == 0 {
+            id
+        } else {
+            cx.build(permute.clone(), &[id], origins)?
+        });
     }
     cx.build(row, &turned, origins).map(Some)
 }
@@ -287,7 +340,9 @@ fn transposed_elementwise(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &O
 fn factor_out_of_sum(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
     let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = op else { return Ok(None) };
     let id = operands[0];
-    if !cx.is_open(id) || !matches!(cx.see().op(id), Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg)) {
+    if !cx.is_open(id)
+        || !matches!(cx.see().op(id), Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg))
+    {
         return Ok(None);
     }
     let mut product = product_of(cx, id);
@@ -295,7 +350,8 @@ fn factor_out_of_sum(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origin
         Op::Broadcast(broadcast) => axes.iter().all(|&axis| broadcast.from[axis].is_none()),
         _ => false,
     };
-    let (out, stay): (Vec<_>, Vec<_>) = product.factors.iter().copied().partition(|&(id, _)| constant(cx, id));
+    let (out, stay): (Vec<_>, Vec<_>) =
+        product.factors.iter().copied().partition(|&(id, _)| constant(cx, id));
     if out.is_empty() || !stay.iter().any(|&(id, _)| cx.see().ty(id).rank() > 0) {
         return Ok(None);
     }
@@ -304,7 +360,8 @@ fn factor_out_of_sum(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origin
     let mut result = cx.build(op.clone(), &[inner], origins)?;
     for (factor, exponent) in out {
         let Op::Broadcast(broadcast) = cx.see().op(factor).clone() else { continue };
-        let keep: Vec<usize> = (0..broadcast.to.len()).filter(|axis| !axes.contains(axis)).collect();
+        let keep: Vec<usize> =
+            (0..broadcast.to.len()).filter(|axis| !axes.contains(axis)).collect();
         let narrow = Broadcast {
             to: keep.iter().map(|&axis| broadcast.to[axis].clone()).collect(),
             from: keep.iter().map(|&axis| broadcast.from[axis]).collect(),

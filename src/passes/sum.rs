@@ -8,7 +8,12 @@ use crate::ops::shape::Permute;
 use crate::ops::{Misfit, Number, Op, Scalar};
 
 /// The normal form of `op` on `operands`, where it differs.
-pub fn normal(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Result<Option<NodeId>, Misfit> {
+pub fn normal(
+    cx: &mut Cx,
+    op: &Op,
+    operands: &[NodeId],
+    origins: &Origins,
+) -> Result<Option<NodeId>, Misfit> {
     let like = operands[0];
     if !cx.see().ty(like).dtype.is_float() {
         return Ok(None);
@@ -48,8 +53,12 @@ fn gather(cx: &mut Cx, id: NodeId, negative: bool, sum: &mut Sum) {
         let model = cx.see();
         let operands = model.operands(id);
         match model.op(id) {
-            Op::Scalar(Scalar::Add) if cx.is_open(id) => waiting.extend([(operands[1], negative), (operands[0], negative)]),
-            Op::Scalar(Scalar::Sub) if cx.is_open(id) => waiting.extend([(operands[1], !negative), (operands[0], negative)]),
+            Op::Scalar(Scalar::Add) if cx.is_open(id) => {
+                waiting.extend([(operands[1], negative), (operands[0], negative)])
+            }
+            Op::Scalar(Scalar::Sub) if cx.is_open(id) => {
+                waiting.extend([(operands[1], !negative), (operands[0], negative)])
+            }
             _ => {
                 let mut term = product_of(cx, id);
                 if negative {
@@ -66,7 +75,8 @@ fn gather(cx: &mut Cx, id: NodeId, negative: bool, sum: &mut Sum) {
 
 /// Terms with the same factors become one.
 fn collect(sum: &mut Sum) {
-    let mut places: rustc_hash::FxHashMap<Vec<(NodeId, i32)>, usize> = rustc_hash::FxHashMap::default();
+    let mut places: rustc_hash::FxHashMap<Vec<(NodeId, i32)>, usize> =
+        rustc_hash::FxHashMap::default();
     let mut kept: Vec<Product> = Vec::new();
     for term in sum.terms.drain(..) {
         let mut key = term.factors.clone();
@@ -93,8 +103,13 @@ fn products(cx: &mut Cx, sum: &mut Sum, like: NodeId) -> Result<(), Misfit> {
     while left < sum.terms.len() {
         let mut right = left + 1;
         while right < sum.terms.len() {
-            if let Some(node) = joined(cx, &sum.terms[left], &sum.terms[right], &sum.origins, like)? {
-                sum.terms[left] = Product { number: Number::ONE, factors: vec![(node, 1)], origins: sum.origins.clone() };
+            if let Some(node) = joined(cx, &sum.terms[left], &sum.terms[right], &sum.origins, like)?
+            {
+                sum.terms[left] = Product {
+                    number: Number::ONE,
+                    factors: vec![(node, 1)],
+                    origins: sum.origins.clone(),
+                };
                 sum.terms.remove(right);
             } else {
                 right += 1;
@@ -108,7 +123,8 @@ fn products(cx: &mut Cx, sum: &mut Sum, like: NodeId) -> Result<(), Misfit> {
 /// A matrix product with its scalars: the factors besides it are scalars.
 fn matrix_product(cx: &Cx, term: &Product) -> Option<(NodeId, NodeId, bool, Product)> {
     let model = cx.see();
-    let place = term.factors.iter().position(|&(id, e)| e == 1 && matches!(model.op(id), Op::MatMul(_)))?;
+    let place =
+        term.factors.iter().position(|&(id, e)| e == 1 && matches!(model.op(id), Op::MatMul(_)))?;
     let id = term.factors[place].0;
     let mut rest = term.clone();
     rest.factors.remove(place);
@@ -128,7 +144,9 @@ fn joined(
     origins: &Origins,
     like: NodeId,
 ) -> Result<Option<NodeId>, Misfit> {
-    let (Some((a, x, a_row, a_rest)), Some((b, y, b_row, b_rest))) = (matrix_product(cx, one), matrix_product(cx, two)) else {
+    let (Some((a, x, a_row, a_rest)), Some((b, y, b_row, b_rest))) =
+        (matrix_product(cx, one), matrix_product(cx, two))
+    else {
         return Ok(None);
     };
     let same_type = |cx: &Cx, p: NodeId, q: NodeId| cx.see().ty(p).shape == cx.see().ty(q).shape;
@@ -149,7 +167,11 @@ fn joined(
 }
 
 fn turned(cx: &mut Cx, id: NodeId, turn: bool, origins: &Origins) -> Result<NodeId, Misfit> {
-    if turn { cx.build(Permute { order: smallvec::smallvec![1, 0] }, &[id], origins) } else { Ok(id) }
+    if turn {
+        cx.build(Permute { order: smallvec::smallvec![1, 0] }, &[id], origins)
+    } else {
+        Ok(id)
+    }
 }
 
 /// The sum of two values, each with its scalars. A plain value stands before its transpose.
@@ -161,7 +183,8 @@ fn weighted(
     like: NodeId,
 ) -> Result<NodeId, Misfit> {
     let turned = |cx: &Cx, id: NodeId| matches!(cx.see().op(id), Op::Permute(_));
-    let (first, second) = if turned(cx, one.0) && !turned(cx, two.0) { (two, one) } else { (one, two) };
+    let (first, second) =
+        if turned(cx, one.0) && !turned(cx, two.0) { (two, one) } else { (one, two) };
     let mut sum = Sum { terms: Vec::new(), origins: origins.clone() };
     for (id, mut rest) in [first, second] {
         rest.factors.insert(0, (id, 1));
@@ -179,7 +202,10 @@ fn common(sum: &Sum) -> Option<Product> {
     let mut factors: Vec<(NodeId, i32)> = Vec::new();
     for &(id, exponent) in &first.factors {
         let shared = rest.iter().try_fold(exponent, |shared: i32, term| {
-            let found = term.factors.iter().find(|(known, e)| *known == id && (*e > 0) == (exponent > 0))?;
+            let found = term
+                .factors
+                .iter()
+                .find(|(known, e)| *known == id && (*e > 0) == (exponent > 0))?;
             Some(shared.abs().min(found.1.abs()) * exponent.signum())
         });
         if let Some(shared) = shared {
@@ -190,7 +216,11 @@ fn common(sum: &Sum) -> Option<Product> {
     let number = size(first.number);
     let same = rest.iter().all(|term| size(term.number) == number);
     let number = if same { number } else { Number::ONE };
-    (!factors.is_empty() || !number.is_one()).then_some(Product { number, factors, origins: sum.origins.clone() })
+    (!factors.is_empty() || !number.is_one()).then_some(Product {
+        number,
+        factors,
+        origins: sum.origins.clone(),
+    })
 }
 
 fn bracketed(cx: &mut Cx, sum: &Sum, factor: Product, like: NodeId) -> Result<NodeId, Misfit> {
@@ -199,7 +229,11 @@ fn bracketed(cx: &mut Cx, sum: &Sum, factor: Product, like: NodeId) -> Result<No
         let mut term = term.clone();
         term.number = term.number / factor.number;
         for &(id, exponent) in &factor.factors {
-            for known in term.factors.iter_mut().filter(|(known, e)| *known == id && (*e > 0) == (exponent > 0)) {
+            for known in term
+                .factors
+                .iter_mut()
+                .filter(|(known, e)| *known == id && (*e > 0) == (exponent > 0))
+            {
                 known.1 -= exponent;
             }
         }
@@ -227,7 +261,10 @@ fn write(cx: &mut Cx, sum: &Sum, like: NodeId) -> Result<NodeId, Misfit> {
         total = Some(match total {
             None => emit(cx, term, like)?,
             Some(known) => {
-                let size = Product { number: if negative { -term.number } else { term.number }, ..term.clone() };
+                let size = Product {
+                    number: if negative { -term.number } else { term.number },
+                    ..term.clone()
+                };
                 let node = emit(cx, &size, like)?;
                 let row = if negative { Scalar::Sub } else { Scalar::Add };
                 cx.model().insert(row, &[known, node], &sum.origins)?

@@ -8,7 +8,19 @@ use std::borrow::Cow;
 
 /// Rules that go without saying where others are told.
 const PLAIN: &[&str] = &[
-    "add", "sub", "mul", "div", "neg", "mean", "sum", "broadcast", "reshape", "transpose", "permute", "slice", "binding",
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "neg",
+    "mean",
+    "sum",
+    "broadcast",
+    "reshape",
+    "transpose",
+    "permute",
+    "slice",
+    "binding",
     "jacobian",
 ];
 
@@ -17,7 +29,12 @@ pub fn comment(plan: &Plan, id: NodeId, draft: &Draft) -> Option<String> {
     let model = plan.model;
     let mut cited: Vec<(Span, Cow<'static, str>, Option<u8>)> = Vec::new();
     let mut lines: Vec<usize> = Vec::new();
-    let mut nodes: Vec<NodeId> = draft.nodes.iter().copied().filter(|id| !plan.forward[id.index()] && !model.operands(*id).is_empty()).collect();
+    let mut nodes: Vec<NodeId> = draft
+        .nodes
+        .iter()
+        .copied()
+        .filter(|id| !plan.forward[id.index()] && !model.operands(*id).is_empty())
+        .collect();
     nodes.sort_unstable();
     for node in nodes {
         for origin in model.origins(node).iter() {
@@ -36,7 +53,8 @@ pub fn comment(plan: &Plan, id: NodeId, draft: &Draft) -> Option<String> {
     // From the loss backwards: what is written later comes first, and of two that begin together the longer.
     cited.sort_by_key(|(span, ..)| std::cmp::Reverse((span.start, span.end)));
     let rules: Vec<_> = cited.into_iter().map(|(_, rule, operand)| (rule, operand)).collect();
-    let telling: Vec<_> = rules.iter().filter(|(rule, _)| !PLAIN.contains(&&**rule)).cloned().collect();
+    let telling: Vec<_> =
+        rules.iter().filter(|(rule, _)| !PLAIN.contains(&&**rule)).cloned().collect();
     let told = if telling.is_empty() { rules.into_iter().take(2).collect() } else { telling };
     let mut words: Vec<String> = Vec::new();
     let alone = told.len() == 1;

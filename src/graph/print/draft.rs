@@ -49,11 +49,25 @@ impl Draft {
     pub fn text(text: impl Into<String>, level: Level) -> Draft {
         let text = text.into();
         let width = text.chars().count();
-        Draft { pieces: vec![Piece::Text(text)], level, width, free: false, product: false, nodes: Vec::new() }
+        Draft {
+            pieces: vec![Piece::Text(text)],
+            level,
+            width,
+            free: false,
+            product: false,
+            nodes: Vec::new(),
+        }
     }
 
     pub fn name(id: NodeId) -> Draft {
-        Draft { pieces: vec![Piece::Name(id)], level: Level::Atom, width: NAME, free: false, product: false, nodes: Vec::new() }
+        Draft {
+            pieces: vec![Piece::Name(id)],
+            level: Level::Atom,
+            width: NAME,
+            free: false,
+            product: false,
+            nodes: Vec::new(),
+        }
     }
 
     fn push(&mut self, text: &str) {
@@ -77,7 +91,14 @@ impl Draft {
     }
 
     fn empty(level: Level) -> Draft {
-        Draft { pieces: Vec::new(), level, width: 0, free: false, product: false, nodes: Vec::new() }
+        Draft {
+            pieces: Vec::new(),
+            level,
+            width: 0,
+            free: false,
+            product: false,
+            nodes: Vec::new(),
+        }
     }
 
     /// The same in parentheses where it holds together less tightly than `level`.
@@ -107,7 +128,8 @@ impl Draft {
 /// The text of a node that depends on no variable, written out in full.
 pub fn alone(model: &Model, id: NodeId) -> String {
     let operands = model.operands(id);
-    let drafts = operands.iter().map(|&operand| Draft::text(alone(model, operand), Level::Or)).collect();
+    let drafts =
+        operands.iter().map(|&operand| Draft::text(alone(model, operand), Level::Or)).collect();
     render(model, id, drafts).finish(&FxHashMap::default())
 }
 
@@ -138,20 +160,32 @@ pub fn render(model: &Model, id: NodeId, operands: Vec<Draft>) -> Draft {
                 Op::SizeOf(size) => size_level(&size.size),
                 _ => Level::Atom,
             };
-            Draft { free: matches!(op, Op::Const(c) if c.dtype != DType::Bool) || matches!(op, Op::SizeOf(_)), ..Draft::text(text, level) }
+            Draft {
+                free: matches!(op, Op::Const(c) if c.dtype != DType::Bool)
+                    || matches!(op, Op::SizeOf(_)),
+                ..Draft::text(text, level)
+            }
         }
         Form::Infix(symbol) => infix(symbol, operands),
         Form::Prefix(symbol) => {
             let level = if symbol == "-" { Level::Sign } else { Level::Not };
             let mut draft = Draft::empty(level);
             draft.push(symbol);
-            draft.append(operands.into_iter().next().expect("a prefix has an operand").within(level));
+            draft.append(
+                operands.into_iter().next().expect("a prefix has an operand").within(level),
+            );
             draft
         }
         Form::Postfix(text) => {
-            let (level, inner) = if text.starts_with('^') { (Level::Power, Level::Atom) } else { (Level::Atom, Level::Atom) };
+            let (level, inner) = if text.starts_with('^') {
+                (Level::Power, Level::Atom)
+            } else {
+                (Level::Atom, Level::Atom)
+            };
             let mut draft = Draft::empty(level);
-            draft.append(operands.into_iter().next().expect("a postfix has an operand").within(inner));
+            draft.append(
+                operands.into_iter().next().expect("a postfix has an operand").within(inner),
+            );
             draft.push(&text);
             draft
         }
@@ -186,7 +220,8 @@ fn infix(symbol: &str, operands: Vec<Draft>) -> Draft {
         _ => Level::Compare,
     };
     let mut operands = operands.into_iter();
-    let (left, right) = (operands.next().expect("two operands"), operands.next().expect("two operands"));
+    let (left, right) =
+        (operands.next().expect("two operands"), operands.next().expect("two operands"));
     let (left, right) = match level {
         Level::Power => (left.within(Level::Atom), right.within(Level::Sign)),
         Level::Compare => (left.within(Level::Sum), right.within(Level::Sum)),
@@ -229,7 +264,9 @@ fn called(name: &str, brackets: &[String], args: &[FormArg], operands: Vec<Draft
             draft.push(", ");
         }
         match arg {
-            FormArg::Operand(number) => draft.append(operands[*number].take().expect("each operand is written once")),
+            FormArg::Operand(number) => {
+                draft.append(operands[*number].take().expect("each operand is written once"))
+            }
             FormArg::Text(text) => draft.push(text),
             FormArg::List => {
                 draft.push("[");
@@ -256,7 +293,11 @@ fn laid(model: &Model, id: NodeId, drafts: Vec<Draft>) -> (Vec<Draft>, bool) {
     let drafts = if agrees(model, &operands, &bare, result) {
         drafts
     } else {
-        let opened: Vec<(Draft, Type)> = operands.iter().zip(drafts).map(|(&operand, draft)| opened(model, operand, draft)).collect();
+        let opened: Vec<(Draft, Type)> = operands
+            .iter()
+            .zip(drafts)
+            .map(|(&operand, draft)| opened(model, operand, draft))
+            .collect();
         let types: Vec<Type> = opened.iter().map(|(_, ty)| ty.clone()).collect();
         if agrees(model, &operands, &types, result) {
             opened.into_iter().map(|(draft, _)| draft).collect()
@@ -277,7 +318,8 @@ fn laid(model: &Model, id: NodeId, drafts: Vec<Draft>) -> (Vec<Draft>, bool) {
 
 /// Where all is free of an element type, the first number says it, unless it is the default.
 fn settled(model: &Model, operands: &Operands, mut drafts: Vec<Draft>) -> Vec<Draft> {
-    let typed = |draft: &Draft, operand: NodeId| !draft.free && model.ty(operand).dtype != DType::Bool;
+    let typed =
+        |draft: &Draft, operand: NodeId| !draft.free && model.ty(operand).dtype != DType::Bool;
     if operands.iter().zip(&drafts).any(|(&operand, draft)| typed(draft, operand)) {
         return drafts;
     }
@@ -286,7 +328,12 @@ fn settled(model: &Model, operands: &Operands, mut drafts: Vec<Draft>) -> Vec<Dr
         && model.ty(operands[place]).dtype != model.float()
     {
         let draft = std::mem::replace(&mut drafts[place], Draft::empty(Level::Atom));
-        drafts[place] = called(model.ty(operands[place]).dtype.name(), &[], &[FormArg::Operand(0)], vec![draft]);
+        drafts[place] = called(
+            model.ty(operands[place]).dtype.name(),
+            &[],
+            &[FormArg::Operand(0)],
+            vec![draft],
+        );
     }
     drafts
 }
@@ -302,19 +349,27 @@ fn bare(model: &Model, operand: NodeId) -> Type {
 /// Whether the language lays operands of these types out as the graph has them.
 fn agrees(model: &Model, operands: &Operands, types: &[Type], result: &[Size]) -> bool {
     let Ok((shape, maps)) = align(types, &model.dims, "") else { return false };
-    let scalars = types.iter().zip(operands).any(|(ty, &operand)| {
-        ty.rank() == 0 && matches!(model.op(operand), Op::Broadcast(_))
-    });
+    let scalars = types
+        .iter()
+        .zip(operands)
+        .any(|(ty, &operand)| ty.rank() == 0 && matches!(model.op(operand), Op::Broadcast(_)));
     *shape == *result
         && !scalars
-        && operands.iter().zip(types).zip(maps).all(|((&operand, ty), map)| match model.op(operand) {
-            Op::Broadcast(broadcast) => composed(ty, &map, model, operand) == broadcast.from,
-            _ => true,
+        && operands.iter().zip(types).zip(maps).all(|((&operand, ty), map)| {
+            match model.op(operand) {
+                Op::Broadcast(broadcast) => composed(ty, &map, model, operand) == broadcast.from,
+                _ => true,
+            }
         })
 }
 
 /// Where each axis of the result lies in the operand of the broadcast, if a value of type `ty` is laid out by `map`.
-fn composed(ty: &Type, map: &crate::ops::align::Map, model: &Model, operand: NodeId) -> crate::ops::align::Map {
+fn composed(
+    ty: &Type,
+    map: &crate::ops::align::Map,
+    model: &Model,
+    operand: NodeId,
+) -> crate::ops::align::Map {
     let inner = model.ty(model.operands(operand)[0]);
     if inner.rank() == ty.rank() {
         return map.clone();
@@ -322,12 +377,18 @@ fn composed(ty: &Type, map: &crate::ops::align::Map, model: &Model, operand: Nod
     // `ty` has new axes of size 1: number its own axes through.
     let Op::Broadcast(broadcast) = model.op(operand) else { return map.clone() };
     let lead = broadcast.from.iter().take_while(|from| from.is_none()).count();
-    map.iter().map(|axis| axis.and_then(|axis| broadcast.from.get(axis as usize + lead).copied().flatten())).collect()
+    map.iter()
+        .map(|axis| {
+            axis.and_then(|axis| broadcast.from.get(axis as usize + lead).copied().flatten())
+        })
+        .collect()
 }
 
 /// An operand with its missing axes written as `None`, those in front left out.
 fn opened(model: &Model, operand: NodeId, draft: Draft) -> (Draft, Type) {
-    let Op::Broadcast(broadcast) = model.op(operand) else { return (draft, model.ty(operand).clone()) };
+    let Op::Broadcast(broadcast) = model.op(operand) else {
+        return (draft, model.ty(operand).clone());
+    };
     let inner = model.ty(model.operands(operand)[0]).clone();
     let lead = broadcast.from.iter().take_while(|from| from.is_none()).count();
     let rest = &broadcast.from[lead..];
@@ -339,7 +400,8 @@ fn opened(model: &Model, operand: NodeId, draft: Draft) -> (Draft, Type) {
         None => Size::Known(1),
     });
     let ty = inner.with_shape(shape);
-    let parts: Vec<&str> = rest.iter().map(|from| if from.is_some() { ":" } else { "None" }).collect();
+    let parts: Vec<&str> =
+        rest.iter().map(|from| if from.is_some() { ":" } else { "None" }).collect();
     let mut indexed = Draft::empty(Level::Atom);
     indexed.append(draft.within(Level::Atom));
     indexed.push(&format!("[{}]", parts.join(", ")));
@@ -348,7 +410,12 @@ fn opened(model: &Model, operand: NodeId, draft: Draft) -> (Draft, Type) {
 
 /// `broadcast(x, [N, K])`.
 fn written(broadcast: &Broadcast, draft: Draft) -> Draft {
-    called("broadcast", &[], &[FormArg::Operand(0), FormArg::Text(format!("[{}]", join(&broadcast.to)))], vec![draft])
+    called(
+        "broadcast",
+        &[],
+        &[FormArg::Operand(0), FormArg::Text(format!("[{}]", join(&broadcast.to)))],
+        vec![draft],
+    )
 }
 
 /// A broadcast as a statement or an argument of its own.
@@ -370,5 +437,9 @@ pub fn spelled(model: &Model, id: NodeId, broadcast: &Broadcast, draft: Draft) -
         return written(broadcast, draft);
     }
     let (draft, ty) = opened(model, id, draft);
-    if broadcast.from.iter().all(Option::is_some) || ty.shape == broadcast.to { draft } else { written(broadcast, draft) }
+    if broadcast.from.iter().all(Option::is_some) || ty.shape == broadcast.to {
+        draft
+    } else {
+        written(broadcast, draft)
+    }
 }

@@ -164,7 +164,9 @@ fn range(range: &Range) -> String {
 
 fn results(model: &Model, lines: &mut Vec<(String, Option<String>)>) {
     lines.push((String::new(), None));
-    for output in model.outputs.iter().filter(|output| matches!(output.kind, Kind::Output | Kind::Gradient)) {
+    for output in
+        model.outputs.iter().filter(|output| matches!(output.kind, Kind::Output | Kind::Gradient))
+    {
         lines.push((format!("output {}", output.name), None));
     }
 }

@@ -15,7 +15,8 @@ pub struct Names {
 /// `x`, and for all others the name of their nearest named user with a number.
 pub fn names(plan: &Plan) -> Names {
     let model = plan.model;
-    let mut taken: FxHashSet<String> = model.names.keys().chain(model.variables.keys()).map(|name| name.to_string()).collect();
+    let mut taken: FxHashSet<String> =
+        model.names.keys().chain(model.variables.keys()).map(|name| name.to_string()).collect();
     taken.extend(model.dims.iter().map(|(name, _)| name.to_string()));
     taken.extend(model.outputs.iter().map(|output| output.name.to_string()));
     let mut text: FxHashMap<NodeId, String> = FxHashMap::default();
@@ -33,7 +34,8 @@ pub fn names(plan: &Plan) -> Names {
         taken.insert(name.clone());
         text.insert(id, name);
     };
-    let lines: Vec<NodeId> = model.nodes().filter(|id| plan.lines[id.index()] && plan.region[id.index()]).collect();
+    let lines: Vec<NodeId> =
+        model.nodes().filter(|id| plan.lines[id.index()] && plan.region[id.index()]).collect();
     for &id in &lines {
         if !text.contains_key(&id)
             && let Some(name) = before.get(&id)
@@ -43,7 +45,10 @@ pub fn names(plan: &Plan) -> Names {
     }
     for &(of, adjoint) in &model.adjoints {
         if plan.lines[adjoint.index()] && !text.contains_key(&adjoint) {
-            let of_name = plan.known[of.index()].as_ref().map(|name| name.to_string()).or_else(|| before.get(&of).cloned());
+            let of_name = plan.known[of.index()]
+                .as_ref()
+                .map(|name| name.to_string())
+                .or_else(|| before.get(&of).cloned());
             if let Some(name) = of_name.or_else(|| text.get(&of).cloned()) {
                 give(&mut text, adjoint, format!("d_{name}"));
             }
@@ -73,7 +78,10 @@ fn free(taken: &FxHashSet<String>, wanted: String) -> String {
     if !taken.contains(&wanted) {
         return wanted;
     }
-    (2..).map(|number| format!("{wanted}_{number}")).find(|name| !taken.contains(name)).expect("numbers do not end")
+    (2..)
+        .map(|number| format!("{wanted}_{number}"))
+        .find(|name| !taken.contains(name))
+        .expect("numbers do not end")
 }
 
 /// The names of unnamed values that feed an activation, numbered through in the order of the source.
@@ -87,9 +95,14 @@ pub fn before_activations(plan: &Plan, taken: &FxHashSet<String>) -> FxHashMap<N
             fed.push(operand);
         }
     }
-    let numbered = |stem: &str| -> Vec<String> { (1..=fed.len()).map(|number| format!("{stem}{number}")).collect() };
+    let numbered = |stem: &str| -> Vec<String> {
+        (1..=fed.len()).map(|number| format!("{stem}{number}")).collect()
+    };
     let stems = ["z", "pre", "preactivation"];
-    let chosen = stems.iter().map(|stem| numbered(stem)).find(|names| names.iter().all(|name| !taken.contains(name)));
+    let chosen = stems
+        .iter()
+        .map(|stem| numbered(stem))
+        .find(|names| names.iter().all(|name| !taken.contains(name)));
     fed.into_iter().zip(chosen.unwrap_or_default()).collect()
 }
 
@@ -99,7 +112,10 @@ pub fn is_activation(model: &Model, id: NodeId) -> bool {
         Op::Softmax(_) => true,
         Op::Scalar(row) => {
             row.class() == Class::Float
-                && matches!(row, Scalar::Sigmoid | Scalar::Tanh | Scalar::Relu | Scalar::Softplus | Scalar::Erf)
+                && matches!(
+                    row,
+                    Scalar::Sigmoid | Scalar::Tanh | Scalar::Relu | Scalar::Softplus | Scalar::Erf
+                )
         }
         _ => false,
     }

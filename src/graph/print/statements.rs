@@ -67,7 +67,10 @@ fn ordered(plan: &Plan, drafts: &[Option<Draft>]) -> Vec<NodeId> {
     order.retain(|id| drafts[id.index()].is_some() || plan.given[id.index()]);
     let needs = |id: NodeId, other: NodeId| {
         drafts[id.index()].as_ref().is_some_and(|draft| {
-            draft.pieces.iter().any(|piece| matches!(piece, super::draft::Piece::Name(name) if *name == other))
+            draft
+                .pieces
+                .iter()
+                .any(|piece| matches!(piece, super::draft::Piece::Name(name) if *name == other))
         })
     };
     let mut start = 0;
@@ -90,9 +93,15 @@ fn ordered(plan: &Plan, drafts: &[Option<Draft>]) -> Vec<NodeId> {
 fn statement(plan: &Plan, names: &Names, id: NodeId, draft: &Draft) -> Statement {
     let model = plan.model;
     let name = names.text[&id].clone();
-    let adjoint = !plan.forward[id.index()];
+    let asked =
+        model.outputs.iter().any(|output| output.kind == Kind::Gradient && output.node == id);
+    let adjoint = asked || !plan.forward[id.index()];
     let mut text = draft.finish(&names.text);
-    let default = if draft.free && model.ty(id).dtype != model.float() { Some(model.ty(id).dtype) } else { None };
+    let default = if draft.free && model.ty(id).dtype != model.float() {
+        Some(model.ty(id).dtype)
+    } else {
+        None
+    };
     if let Some(dtype) = default {
         text = format!("{dtype}({text})");
     }
@@ -111,15 +120,30 @@ fn keyword(model: &Model, name: &str) -> &'static str {
 /// Further names of a value: `b = a`.
 fn aliases(plan: &Plan, names: &Names, part: Part, id: NodeId, statements: &mut Vec<Statement>) {
     let own = &names.text.get(&id);
-    let outputs = plan.model.outputs.iter().filter(|output| output.kind == Kind::Gradient || part == Part::Whole);
-    let bindings = plan.model.names.iter().filter(|_| part == Part::Whole).map(|(name, node)| (name, *node));
+    let outputs = plan
+        .model
+        .outputs
+        .iter()
+        .filter(|output| output.kind == Kind::Gradient || part == Part::Whole);
+    let bindings =
+        plan.model.names.iter().filter(|_| part == Part::Whole).map(|(name, node)| (name, *node));
     let mut seen: Vec<&Name> = Vec::new();
     for (name, node) in bindings.chain(outputs.map(|output| (&output.name, output.node))) {
         if node == id && *own != Some(&name.to_string()) && !seen.contains(&name) {
             seen.push(name);
-            let adjoint = plan.model.outputs.iter().any(|output| output.name == *name && output.kind == Kind::Gradient);
+            let adjoint = plan
+                .model
+                .outputs
+                .iter()
+                .any(|output| output.name == *name && output.kind == Kind::Gradient);
             let text = own.cloned().unwrap_or_default();
-            statements.push(Statement { keyword: keyword(plan.model, name), name: name.to_string(), text, comment: None, adjoint });
+            statements.push(Statement {
+                keyword: keyword(plan.model, name),
+                name: name.to_string(),
+                text,
+                comment: None,
+                adjoint,
+            });
         }
     }
 }
@@ -153,13 +177,18 @@ fn plan(model: &Model, part: Part) -> Plan<'_> {
         }
     }
     if part == Part::Whole {
-        for id in model.names.values().chain(model.variables.values().map(|variable| &variable.node)) {
+        for id in
+            model.names.values().chain(model.variables.values().map(|variable| &variable.node))
+        {
             region[id.index()] = true;
         }
     }
     let given: Vec<bool> = model
         .nodes()
-        .map(|id| matches!(model.op(id), Op::Variable(_)) || (part == Part::Adjoint && known[id.index()].is_some()))
+        .map(|id| {
+            matches!(model.op(id), Op::Variable(_))
+                || (part == Part::Adjoint && known[id.index()].is_some())
+        })
         .collect();
     for id in model.nodes().rev() {
         if region[id.index()] && !given[id.index()] {
@@ -173,7 +202,12 @@ fn plan(model: &Model, part: Part) -> Plan<'_> {
         .filter(|id| forward[id.index()] && names::is_activation(model, *id))
         .map(|id| model.operands(id)[0])
         .collect();
-    let before = model.adjoints.iter().filter(|(of, _)| fed.contains(of)).map(|(_, adjoint)| *adjoint).collect();
+    let before = model
+        .adjoints
+        .iter()
+        .filter(|(of, _)| fed.contains(of))
+        .map(|(_, adjoint)| *adjoint)
+        .collect();
     Plan { model, known, forward, region, given, lines: vec![false; model.len()], before }
 }
 
@@ -181,14 +215,20 @@ fn plan(model: &Model, part: Part) -> Plan<'_> {
 fn decide(plan: &mut Plan) {
     let model = plan.model;
     let mut written = vec![0u32; model.len()];
-    let results: FxHashSet<NodeId> =
-        model.outputs.iter().filter(|output| output.kind == Kind::Gradient).map(|output| output.node).collect();
+    let results: FxHashSet<NodeId> = model
+        .outputs
+        .iter()
+        .filter(|output| output.kind == Kind::Gradient)
+        .map(|output| output.node)
+        .collect();
     for id in model.nodes().rev().filter(|id| plan.region[id.index()]).collect::<Vec<_>>() {
         let index = id.index();
         if plan.given[index] {
             continue;
         }
-        plan.lines[index] = plan.known[index].is_some() || results.contains(&id) || (written[index] > 1 && !is_small(plan, id));
+        plan.lines[index] = plan.known[index].is_some()
+            || results.contains(&id)
+            || (written[index] > 1 && !is_small(plan, id));
         let times = if plan.lines[index] { 1 } else { written[index].max(1) };
         for operand in model.operands(id) {
             written[operand.index()] = written[operand.index()].saturating_add(times);
@@ -217,11 +257,15 @@ fn is_small(plan: &Plan, id: NodeId) -> bool {
         Op::Permute(permute) => permute.is_transpose(),
         Op::Const(_) | Op::SizeOf(_) | Op::Iota(_) | Op::Eye(_) => true,
         Op::Literal(literal) => literal.values.len() <= 4,
-        Op::Scalar(Scalar::Add | Scalar::Sub | Scalar::Square | Scalar::Neg | Scalar::Gt | Scalar::Eq) => {
+        Op::Scalar(
+            Scalar::Add | Scalar::Sub | Scalar::Square | Scalar::Neg | Scalar::Gt | Scalar::Eq,
+        ) => operands.iter().all(|&operand| leaf(operand)),
+        Op::Scalar(Scalar::Mul | Scalar::Div) => {
+            operands.iter().all(|&operand| leaf(operand)) && model.ty(id).rank() == 0
+        }
+        Op::Slice(_) | Op::OneHot(_) | Op::StopGradient(_) => {
             operands.iter().all(|&operand| leaf(operand))
         }
-        Op::Scalar(Scalar::Mul | Scalar::Div) => operands.iter().all(|&operand| leaf(operand)) && model.ty(id).rank() == 0,
-        Op::Slice(_) | Op::OneHot(_) | Op::StopGradient(_) => operands.iter().all(|&operand| leaf(operand)),
         _ => false,
     }
 }
@@ -240,10 +284,12 @@ fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
             left[operand.index()] = left[operand.index()].saturating_sub(1);
         }
         loop {
-            let parts: Vec<Draft> = operands.iter().map(|&operand| part(plan, &done, operand)).collect();
+            let parts: Vec<Draft> =
+                operands.iter().map(|&operand| part(plan, &done, operand)).collect();
             let nested = nested_product(plan, id, &parts);
             let draft = render(model, id, parts);
-            let widest = nested.or_else(|| (draft.width > ROOM).then(|| widest(plan, &done, &operands)).flatten());
+            let widest = nested
+                .or_else(|| (draft.width > ROOM).then(|| widest(plan, &done, &operands)).flatten());
             match widest {
                 Some(operand) => plan.lines[operand.index()] = true,
                 None => {
@@ -262,7 +308,8 @@ fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
         if !plan.lines[id.index()] {
             done[id.index()] = None;
         } else if let Op::Broadcast(broadcast) = model.op(id) {
-            done[id.index()] = done[id.index()].take().map(|draft| spelled(model, id, broadcast, draft));
+            done[id.index()] =
+                done[id.index()].take().map(|draft| spelled(model, id, broadcast, draft));
         }
     }
     done
@@ -312,12 +359,19 @@ fn widest(plan: &Plan, done: &[Option<Draft>], operands: &[NodeId]) -> Option<No
             at = plan.model.operands(at)[0];
         }
         let named = plan.lines[at.index()] || plan.known[at.index()].is_some();
-        let atom = plan.model.operands(at).is_empty() && !matches!(plan.model.op(at), Op::Literal(_));
+        let atom =
+            plan.model.operands(at).is_empty() && !matches!(plan.model.op(at), Op::Literal(_));
         if !named && !atom {
-            let width = done[at.index()].as_ref().or(done[operand.index()].as_ref()).map_or(0, |draft| draft.width);
+            let width = done[at.index()]
+                .as_ref()
+                .or(done[operand.index()].as_ref())
+                .map_or(0, |draft| draft.width);
             candidates.push((width, at));
         }
     }
-    candidates.into_iter().filter(|(width, _)| *width > 12).max_by_key(|(width, _)| *width).map(|(_, id)| id)
+    candidates
+        .into_iter()
+        .filter(|(width, _)| *width > 12)
+        .max_by_key(|(width, _)| *width)
+        .map(|(_, id)| id)
 }
-

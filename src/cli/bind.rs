@@ -1,0 +1,449 @@
+//! Numbers for variables and sizes for dimensions, from the command line and its files.
+
+use super::args::{Common, Data};
+use super::data::{self, DataSet, Loaded, Source, Target};
+use super::out::{self, Failure};
+use crate::diagnostic::Diagnostic;
+use crate::exec::{init, reference};
+use crate::graph::{Model, Role, Values};
+use crate::ops::{Bindings, Name, Size};
+use crate::tensor::{DType, Tensor};
+use rustc_hash::FxHashMap;
+use std::path::PathBuf;
+
+/// What a run needs besides the model.
+pub struct Bound {
+    pub values: Values,
+    pub bindings: Bindings,
+}
+
+/// How missing inputs are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// They are errors.
+    Refused,
+    /// They are drawn, and dimensions without a size get small ones.
+    Drawn,
+}
+
+/// An array that was found for a variable.
+struct Found {
+    loaded: Loaded,
+    /// Where it was found.
+    from: String,
+}
+
+/// Gathers the values of all variables that `needed` names.
+pub fn bind(
+    common: &Common,
+    model: &Model,
+    source: &(String, String),
+    args: &Data,
+    needed: &[Name],
+    missing: Missing,
+) -> Result<Bound, Failure> {
+    let binder = Binder { common, model, source, args };
+    let mut given = binder.dims()?;
+    let settings = binder.settings()?;
+    let (mut found, sets) = binder.files(&settings)?;
+    for (name, setting) in &settings {
+        if !setting.needs_shape() {
+            let dtype = model.ty(model.variables[name].node).dtype;
+            let target = Target { name, dtype, shape: None, seed: args.seed };
+            let loaded = data::load(setting, &target)
+                .map_err(|error| Failure::Request(format!("--set {name}: {error}")))?;
+            found.insert(name.clone(), Found { loaded, from: format!("--set {name}") });
+        }
+    }
+    let mut by: FxHashMap<Name, String> =
+        given.keys().map(|name| (name.clone(), "--dim".to_string())).collect();
+    for (name, found) in &found {
+        binder.unify(name, found, &mut given, &mut by)?;
+    }
+    let mut bindings = model.dims.bind(&given).map_err(|error| {
+        let from = by.get(&error.name).cloned().unwrap_or_default();
+        Failure::Request(format!("{error} (from {from})"))
+    })?;
+    if missing == Missing::Drawn {
+        for (number, (name, _)) in model.dims.iter().enumerate() {
+            bindings.entry(name.clone()).or_insert(3 + (number as i64 % 4));
+        }
+        bindings = model.dims.bind(&bindings).unwrap_or(bindings);
+    }
+    let mut values = Values::default();
+    let mut absent: Vec<Name> = Vec::new();
+    for (name, variable) in &model.variables {
+        let ty = model.ty(variable.node);
+        if let Some(found) = found.remove(name) {
+            values.insert(name.clone(), binder.fitted(name, found, ty.dtype, &bindings)?);
+            continue;
+        }
+        if !needed.contains(name) {
+            continue;
+        }
+        let shape = binder.shape(name, &bindings)?;
+        if let Some(setting) =
+            settings.iter().find(|(set, _)| set == name).map(|(_, setting)| setting)
+        {
+            let target = Target { name, dtype: ty.dtype, shape: Some(&shape), seed: args.seed };
+            let loaded = data::load(setting, &target)
+                .map_err(|error| Failure::Request(format!("--set {name}: {error}")))?;
+            values.insert(name.clone(), loaded.tensor);
+            continue;
+        }
+        let initial = init::initial(model, name, variable, args.seed, &bindings)
+            .map_err(|error| Failure::Request(format!("the first value of `{name}`: {error}")))?;
+        match (initial, missing) {
+            (Some(tensor), _) => {
+                values.insert(name.clone(), tensor);
+            }
+            (None, Missing::Drawn) => {
+                values.insert(name.clone(), binder.drawn(name, ty.dtype, &shape, &bindings));
+            }
+            (None, Missing::Refused) => absent.push(name.clone()),
+        }
+    }
+    if !absent.is_empty() {
+        binder.refuse(&absent, &sets);
+        return Err(Failure::Said(2));
+    }
+    binder.ranges(&values, &bindings)?;
+    Ok(Bound { values, bindings })
+}
+
+struct Binder<'a> {
+    common: &'a Common,
+    model: &'a Model,
+    source: &'a (String, String),
+    args: &'a Data,
+}
+
+impl Binder<'_> {
+    fn dims(&self) -> Result<Bindings, Failure> {
+        let mut bindings = Bindings::default();
+        for text in &self.args.dim {
+            let (name, size) = text
+                .split_once('=')
+                .ok_or_else(|| Failure::Request(format!("--dim {text}: write NAME=SIZE")))?;
+            let (name, size) = (name.trim(), size.trim());
+            if !self.model.dims.contains(name) {
+                let known = self.model.dims.iter().map(|(name, _)| &**name);
+                let near = crate::diagnostic::nearest(name, known)
+                    .map(|near| format!("; did you mean `{near}`?"));
+                return Err(Failure::Request(format!(
+                    "--dim {text}: the model has no dimension `{name}`{}",
+                    near.unwrap_or_default()
+                )));
+            }
+            let size: i64 = size.parse().ok().filter(|size| *size >= 0).ok_or_else(|| {
+                Failure::Request(format!("--dim {text}: a size is a whole number, not below 0"))
+            })?;
+            bindings.insert(name.into(), size);
+        }
+        Ok(bindings)
+    }
+
+    fn settings(&self) -> Result<Vec<(Name, Source)>, Failure> {
+        let mut settings: Vec<(Name, Source)> = Vec::new();
+        for text in &self.args.set {
+            let (name, source) = data::parse_setting(text)
+                .map_err(|error| Failure::Request(format!("--set {text}: {error}")))?;
+            if !self.model.variables.contains_key(name.as_str()) {
+                let near = crate::diagnostic::nearest(
+                    &name,
+                    self.model.variables.keys().map(|name| &**name),
+                );
+                let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                return Err(Failure::Request(format!(
+                    "--set {text}: the model has no input and no parameter `{name}`{near}"
+                )));
+            }
+            settings.retain(|(known, _)| **known != *name);
+            settings.push((name.into(), source));
+        }
+        Ok(settings)
+    }
+
+    /// The arrays of --data and --load whose names are variables, and the names that each file has.
+    fn files(
+        &self,
+        settings: &[(Name, Source)],
+    ) -> Result<(FxHashMap<Name, Found>, Vec<(PathBuf, Vec<String>)>), Failure> {
+        let mut found = FxHashMap::default();
+        let mut sets = Vec::new();
+        let rows = self.rows()?;
+        for (path, is_data) in self
+            .args
+            .load
+            .iter()
+            .map(|path| (path, false))
+            .chain(self.args.data.iter().map(|path| (path, true)))
+        {
+            let mut set: DataSet = data::open_set(path)?;
+            let names = set.names();
+            for (name, variable) in &self.model.variables {
+                if !names.iter().any(|known| **known == **name)
+                    || settings.iter().any(|(set, _)| set == name)
+                {
+                    continue;
+                }
+                let mut loaded = set.get(name)?;
+                if is_data && variable.role == Role::Input {
+                    loaded.tensor = taken(&loaded.tensor, rows, name)?;
+                }
+                found.insert(name.clone(), Found { loaded, from: path.display().to_string() });
+            }
+            sets.push((path.clone(), names));
+        }
+        Ok((found, sets))
+    }
+
+    fn rows(&self) -> Result<Option<(usize, Option<usize>)>, Failure> {
+        let Some(text) = &self.args.rows else { return Ok(None) };
+        let wrong = || Failure::Request(format!("--rows {text}: write A..B, such as 0..100"));
+        let (start, stop) = text.split_once("..").ok_or_else(wrong)?;
+        let start = if start.is_empty() { 0 } else { start.parse().map_err(|_| wrong())? };
+        let stop = if stop.is_empty() { None } else { Some(stop.parse().map_err(|_| wrong())?) };
+        if stop.is_some_and(|stop| stop < start) {
+            return Err(wrong());
+        }
+        Ok(Some((start, stop)))
+    }
+
+    /// Binds the dimensions of a variable by the shape it is given.
+    fn unify(
+        &self,
+        name: &Name,
+        found: &Found,
+        given: &mut Bindings,
+        by: &mut FxHashMap<Name, String>,
+    ) -> Result<(), Failure> {
+        let variable = &self.model.variables[name];
+        let ty = self.model.ty(variable.node);
+        let shape = found.loaded.tensor.shape();
+        if ty.rank() != shape.len() {
+            let what = reference::described(found.loaded.tensor.dtype(), shape);
+            return self.stop(
+                "E0404",
+                name,
+                format!("`{name}` is {ty}; {} gives it {what}", found.from),
+            );
+        }
+        for (axis, (size, &actual)) in ty.shape.iter().zip(shape).enumerate() {
+            let Size::Named(dim) = size else { continue };
+            match given.get(dim) {
+                Some(&known) if known != actual as i64 => {
+                    let earlier = by.get(dim).cloned().unwrap_or_default();
+                    let message = format!(
+                        "`{dim}` is {known} by {earlier} and {actual} by axis {axis} of `{name}`"
+                    );
+                    return self.stop("E0403", name, message);
+                }
+                Some(_) => {}
+                None => {
+                    given.insert(dim.clone(), actual as i64);
+                    by.insert(dim.clone(), format!("axis {axis} of `{name}`"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn shape(&self, name: &Name, bindings: &Bindings) -> Result<Vec<usize>, Failure> {
+        let variable = &self.model.variables[name];
+        match reference::sizes(self.model, &self.model.ty(variable.node).shape, bindings) {
+            Ok(shape) => Ok(shape),
+            Err(error) => self.stop("E0401", name, error.to_string()),
+        }
+    }
+
+    fn fitted(
+        &self,
+        name: &Name,
+        found: Found,
+        dtype: DType,
+        bindings: &Bindings,
+    ) -> Result<Tensor, Failure> {
+        let from = found.from.clone();
+        let shape = self.shape(name, bindings)?;
+        let stored = found.loaded.stored;
+        let precision =
+            self.args.dtype.is_some() && dtype.is_float() && found.loaded.tensor.dtype().is_float();
+        let tensor = if precision {
+            found.loaded.tensor.cast(dtype)
+        } else {
+            match data::fit(found.loaded, dtype) {
+                Ok(tensor) => tensor,
+                Err(_) => {
+                    let message = format!("`{name}` is {dtype}; {from} gives it {stored}");
+                    return self.stop("E0405", name, message);
+                }
+            }
+        };
+        if tensor.shape() != shape {
+            let wanted = reference::described(dtype, &shape);
+            let what = reference::described(tensor.dtype(), tensor.shape());
+            return self.stop(
+                "E0404",
+                name,
+                format!("`{name}` is {wanted} here; {from} gives it {what}"),
+            );
+        }
+        Ok(tensor)
+    }
+
+    /// A diagnostic at the declaration of a variable, which ends the verb with exit code 2.
+    fn stop<T>(&self, code: &'static str, name: &Name, message: String) -> Result<T, Failure> {
+        let span = self.model.variables[name].span;
+        let mut diagnostic = Diagnostic::error(code, span, message);
+        if code == "E0401" {
+            diagnostic = diagnostic
+                .help("give it with --dim NAME=SIZE, or give data that has it as an axis");
+        }
+        if code == "E0405" {
+            diagnostic = diagnostic.help("element types are never cast silently: run the model at another precision with --dtype, or convert the data");
+        }
+        out::diagnostics(self.common, &[diagnostic], std::slice::from_ref(self.source));
+        Err(Failure::Said(2))
+    }
+
+    fn refuse(&self, absent: &[Name], sets: &[(PathBuf, Vec<String>)]) {
+        let mut said = Vec::new();
+        for name in absent {
+            let span = self.model.variables[name].span;
+            let mut diagnostic =
+                Diagnostic::error("E0402", span, format!("the input `{name}` has no value"));
+            for (path, names) in sets {
+                let near = crate::diagnostic::nearest(name, names.iter().map(String::as_str));
+                let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                diagnostic =
+                    diagnostic.help(format!("{} has {}{hint}", path.display(), names.join(", ")));
+            }
+            said.push(
+                diagnostic
+                    .help(format!("give it with --set {name}=VALUE, or with a file: --data FILE")),
+            );
+        }
+        out::diagnostics(self.common, &said, std::slice::from_ref(self.source));
+    }
+
+    /// A value that respects element type and declared range.
+    fn drawn(&self, name: &Name, dtype: DType, shape: &[usize], bindings: &Bindings) -> Tensor {
+        let (low, high) = self.ends(name, bindings).unwrap_or(if dtype.is_float() {
+            (-1.0, 1.0)
+        } else {
+            (0.0, 2.0)
+        });
+        let (low, high) = (
+            if low.is_finite() { low } else { high.min(1.0) - 2.0 },
+            if high.is_finite() { high } else { low.max(-1.0) + 2.0 },
+        );
+        let count: usize = shape.iter().product();
+        let stream = crate::exec::random::Stream::new(self.args.seed, name);
+        let values = (0..count as u64).map(|index| {
+            let value = low + stream.uniform(index) * (high - low);
+            if dtype.is_float() { value } else { value.floor().clamp(low, high - 1.0) }
+        });
+        let tensor = Tensor::from_f64(dtype, shape, values.collect());
+        if self.model.variables[name].symmetric { symmetrised(&tensor) } else { tensor }
+    }
+
+    fn ends(&self, name: &Name, bindings: &Bindings) -> Option<(f64, f64)> {
+        let range = self.model.variables[name].range.as_ref()?;
+        let end = |(size, number, _): &(Size, Option<crate::ops::Number>, bool)| match number {
+            Some(number) => Some(number.to_f64()),
+            None => size.eval(bindings).ok().map(|size| size as f64),
+        };
+        Some((end(&range.low)?, end(&range.high)?))
+    }
+
+    /// Checks every value against its declared range.
+    fn ranges(&self, values: &Values, bindings: &Bindings) -> Result<(), Failure> {
+        for (name, variable) in &self.model.variables {
+            let (Some(range), Some(value)) = (&variable.range, values.get(name)) else { continue };
+            let Some((low, high)) = self.ends(name, bindings) else { continue };
+            let outside = value.to_f64().into_iter().position(|v| {
+                !(v > low || (range.low.2 && v == low))
+                    || !(v < high || (range.high.2 && v == high))
+            });
+            if let Some(place) = outside {
+                let (v, open, close) = (
+                    value.to_f64()[place],
+                    if range.low.2 { '[' } else { '(' },
+                    if range.high.2 { ']' } else { ')' },
+                );
+                return self.stop(
+                    "E0406",
+                    name,
+                    format!(
+                        "`{name}` is declared in {open}{low}, {high}{close}; element {place} is {v}"
+                    ),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn symmetrised(tensor: &Tensor) -> Tensor {
+    let shape = tensor.shape().to_vec();
+    let [.., rows, columns] = shape.as_slice() else { return tensor.clone() };
+    if rows != columns {
+        return tensor.clone();
+    }
+    let n = *rows;
+    let values = tensor.to_f64();
+    let turned = |place: usize| place / (n * n) * n * n + place % n * n + place / n % n;
+    let both =
+        (0..values.len()).map(|place| (values[place] + values[turned(place)]) / 2.0).collect();
+    Tensor::from_f64(tensor.dtype(), &shape, both)
+}
+
+fn taken(
+    tensor: &Tensor,
+    rows: Option<(usize, Option<usize>)>,
+    name: &str,
+) -> Result<Tensor, Failure> {
+    let (Some((start, stop)), Some(&count)) = (rows, tensor.shape().first()) else {
+        return Ok(tensor.clone());
+    };
+    let stop = stop.unwrap_or(count);
+    if stop > count || start > stop {
+        return Err(Failure::Request(format!("--rows {start}..{stop}: `{name}` has {count} rows")));
+    }
+    Ok(crate::each_dtype!(tensor, a => sliced(a, start, stop)))
+}
+
+fn sliced<T: crate::tensor::Element>(
+    array: &crate::tensor::Array<T>,
+    start: usize,
+    stop: usize,
+) -> Tensor {
+    T::wrap(
+        array
+            .slice_axis(ndarray::Axis(0), ndarray::Slice::from(start..stop))
+            .to_owned()
+            .into_shared(),
+    )
+}
+
+/// The variables that values of a model are computed from.
+pub fn needed(model: &Model, wanted: &[crate::graph::NodeId]) -> Vec<Name> {
+    let mut needed = vec![false; model.len()];
+    for id in wanted {
+        needed[id.index()] = true;
+    }
+    for id in model.nodes().rev() {
+        if needed[id.index()] {
+            for operand in model.operands(id) {
+                needed[operand.index()] = true;
+            }
+        }
+    }
+    model
+        .variables
+        .iter()
+        .filter(|(_, variable)| needed[variable.node.index()])
+        .map(|(name, _)| name.clone())
+        .collect()
+}
