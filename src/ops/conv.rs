@@ -84,10 +84,8 @@ impl Conv {
     fn output(&self, x: &Type, w: &Type, dims: &Dims) -> Result<Type, Misfit> {
         let channels = w.shape[1].clone() * self.groups.clone();
         if !dims.equal(&x.shape[1], &channels) {
-            let message = format!(
-                "`conv` of {x} with {w}: {} channels where the filters take {channels}",
-                x.shape[1]
-            );
+            let found = &x.shape[1];
+            let message = format!("`conv`: {found} channels where the filters take {channels}");
             let groups = match self.groups.is_one() {
                 true => {
                     "filters are [outputs, inputs, window]; with `groups = g` inputs / g".into()
@@ -106,10 +104,8 @@ impl Conv {
 
     fn input(&self, y: &Type, w: &Type, sizes: &[Size], dims: &Dims) -> Result<Type, Misfit> {
         if dims.agree(&y.shape[1], &w.shape[0]).is_none() {
-            let message = format!(
-                "`conv_input` of {y} with {w}: {} channels where the filters give {}",
-                y.shape[1], w.shape[0]
-            );
+            let (found, given) = (&y.shape[1], &w.shape[0]);
+            let message = format!("`conv_input`: {found} channels where the filters give {given}");
             return Err(Misfit::shape(message).at(0, 1).at(1, 0));
         }
         self.divides(1, 0, w, dims)?;

@@ -4,6 +4,7 @@ use super::index::{Diag, Triangle};
 use super::term::{apply, matmul, outer, permute, reshape, spread, transpose};
 use super::{
     Batching, Bindings, Dims, Form, Misfit, Operator, Rule, Size, Term, Type, ValueError, elements,
+    floats,
 };
 use crate::tensor::Tensor;
 use std::borrow::Cow;
