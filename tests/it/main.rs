@@ -1,5 +1,6 @@
 //! All integration tests, in one binary.
 
 mod data;
+mod families;
 mod render;
 mod syntax;
