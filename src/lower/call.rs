@@ -217,16 +217,13 @@ impl Lowerer {
         if !whole {
             return None;
         }
-        let dtype = waiting.iter().find_map(|(_, value, _)| match value {
-            Value::Node(node) => Some(self.model.ty(*node).dtype),
+        let is_index = |place: usize| builtin.params[place].0 == "indices";
+        let dtype = waiting.iter().find_map(|(place, value, _)| match value {
+            Value::Node(node) if !is_index(*place) => Some(self.model.ty(*node).dtype),
             _ => None,
         });
         for (place, value, at) in waiting {
-            let wanted = if builtin.params[place].0 == "indices" {
-                DType::I64
-            } else {
-                dtype.unwrap_or(self.float)
-            };
+            let wanted = if is_index(place) { DType::I64 } else { dtype.unwrap_or(self.float) };
             let node = self.typed(value, wanted, at)?;
             values[place] = builtin::Value::Tensor(nodes.len());
             nodes.push((node, at));
