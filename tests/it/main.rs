@@ -1,5 +1,6 @@
 //! All integration tests, in one binary.
 
 mod data;
+mod ops;
 mod render;
 mod syntax;
