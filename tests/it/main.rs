@@ -2,5 +2,6 @@
 
 mod cases;
 mod data;
+mod ops;
 mod render;
 mod syntax;
