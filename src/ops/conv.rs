@@ -3,8 +3,8 @@
 use super::term::{apply, permute, reshape};
 use super::window::Frame;
 use super::{
-    Batching, Bindings, Dims, Form, Misfit, Operator, Rule, Shape, Size, Term, Type, ValueError,
-    elements, floats, join,
+    Batching, Bindings, Dims, Form, Misfit, Operator, Rule, Size, Term, Type, ValueError, elements,
+    floats, join,
 };
 use crate::tensor::Tensor;
 use std::borrow::Cow;
@@ -27,9 +27,9 @@ pub enum Part {
     /// y from x and w: cross-correlation.
     Output,
     /// x from y and w, with the spatial sizes of x.
-    Input(Shape),
+    Input(Vec<Size>),
     /// w from x and y, with the spatial sizes of w.
-    Filter(Shape),
+    Filter(Vec<Size>),
 }
 
 /// The places of input, filter and result in arrays of three.
@@ -234,7 +234,7 @@ impl Operator for Conv {
     }
 
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
-        let spatial = |i: usize| Shape::from(&rule.operands[i].shape[2..]);
+        let spatial = |i: usize| rule.operands[i].shape[2..].to_vec();
         let (a, b, dy) = (rule.x(0), rule.x(1), rule.dy());
         let (da, db) = match self.part {
             Part::Output => (

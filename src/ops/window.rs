@@ -1,17 +1,16 @@
 //! How windows lie along axes: how many there are, what is inside each, and how that is written.
 
 use super::{Bindings, Dims, Form, Misfit, Size, ValueError, join};
-use smallvec::SmallVec;
 
 /// The steps and the padding of windows along some axes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Frame {
     /// From one window to the next.
-    pub stride: SmallVec<[i64; 3]>,
+    pub stride: Vec<i64>,
     /// From one element of a window to the next.
-    pub dilation: SmallVec<[i64; 3]>,
+    pub dilation: Vec<i64>,
     /// What is added before and behind the axis.
-    pub padding: SmallVec<[(Size, Size); 3]>,
+    pub padding: Vec<(Size, Size)>,
 }
 
 /// An element in a window: row-major places in the axes, in the window and among the windows.
