@@ -273,8 +273,11 @@ impl Model {
                 for (place, arg) in args.iter().enumerate().filter(|(_, arg)| !is_free(arg)) {
                     planted[place] = self.plant(arg, variables, dtype, origins)?;
                     let ty = self.ty(planted[place]).dtype;
-                    if !(ty == DType::Bool && matches!(op, Op::Select(_))) {
-                        hint = hint.or(Some(ty));
+                    // Conditions and indices say nothing about the values beside them.
+                    if !(ty == DType::Bool && matches!(op, Op::Select(_)))
+                        && hint.is_none_or(|known: DType| ty.is_float() && !known.is_float())
+                    {
+                        hint = Some(ty);
                     }
                 }
                 for (place, arg) in args.iter().enumerate().filter(|(_, arg)| is_free(arg)) {

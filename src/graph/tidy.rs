@@ -133,6 +133,10 @@ fn fold(row: Scalar, numbers: &[Number], ty: &Type) -> Option<Op> {
         _ => return None,
     };
     value.parts()?;
+    // What does not fit wraps when it is computed.
+    if ty.dtype == crate::tensor::DType::I32 && i32::try_from(value.to_i64()?).is_err() {
+        return None;
+    }
     Some(Const { dtype: ty.dtype, value }.into())
 }
 

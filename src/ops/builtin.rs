@@ -324,7 +324,7 @@ fn split(call: &Call) -> Result<Vec<Term>, Misfit> {
     }
     let mut start = Size::Known(0);
     let parts = sizes.into_iter().map(|size| {
-        let mut cuts: SmallVec<[Cut; 4]> = ty.shape.iter().map(Cut::all).collect();
+        let mut cuts: SmallVec<[Cut; 1]> = ty.shape.iter().map(Cut::all).collect();
         cuts[axis] = Cut::Range { start: start.clone(), size: size.clone(), step: 1 };
         start = start.clone() + size;
         apply(Slice { cuts }, vec![call.tensor(0)])
@@ -400,7 +400,7 @@ fn roll(call: &Call) -> Result<Vec<Term>, Misfit> {
         (None, by) => (Size::Known(-by), size.clone() - Size::Known(-by)),
     };
     let part = |start: Size, size: Size| {
-        let mut cuts: SmallVec<[Cut; 4]> = ty.shape.iter().map(Cut::all).collect();
+        let mut cuts: SmallVec<[Cut; 1]> = ty.shape.iter().map(Cut::all).collect();
         cuts[axis] = Cut::Range { start, size, step: 1 };
         apply(Slice { cuts }, vec![call.tensor(0)])
     };

@@ -121,10 +121,17 @@ fn erfinv(y: f64) -> f64 {
         )
     };
     for _ in 0..2 {
-        let error = if y > 0.0 { (1.0 - y) - libm::erfc(x) } else { libm::erfc(-x) - (1.0 + y) };
+        // Towards 1 what is missing is told exactly, not what is there.
+        let error = if y > 0.5 {
+            (1.0 - y) - libm::erfc(x)
+        } else if y < -0.5 {
+            libm::erfc(-x) - (1.0 + y)
+        } else {
+            libm::erf(x) - y
+        };
         let slope = 2.0 / PI.sqrt() * (-x * x).exp();
         if slope > 0.0 {
-            x += error / slope;
+            x -= error / slope;
         }
     }
     x

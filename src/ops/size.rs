@@ -25,7 +25,7 @@ pub enum Size {
 }
 
 /// The sizes of all axes.
-pub type Shape = SmallVec<[Size; 4]>;
+pub type Shape = SmallVec<[Size; 2]>;
 
 /// A sum of products with integer coefficients, sorted, without zero coefficients.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

@@ -106,7 +106,7 @@ pub fn largest(
         return Err(Misfit::call(message).at(0, axis));
     }
     let places = apply(Sort { axis, descending: true, places: true }, vec![x.clone()]);
-    let mut cuts: SmallVec<[Cut; 4]> = ty.shape.iter().map(Cut::all).collect();
+    let mut cuts: SmallVec<[Cut; 1]> = ty.shape.iter().map(Cut::all).collect();
     cuts[axis] = Cut::Range { start: Size::Known(0), size: count.clone(), step: 1 };
     let places = apply(Slice { cuts }, vec![places]);
     Ok(vec![take_along(axis, x, places.clone()), places])

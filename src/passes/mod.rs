@@ -12,3 +12,8 @@ mod sum;
 pub use release::release;
 pub use retype::retype;
 pub use simplify::{Report, simplify};
+
+/// The names of the laws of structured operators, in the order in which they are tried.
+pub fn structure_laws() -> impl Iterator<Item = &'static str> {
+    structure::LAWS.iter().map(|(name, _)| *name)
+}

@@ -248,13 +248,11 @@ fn linear_in_zeros(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins)
             && cx.see().filled(id).is_some_and(|number| number.is_zero())
     };
     let nothing = match op {
-        Op::Broadcast(_) | Op::Scalar(_) | Op::Cast(_) | Op::Barrier(_) => false,
-        op => op.is_linear() && operands.iter().any(|&id| zero(cx, id)),
+        Op::Broadcast(_) | Op::Scalar(_) | Op::Cast(_) | Op::Barrier(_) => None,
+        op if op.is_linear() => operands.iter().copied().find(|&id| zero(cx, id)),
+        _ => None,
     };
-    if !nothing {
-        return Ok(None);
-    }
-    Ok(Some(cx.number(operands[0], Number::ZERO, origins)))
+    Ok(nothing.map(|like| cx.number(like, Number::ZERO, origins)))
 }
 
 fn transposed_symmetric(cx: &mut Cx, op: &Op, operands: &[NodeId], _origins: &Origins) -> Found {

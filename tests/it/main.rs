@@ -1,5 +1,6 @@
 //! All integration tests, in one binary.
 
+mod cases;
 mod data;
 mod families;
 mod render;

@@ -1,0 +1,41 @@
+//! Nothing without a case: every builtin and every function of the prelude stands in a formula that is proved.
+
+use super::{prelude, structured};
+use pullback::compile::PRELUDE;
+use pullback::ops::builtin::BUILTINS;
+
+/// Whether a formula calls a function.
+fn calls(formula: &str, name: &str) -> bool {
+    formula.match_indices(name).any(|(at, _)| {
+        let before = formula[..at].chars().next_back();
+        let behind = formula[at + name.len()..].chars().next();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+            && matches!(behind, Some('(' | '['))
+    })
+}
+
+/// Builtins of which kinks are proved, and nothing else is to be said.
+const ELSEWHERE: &[&str] = &["stop_gradient"];
+
+#[test]
+fn every_builtin_has_a_case() {
+    let formulas = structured::formulas();
+    let missing: Vec<&str> = BUILTINS
+        .iter()
+        .map(|builtin| builtin.name)
+        .filter(|name| !ELSEWHERE.contains(name) && !formulas.iter().any(|f| calls(f, name)))
+        .collect();
+    assert_eq!(missing, [""; 0], "give these a case in structured.rs");
+}
+
+#[test]
+fn every_prelude_function_has_a_case() {
+    let names = PRELUDE
+        .lines()
+        .filter_map(|line| line.strip_prefix("fn "))
+        .map(|line| &line[..line.find(['(', '[']).expect("a function has parameters")]);
+    let formulas = prelude::formulas();
+    let missing: Vec<&str> =
+        names.filter(|name| !formulas.iter().any(|f| calls(f, name))).collect();
+    assert_eq!(missing, [""; 0], "give these a case in prelude.rs");
+}

@@ -1,0 +1,85 @@
+//! All ways to a Hessian lead to the same numbers.
+
+use super::array::{Array, build};
+use super::machine::{Given, agree, array, derived, evaluate, model};
+use pullback::compile::Level;
+use pullback::ops::Bindings;
+use pullback::tensor::DType;
+
+/// Losses of a vector w: f64[3], with x: f64[4, 3] and y: f64[4] given.
+const LOSSES: &[&str] = &[
+    "mean(bce_with_logits(x @ w, y))",
+    "sum(tanh(x @ w) * y)",
+    "sum((x @ softmax(w) - y)^2)",
+    "logsumexp(x @ w) + 1/2 * sum(w^2)",
+    "prod(w) * norm(w)",
+    "sum(cumprod(w)) + w @ w * max(x @ w)",
+    "sum(exp(outer(w, w)) * diag(w)) + log(1 + sum(w^4))",
+];
+
+fn given() -> Vec<Given> {
+    let named = |name: &str, array: Array| Given { name: name.into(), dtype: DType::F64, array };
+    vec![
+        named("w", Array { shape: vec![3], values: vec![0.4, -0.7, 0.9] }),
+        named("x", build(&[4, 3], |i| ((3 * i[0] + 5 * i[1]) as f64).sin())),
+        named("y", Array { shape: vec![4], values: vec![0.0, 1.0, 1.0, 0.3] }),
+    ]
+}
+
+fn text(loss: &str) -> String {
+    let unit = |k: usize| {
+        let bits: Vec<String> = (0..3).map(|i| usize::from(i == k).to_string()).collect();
+        format!("[{}]", bits.join(", "))
+    };
+    let columns = |of: &dyn Fn(&str, usize) -> String| -> String {
+        let parts: Vec<String> = (0..3).map(|k| of(&unit(k), k)).collect();
+        format!("stack([{}])", parts.join(", "))
+    };
+    let ways = [
+        ("hessian", "hessian(C, w)".to_string()),
+        ("jacobian", "jacobian(grad(C, w), w)".into()),
+        ("entries", columns(&|_, k| format!("grad(g[{k}], w)"))),
+        ("hvp", columns(&|e, _| format!("hvp(C, w, {e})"))),
+        ("jvp", columns(&|e, _| format!("jvp(g, w, {e})"))),
+        ("vjp", columns(&|e, _| format!("vjp(g, w, {e})"))),
+        ("double", columns(&|e, _| format!("grad(sum(g * {e}), w)"))),
+        ("forward", columns(&|e, _| format!("grad(jvp(C, w, {e}), w)"))),
+    ];
+    let mut text = String::from("input w: f64[3]\ninput x: f64[4, 3]\ninput y: f64[4]\n");
+    text += &format!("loss C = {loss}\ng = grad(C, w)\n");
+    for (name, way) in ways {
+        text += &format!("output by_{name} = {way}\n");
+    }
+    text
+}
+
+#[test]
+fn every_way_gives_the_same_hessian() {
+    for loss in LOSSES {
+        let text = text(loss);
+        let model = derived(&model(&text), &[], Level::Derived, &text).model;
+        let gradient = model.named("g").expect("it is written");
+        let at = |w: &[f64]| {
+            let mut given = given();
+            given[0].array.values = w.to_vec();
+            array(&evaluate(&model, &[gradient], &given, &Bindings::default())[0])
+        };
+        let measured = build(&[3, 3], |i| {
+            let moved = |step: f64| {
+                let mut w = given()[0].array.values.clone();
+                w[i[1]] += step;
+                at(&w).values[i[0]]
+            };
+            let central = |h: f64| (moved(h) - moved(-h)) / (2.0 * h);
+            (4.0 * central(5e-4) - central(1e-3)) / 3.0
+        });
+        let ways: Vec<_> = model.outputs.iter().filter(|o| o.name.starts_with("by_")).collect();
+        let nodes: Vec<_> = ways.iter().map(|output| output.node).collect();
+        let found: Vec<Array> =
+            evaluate(&model, &nodes, &given(), &Bindings::default()).iter().map(array).collect();
+        for (way, hessian) in ways.iter().zip(&found) {
+            agree(&format!("{} of {loss}", way.name), hessian, &found[0], 1e-12);
+        }
+        agree(&format!("differences of {loss}"), &found[0], &measured, 1e-8);
+    }
+}

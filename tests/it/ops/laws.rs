@@ -1,0 +1,306 @@
+//! Laws: both sides agree in value and in gradient, each law is used where it applies, and nothing gets longer by them.
+
+use super::array::Array;
+use super::case::drawn;
+use super::machine::{
+    Given, agree, array, evaluate, loosened, model, operators, results, verified,
+};
+use pullback::autodiff::derive;
+use pullback::graph::print::{Part, print};
+use pullback::graph::{Kind, Model, NodeId, Origin, Origins, Output};
+use pullback::ops::elementwise::Class;
+use pullback::ops::laws::{LAWS, Law};
+use pullback::ops::leaf::Variable;
+use pullback::ops::special::Mode;
+use pullback::ops::{Bindings, Op, Size, Term, Type};
+use pullback::passes::{simplify, structure_laws};
+use pullback::tensor::DType;
+use std::sync::Arc;
+
+const ORDINARY: &[f64] = &[-1.7, -0.4, 0.3, 1.9];
+const EXTREME: &[f64] = &[0.0, -0.0, 1e-8, -1e-8, 1e8, -1e8, 1e-300, 1e300];
+
+/// Which variables a term has, and whether they are truth values.
+fn variables(term: &Term, truth: bool, found: &mut Vec<bool>) {
+    match term {
+        Term::Var(number) => {
+            found.resize(found.len().max(number + 1), false);
+            found[*number] = truth;
+        }
+        Term::Number(_) | Term::Size(_) => {}
+        Term::Apply(inner) => {
+            for (place, arg) in inner.1.iter().enumerate() {
+                let truth = match &inner.0 {
+                    Op::Select(_) => place == 0,
+                    Op::Scalar(row) => row.class() == Class::Logic,
+                    _ => false,
+                };
+                variables(arg, truth, found);
+            }
+        }
+    }
+}
+
+/// A model that computes a term of variables of one shape, and their nodes.
+fn planted(term: &Term, truths: &[bool], shape: &[Size]) -> (Model, Vec<NodeId>) {
+    let mut model = Model::default();
+    let origins = Origins::one(Origin::Law("test"));
+    let mut nodes = Vec::new();
+    for (number, &truth) in truths.iter().enumerate() {
+        let dtype = if truth { DType::Bool } else { DType::F64 };
+        let ty = Arc::new(Type::new(dtype, shape.iter().cloned()));
+        let name = format!("x{number}").into();
+        nodes.push(model.insert(Variable { name, ty }, &[], &origins).expect("a leaf"));
+    }
+    let node = model.plant(term, &nodes, DType::F64, &origins).expect("a law is well typed");
+    model.outputs.push(Output { kind: Kind::Gradient, name: "f".into(), node });
+    (model, nodes)
+}
+
+fn given(truths: &[bool], point: &[f64], shape: &[usize]) -> Vec<Given> {
+    let count = shape.iter().product();
+    truths
+        .iter()
+        .zip(point)
+        .enumerate()
+        .map(|(number, (&truth, &value))| Given {
+            name: format!("x{number}"),
+            dtype: if truth { DType::Bool } else { DType::F64 },
+            array: Array { shape: shape.to_vec(), values: vec![value; count] },
+        })
+        .collect()
+}
+
+/// Value and derivatives of a term at a point.
+fn at(term: &Term, truths: &[bool], point: &[f64]) -> Vec<f64> {
+    let (mut model, nodes) = planted(term, truths, &[]);
+    let node = model.outputs[0].node;
+    let mut wanted = vec![node];
+    if model.ty(node).dtype.is_float() {
+        let floats: Vec<NodeId> =
+            nodes.iter().copied().filter(|&id| model.ty(id).dtype.is_float()).collect();
+        let flows = derive(&mut model, Mode::Grad, node, &floats, None, &Origins::default());
+        wanted.extend(flows.expect("a law has derivatives").into_iter().map(|(_, node)| node));
+    }
+    let found = evaluate(&model, &wanted, &given(truths, point, &[]), &Bindings::default());
+    found.iter().map(|tensor| tensor.to_f64()[0]).collect()
+}
+
+/// All points of so many variables with these coordinates.
+fn grid(coordinates: &[f64], count: usize) -> Vec<Vec<f64>> {
+    (0..count).fold(vec![Vec::new()], |points, _| {
+        let longer = |point: &Vec<f64>| {
+            let point = point.clone();
+            coordinates.iter().map(move |&c| [point.as_slice(), &[c]].concat()).collect::<Vec<_>>()
+        };
+        points.iter().flat_map(longer).collect()
+    })
+}
+
+fn truths(law: &Law) -> Vec<bool> {
+    let mut found = Vec::new();
+    variables(&law.left, false, &mut found);
+    found
+}
+
+#[test]
+fn both_sides_of_a_row_agree() {
+    for law in LAWS.iter() {
+        let truths = truths(law);
+        let mut compared = 0;
+        let points = [grid(ORDINARY, truths.len()), grid(EXTREME, truths.len().min(2))].concat();
+        for point in points.iter().filter(|point| point.len() == truths.len()) {
+            let left = at(&law.left, &truths, point);
+            let right = at(&law.right, &truths, point);
+            for (place, (a, b)) in
+                left.iter().zip(&right).enumerate().filter(|(_, (a, _))| a.is_finite())
+            {
+                let what = if place == 0 { "value".into() } else { format!("derivative {place}") };
+                compared += usize::from(place == 0);
+                assert!(
+                    (a - b).abs() <= 1e-12 * a.abs().max(1.0),
+                    "{}: {what} at {point:?} is {a:e} on the left, {b:e} on the right",
+                    law.name
+                );
+            }
+        }
+        assert!(compared > 0, "{} is defined nowhere", law.name);
+    }
+}
+
+#[test]
+fn each_row_is_used() {
+    for law in LAWS.iter() {
+        let truths = truths(law);
+        for shape in [&[][..], &[2][..]] {
+            let sizes: Vec<Size> = shape.iter().map(|&size| Size::Known(size)).collect();
+            let (model, _) = planted(&law.left, &truths, &sizes);
+            let (better, report) = simplify(&model);
+            verified(&better, law.name);
+            assert!(
+                report.laws.contains_key(law.name),
+                "{} {shape:?}: {:?}",
+                law.name,
+                report.laws
+            );
+            let shape: Vec<usize> = shape.iter().map(|&size| size as usize).collect();
+            let given = given(&truths, &vec![0.7; truths.len()], &shape);
+            let value = |model: &Model| {
+                array(
+                    &evaluate(model, &results(model, Kind::Gradient), &given, &Bindings::default())
+                        [0],
+                )
+            };
+            agree(law.name, &value(&better), &value(&model), 1e-14);
+        }
+    }
+}
+
+/// A law of structure or a step of a normal form, and a formula on which it is used.
+const EXAMPLES: &[(&str, &str, &str)] = &[
+    ("scalar not laid out", "x: f64[N=3]; s: f64", "x * broadcast(s, [N])"),
+    ("scalar not laid out", "x: f64[N=3]; s: f64", "where(x > 0, broadcast(s, [N]), x)"),
+    ("compute before laying out", "x: f64[K=3]", "exp(broadcast(x, [2, K]))"),
+    (
+        "compute before laying out",
+        "x: f64[K=3]; y: f64[K=3]; s: f64",
+        "atan2(broadcast(x, [2, K]), broadcast(y, [2, K])) + s",
+    ),
+    ("choice by a constant", "x: f64[N=3]; y: f64[N=3]", "where(1 > 2, x, y)"),
+    ("choice by a constant", "x: f64[N=3]", "where(x > 0, where(2 > 1, 3, x), x)"),
+    (
+        "choices of one condition",
+        "x: f64[N=3]; y: f64[N=3]",
+        "where(x > 0, x, 0) + where(x > 0, 0, y)",
+    ),
+    ("sum of equal values", "x: f64[K=3]", "sum[0](broadcast(x, [2, K]))"),
+    ("sum of equal values", "x: f64[K=3]", "sum(broadcast(x, [2, K]))"),
+    ("sum of equal values", "s: f64", "sum(broadcast(s, [2, 3]))"),
+    ("sum of sums", "x: f64[2, 3, 2]", "sum(sum[1](x))"),
+    ("sum of sums", "x: f64[2, 3, 2]", "sum[1](sum[0](x))"),
+    ("scalar out of a linear operator", "x: f64[N=2, K=3]; s: f64", "sum[1](-s * x / 3)"),
+    (
+        "scalar out of a linear operator",
+        "x: f64[N=2, K=3]; s: f64; y: f64[K=3, N=2]",
+        "(2 * x) @ (y / s)",
+    ),
+    ("scalar out of a linear operator", "x: f64[N=2, K=3]; s: f64", "reshape(s * x, [K, N])"),
+    ("scalar out of a linear operator", "x: f64[N=3]; s: f64", "outer(s * x, s * x)"),
+    ("identity matrix", "x: f64[N=3]", "eye(N) @ x"),
+    ("identity matrix", "x: f64[B=2, N=3, N=3]", "x @ eye(N)"),
+    ("identity matrix", "x: f64[N=3]", "x @ eye(N)"),
+    ("linear in zeros", "x: f64[N=3]", "zeros(2, N) @ x"),
+    ("linear in zeros", "i: i64[2] = 0 1; x: f64[2]", "put_along(i, zeros(2), 3) + sum(x)"),
+    ("linear in zeros", "i: i64[2] = 0 1; x: f64[2]", "gather(zeros(2), i) * x"),
+    ("transpose of a symmetric matrix", "x: f64[N=2, K=3]", "(x @ x')'"),
+    ("transpose of a symmetric matrix", "x: f64[N=3]", "(2 * diag(x))'"),
+    ("transpose of a symmetric matrix", "x: f64[N=2, N=2]", "(x + x')'"),
+    ("transpose of a product", "x: f64[K=3, N=2]; y: f64[K=3, M=1]", "(x' @ y)'"),
+    ("transpose of a product", "x: f64[B=2, K=3, N=2]; y: f64[B=2, M=1, K=3]", "(x' @ y')'"),
+    ("transpose of single elements", "x: f64[N=2, K=3]; y: f64[N=2, K=3]", "(x' + 2 * y')'"),
+    (
+        "transpose of single elements",
+        "x: f64[N=2]; y: f64[N=2]",
+        "(outer(x, y) * broadcast(3, [N, N]))' + broadcast(x[0], [N, N])'",
+    ),
+    (
+        "factor out of a sum",
+        "x: f64[N=2, K=3]; v: f64[N=2]",
+        "sum[1](x * broadcast(v[:, None], [2, 3]))",
+    ),
+    ("factor out of a sum", "!x: f64[N=2, K=3]; v: f64[N=2]", "sum[K](exp(x) * v)"),
+    ("factor out of a sum", "!x: f64[N=2, K=3]; v: f64[N=2]; s: f64", "sum[K](-2 * s * x / v^2)"),
+    ("product", "x: f64[N=3]; y: f64[N=3]", "-2 * x * 3 * (-y) / (x * 4)"),
+    ("product", "x: f64[N=3]; y: f64", "y * 2 * (x / y)"),
+    ("product", "x: f64[N=3]", "x * x^2 / (1 / sqrt(1 + x^2)^2)"),
+    ("product", "x: f64[N=2, K=3]", "x / N / K * 2"),
+    ("cancel what is not 0", "x: f64[N=3]; y: f64[N=3]", "exp(x) * y / exp(x)"),
+    ("cancel what is not 0", "x: f64[N=3]; y: f64[N=3]", "sigmoid(x)^2 * y / sigmoid(x)^3"),
+    ("factor into the choice", "x: f64[N=3]; y: f64[N=3]", "where(x > 0, x, 0) * y * 2"),
+    ("factor into the choice", "x: f64[N=3]; y: f64[N=3]", "y / x * where(x > 0, 0, 3)"),
+    ("multiply before laying out", "!x: f64[N=2, K=3]; u: f64[N=2]; v: f64[N=2]", "x * u * v"),
+    ("sum", "x: f64[N=3]; y: f64[N=3]", "x + 2 * y - 3 * x + 1 - y"),
+    ("sum", "x: f64[N=3]", "x - x"),
+    ("sum", "x: f64[N=3]; s: f64", "x + s - x"),
+    ("common factor", "x: f64[N=3]; y: f64[N=3]; s: f64[N=3]", "s * x - s * y"),
+    ("common factor", "x: f64[N=3]; y: f64[N=3]; s: f64[N=3]", "x / s^2 + y / s^3 + 1 / s^2"),
+    (
+        "common matrix",
+        "a: f64[N=2, K=2]; b: f64[N=2, K=2]; x: f64[K=2, M=3]",
+        "a @ x + 2 * (b @ x)",
+    ),
+    ("common matrix", "a: f64[N=2, K=2]; x: f64[K=2, M=3]; y: f64[K=2, M=3]", "a @ x - a @ y"),
+    ("common matrix", "A: f64[N=2, N=2]; x: f64[N=2]", "A @ x + x @ A"),
+];
+
+#[test]
+fn examples_use_their_law_and_keep_their_values() {
+    let failed: Vec<&str> = EXAMPLES
+        .iter()
+        .filter(|(law, given, formula)| {
+            std::panic::catch_unwind(|| example(law, given, formula)).is_err()
+        })
+        .map(|(_, _, formula)| *formula)
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+fn example(law: &str, given: &str, formula: &str) {
+    let Some((text, variables, bindings)) = drawn(given, formula) else {
+        panic!("no form of the sizes suits {formula}");
+    };
+    let text = format!("{text}loss L = sum(f)\n");
+    let plain = loosened(&model(&text));
+    let (better, report) = simplify(&plain);
+    verified(&better, &text);
+    assert!(report.laws.contains_key(law), "{law} in {formula}: {:?}", report.laws);
+    assert!(
+        operators(&better) <= operators(&plain),
+        "{formula} becomes\n{}",
+        print(&better, Part::Whole).text
+    );
+    settled(&better);
+    for factor in [1.0, 1e-6, 1e6, 0.0] {
+        let mut variables = variables.clone();
+        for variable in variables.iter_mut().filter(|v| v.dtype == DType::F64) {
+            variable.array = variable.array.map(|v| v * factor);
+        }
+        let (left, right) =
+            (everything(&plain, &variables, &bindings), everything(&better, &variables, &bindings));
+        for (a, b) in
+            left.iter().zip(&right).filter(|(a, _)| a.values.iter().all(|v| v.is_finite()))
+        {
+            agree(&format!("{formula} times {factor}, {law}"), b, a, 1e-12);
+        }
+    }
+}
+
+/// The values of a model's results and the gradient of the loss among them.
+fn everything(model: &Model, given: &[Given], bindings: &Bindings) -> Vec<Array> {
+    let mut model = model.clone();
+    let loss = model.outputs.iter().find(|output| &*output.name == "L").expect("there is one").node;
+    let floats: Vec<NodeId> = model
+        .variables
+        .values()
+        .map(|variable| variable.node)
+        .filter(|&id| model.ty(id).dtype.is_float())
+        .collect();
+    let flows = derive(&mut model, Mode::Grad, loss, &floats, None, &Origins::default());
+    let mut wanted: Vec<NodeId> = model.outputs.iter().map(|output| output.node).collect();
+    wanted.extend(flows.expect("it has a gradient").into_iter().map(|(_, node)| node));
+    evaluate(&model, &wanted, given, bindings).iter().map(array).collect()
+}
+
+/// Fails unless the laws find nothing more to do.
+pub fn settled(model: &Model) {
+    let (again, _) = simplify(model);
+    let (one, two) = (print(model, Part::Whole).text, print(&again, Part::Whole).text);
+    assert_eq!(one, two, "simplified twice, it changes");
+}
+
+#[test]
+fn every_law_of_structure_has_an_example() {
+    let missing: Vec<&str> =
+        structure_laws().filter(|law| !EXAMPLES.iter().any(|(known, ..)| known == law)).collect();
+    assert_eq!(missing, [""; 0], "give these an example");
+}

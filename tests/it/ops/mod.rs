@@ -1,0 +1,13 @@
+//! The operators: what each computes, what its derivatives are, and which laws hold for it.
+
+mod array;
+mod case;
+mod completeness;
+mod elementwise;
+mod hessian;
+mod kinks;
+mod laws;
+mod machine;
+mod prelude;
+mod random;
+mod structured;

@@ -1,0 +1,148 @@
+//! The composite functions against formulas written out.
+
+use super::array::{Array, build, scalar, total};
+use super::case::{Row, check_all};
+
+/// The formulas that have a case in this file.
+pub fn formulas() -> Vec<&'static str> {
+    CASES.iter().map(|(_, formula, _)| *formula).collect()
+}
+
+fn erf(x: f64) -> f64 {
+    libm::erf(x)
+}
+
+/// The elements of row `n` of a matrix through `f`, which knows the row.
+fn rows(x: &Array, f: impl Fn(&[f64], usize) -> f64) -> Array {
+    let width = x.size(1);
+    build(&x.shape, |i| f(&x.values[i[0] * width..(i[0] + 1) * width], i[1]))
+}
+
+/// A number for each row of a matrix.
+fn lines(x: &Array, f: impl Fn(&[f64], usize) -> f64) -> Array {
+    let width = x.size(1);
+    build(&x.shape[..1], |i| f(&x.values[i[0] * width..(i[0] + 1) * width], i[0]))
+}
+
+fn mean(row: &[f64]) -> f64 {
+    row.iter().sum::<f64>() / row.len() as f64
+}
+
+fn variance(row: &[f64]) -> f64 {
+    row.iter().map(|v| v * v).sum::<f64>() / row.len() as f64 - mean(row).powi(2)
+}
+
+fn probability(row: &[f64], at: usize) -> f64 {
+    row[at].exp() / row.iter().map(|v| v.exp()).sum::<f64>()
+}
+
+fn both(a: &[Array], f: impl Fn(f64, f64) -> f64) -> Array {
+    build(&a[0].shape, |i| f(a[0].at(i), a[1].at(i)))
+}
+
+const CASES: &[Row] = &[
+    ("x: f64[N=4]", "leaky_relu(x)", |a| a[0].map(|x| x.max(0.01 * x))),
+    ("x: f64[4]", "leaky_relu(x, slope = 0.2)", |a| a[0].map(|x| x.max(0.2 * x))),
+    ("x: f64[N=2, K=2]", "elu(x, 1.5)", |a| {
+        a[0].map(|x| if x > 0.0 { x } else { 1.5 * (x.exp() - 1.0) })
+    }),
+    ("x: f64[N=4]", "selu(x)", |a| {
+        a[0].map(|x| {
+            1.050_700_987_355_480_5
+                * if x > 0.0 { x } else { 1.673_263_242_354_377_2 * (x.exp() - 1.0) }
+        })
+    }),
+    ("x: f64[N=4]", "gelu(x)", |a| a[0].map(|x| x * (0.5 + 0.5 * erf(x * 0.5f64.sqrt())))),
+    ("x: f64[N=4]", "gelu_tanh(x)", |a| {
+        a[0].map(|x| {
+            0.5 * x
+                * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh())
+        })
+    }),
+    ("x: f64[N=4]", "silu(x)", |a| a[0].map(|x| x / (1.0 + (-x).exp()))),
+    ("x: f64[N=4]", "mish(x)", |a| a[0].map(|x| x * (1.0 + x.exp()).ln().tanh())),
+    ("x: f64[4] = -2 -0.5 0.7 1.5", "hardtanh(x)", |a| a[0].map(|x| x.clamp(-1.0, 1.0))),
+    ("x: f64[N=4]", "softsign(x)", |a| a[0].map(|x| x / (1.0 + x.abs()))),
+    ("z: f64[N=2, K=3]", "log_softmax(z)", |a| rows(&a[0], |row, k| probability(row, k).ln())),
+    ("z: f64[K=3, N=2]", "log_softmax[0](z)", |a| {
+        build(&[3, 2], |i| (a[0].at(i).exp() / total(3, |k| a[0].at(&[k, i[1]]).exp())).ln())
+    }),
+    ("x: f64[N=2, K=3]", "var[1](x)", |a| lines(&a[0], |row, _| variance(row))),
+    ("x: f64[N=2, K=3]", "var(x)", |a| scalar(variance(&a[0].values))),
+    ("x: f64[N=2, K=3]", "std[K, keep](x)", |a| Array {
+        shape: vec![2, 1],
+        values: lines(&a[0], |row, _| variance(row).sqrt()).values,
+    }),
+    ("x: f64[N=2, K=3]", "norm[-1](x)", |a| {
+        lines(&a[0], |row, _| row.iter().map(|v| v * v).sum::<f64>().sqrt())
+    }),
+    ("z: f64[N=2, K=3]; i: i64[N=2] = 2 0", "cross_entropy[1](z, i)", |a| {
+        lines(&a[0], |row, n| -probability(row, a[1].int(&[n])).ln())
+    }),
+    ("z: f64[N=2, K=3]; i: i32[N=2] = 1 1", "mean[0](cross_entropy[-1](z, i))", |a| {
+        scalar(mean(&lines(&a[0], |row, n| -probability(row, a[1].int(&[n])).ln()).values))
+    }),
+    ("z: f64[K=3]; i: i64 = 1", "cross_entropy(z, i)", |a| {
+        scalar(-probability(&a[0].values, 1).ln())
+    }),
+    ("z: f64[N=2, K=3]; p: f64[N=2, K=3] >0", "cross_entropy[1](z, p)", |a| {
+        lines(&a[0], |row, n| -total(3, |k| a[1].at(&[n, k]) * probability(row, k).ln()))
+    }),
+    ("p: f64[3] = 0.2 0.7 0.9; y: f64[3] = 0 1 0.3", "bce(p, y)", |a| {
+        both(a, |p, y| -y * p.ln() - (1.0 - y) * (1.0 - p).ln())
+    }),
+    ("z: f64[N=3]; y: f64[N=3] = 0 1 0.3", "bce_with_logits(z, y)", |a| {
+        both(a, |z, y| y * (1.0 + (-z).exp()).ln() + (1.0 - y) * (1.0 + z.exp()).ln())
+    }),
+    ("x: f64[N=3]; y: f64[N=3]", "mse(x, y)", |a| both(a, |x, y| (x - y) * (x - y))),
+    ("x: f64[N=3]; y: f64[N=3]", "mae(x, y)", |a| both(a, |x, y| (x - y).max(y - x))),
+    ("x: f64[4] = 0 0.5 3 -2; y: f64[4] = 0.2 0 0 0", "huber(x, y)", |a| {
+        both(a, |x, y| {
+            let d = (x - y).abs();
+            if d < 1.0 { d * d / 2.0 } else { d - 0.5 }
+        })
+    }),
+    ("x: f64[2] = 0.5 3; y: f64", "huber(x, y, delta = 2)", |a| {
+        a[0].map(|x| {
+            let d = (x - a[1].values[0]).abs();
+            if d < 2.0 { d * d / 2.0 } else { 2.0 * d - 2.0 }
+        })
+    }),
+    ("p: f64[N=2, K=3] >0; q: f64[N=2, K=3] >0", "kl_div[K](p, q)", |a| {
+        lines(&a[0], |p, n| total(3, |k| p[k] * (p[k] / a[1].at(&[n, k])).ln()))
+    }),
+    ("x: f64[N=2, D=3]; g: f64[D=3]; b: f64[D=3]", "layer_norm(x, g, b)", |a| {
+        rows(&a[0], |row, k| {
+            (row[k] - mean(row)) / (variance(row) + 1e-5).sqrt() * a[1].values[k] + a[2].values[k]
+        })
+    }),
+    ("x: f64[N=2, D=3]; g: f64[D=3]", "rms_norm[D](x, g, eps = 0.1)", |a| {
+        rows(&a[0], |row, k| {
+            row[k] / (row.iter().map(|v| v * v).sum::<f64>() / 3.0 + 0.1).sqrt() * a[1].values[k]
+        })
+    }),
+    ("q: f64[T=2, D=2]; k: f64[S=3, D=2]; v: f64[S=3, E=1]", "attention(q, k, v)", |a| {
+        build(&[2, 1], |i| {
+            let score =
+                |s: usize| total(2, |d| a[0].at(&[i[0], d]) * a[1].at(&[s, d])) / 2f64.sqrt();
+            let scores: Vec<f64> = (0..3).map(score).collect();
+            total(3, |s| probability(&scores, s) * a[2].at(&[s, i[1]]))
+        })
+    }),
+    (
+        "q: f64[B=1, T=2, D=1]; k: f64[B=1, S=2, D=1]; v: f64[B=1, S=2, E=2]",
+        "attention(q, k, v)",
+        |a| {
+            build(&[1, 2, 2], |i| {
+                let scores: Vec<f64> =
+                    (0..2).map(|s| a[0].at(&[0, i[1], 0]) * a[1].at(&[0, s, 0])).collect();
+                total(2, |s| probability(&scores, s) * a[2].at(&[0, s, i[2]]))
+            })
+        },
+    ),
+];
+
+#[test]
+fn prelude() {
+    check_all(CASES);
+}
