@@ -269,12 +269,18 @@ impl Operator for Conv {
         parted(result, &batching.result.shape, axis, size)
     }
 
-    fn form(&self, _operands: &[Type], _result: &Type) -> Form {
+    fn form(&self, operands: &[Type], _result: &Type) -> Form {
         let mut form = Form::call(&self.name(), 2);
+        let spatial = |i: usize| &operands[i].shape[2..];
+        let along = match &self.part {
+            Part::Output => (spatial(0), spatial(1)),
+            Part::Input(sizes) => (&sizes[..], spatial(1)),
+            Part::Filter(window) => (spatial(0), &window[..]),
+        };
         if let Part::Input(sizes) | Part::Filter(sizes) = &self.part {
             form = form.with(format!("[{}]", join(sizes)));
         }
-        form = self.frame.written(form, &vec![1; self.frame.stride.len()]);
+        form = self.frame.written(form, &vec![1; self.frame.stride.len()], along);
         if self.groups.is_one() { form } else { form.with(format!("groups = {}", self.groups)) }
     }
 

@@ -227,7 +227,11 @@ impl Operator for Pool {
             form = form.with(format!("[{}]", join(sizes)));
         }
         form = form.with(format!("[{}]", join(&self.window)));
-        form = self.frame.written(form, &self.window);
+        let axes = match &self.kind {
+            Kind::MeanAdjoint { sizes, .. } => &sizes[..],
+            _ => &operands[0].shape[operands[0].rank() - self.window.len()..],
+        };
+        form = self.frame.written(form, &self.window, (axes, &self.sizes()));
         match self.kind {
             Kind::Mean { count_pad: true } | Kind::MeanAdjoint { count_pad: true, .. } => {
                 form.with("count_pad = true")

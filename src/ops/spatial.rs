@@ -5,7 +5,7 @@ use super::conv::{Conv, Part};
 use super::pool::{Kind, Pool};
 use super::term::apply;
 use super::window::{Frame, span};
-use super::{Dims, Misfit, Size, Term};
+use super::{Misfit, Size, Term};
 
 /// What is given for some axes.
 #[derive(Clone, Debug, PartialEq)]
@@ -197,11 +197,7 @@ fn padding(
             vec![(Size::Known(0), Size::Known(0)); count]
         }
         Value::Spatial(Spatial::Word(word)) if word == "same" => {
-            let pair = |axis: usize| {
-                let reach = span(&window[axis], frame.dilation[axis]);
-                same(&axes[axis], &reach, frame.stride[axis], call.dims)
-            };
-            (0..count).map(pair).collect::<Option<_>>().ok_or_else(|| {
+            frame.same(axes, window, call.dims).ok_or_else(|| {
                 let message = "\"same\" with a stride above the window depends on the size";
                 Misfit::call(message).help("write the padding in numbers")
             })?
@@ -226,19 +222,6 @@ fn padding(
         return Err(Misfit::call(message).help("cut with a slice, as in `x[:, :, 1:-1]`"));
     }
     Ok(pairs)
-}
-
-/// The padding with which there are `size / stride`, rounded up, windows: the odd one behind.
-fn same(size: &Size, reach: &Size, stride: i64, dims: &Dims) -> Option<(Size, Size)> {
-    let steps = (size.clone() + Size::Known(stride - 1)).floor_div(stride) - Size::Known(1);
-    let total = steps * Size::Known(stride) + reach.clone() - size.clone();
-    let total = match dims.resolve(&total).known() {
-        Some(total) => Size::Known(total.max(0)),
-        None if stride == 1 || dims.resolve(reach).known()? >= stride => total,
-        None => return None,
-    };
-    let low = total.floor_div(2);
-    Some((low.clone(), total - low))
 }
 
 /// A list of `count` sizes.

@@ -158,6 +158,8 @@ fn names_and_same_sizes_are_kept() {
     let ty = |name: &str| case.model.ty(case.model.named(name).expect("it is there")).to_string();
     assert_eq!(ty("y"), "f64[N, O, H, 8]");
     assert_eq!(ty("z"), "f64[N, O, floor((H + 1)/2), 4]");
+    let printed = print(&case.model, Part::Whole).text;
+    assert!(printed.contains("z = conv(x, w, stride = 2, padding = \"same\")"), "{printed}");
 }
 
 #[test]
