@@ -3,5 +3,6 @@
 mod cases;
 mod data;
 mod families;
+mod ops;
 mod render;
 mod syntax;
