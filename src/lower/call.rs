@@ -366,6 +366,8 @@ impl Lowerer {
     ) -> Option<Vec<Given>> {
         let mut given: Vec<Given> = builtin.params.iter().map(|_| Given::Absent).collect();
         let mut next = 0;
+        // A list in brackets is whole; arguments one by one are a list for as long as they go on.
+        let mut bracketed = false;
         let unit = self.unit();
         for arg in &call.args {
             let place = match &arg.name {
@@ -388,8 +390,9 @@ impl Lowerer {
                 None => {
                     let variadic = next > 0
                         && matches!(builtin.params[next - 1].1, Kind::Sizes | Kind::Tensors);
-                    let continues =
-                        variadic && matches!(given[next - 1], Given::Sizes(_) | Given::Several(_));
+                    let continues = variadic
+                        && !bracketed
+                        && matches!(given[next - 1], Given::Sizes(_) | Given::Several(_));
                     if !continues {
                         next += 1;
                     }
@@ -406,6 +409,7 @@ impl Lowerer {
                 ExprKind::List(entries) => Some(entries.clone()),
                 _ => None,
             };
+            bracketed = list.is_some();
             let continued = matches!(given[place], Given::Sizes(_) | Given::Several(_));
             match (kind, &mut given[place], list) {
                 (Kind::Sizes, Given::Absent, Some(entries)) => given[place] = Given::Sizes(entries),

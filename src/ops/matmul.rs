@@ -170,22 +170,27 @@ impl Operator for MatMul {
             (2, 2.., false, true) if ry == 2 => matmul(x, y),
             (1, 2.., false, true) => matmul(x, y),
             _ => {
-                let shape = |i: usize| -> Vec<Size> {
-                    std::iter::once(batching.size.clone())
-                        .chain(batching.operands[i].shape.clone())
-                        .collect()
-                };
-                let widened = |i: usize, column: bool| {
-                    let term = batching.lifted(i);
-                    let mut to = shape(i);
-                    if to.len() > 2 {
-                        return term;
+                let longer = if rx > ry { 0 } else { 1 };
+                let lead = &batching.operands[longer].shape[..rx.max(ry).max(2) - 2];
+                // A stack of matrices with every leading axis of the result: of a vector one row or one column.
+                let stack = |i: usize, one: usize| {
+                    let shape = &batching.operands[i].shape;
+                    let mut to: Vec<Size> = std::iter::once(batching.size.clone())
+                        .chain(lead.iter().cloned())
+                        .collect();
+                    let mut missing: Vec<usize> =
+                        (0..to.len()).filter(|&axis| axis > 0 || !batching.batched[i]).collect();
+                    if shape.len() > 2 {
+                        missing.retain(|&axis| axis == 0);
                     }
-                    let place = if column { 2 } else { 1 };
-                    to.insert(place, Size::Known(1));
-                    spread(term, &to, &[place])
+                    to.extend(shape[shape.len().max(2) - 2..].iter().cloned());
+                    if shape.len() == 1 {
+                        to.insert(lead.len() + one, Size::Known(1));
+                        missing.push(lead.len() + one);
+                    }
+                    spread(Term::Var(i), &to, &missing)
                 };
-                let product = matmul(widened(0, false), widened(1, true));
+                let product = matmul(stack(0, 1), stack(1, 2));
                 let to: Vec<Size> = std::iter::once(batching.size.clone())
                     .chain(batching.result.shape.clone())
                     .collect();
