@@ -303,7 +303,7 @@ fn differences(
         };
         above.iter().zip(&below).map(|(a, b)| slope(&array(a), &array(b))).collect()
     };
-    let step = 2e-3 * middle.abs().clamp(0.1, 1.0);
+    let step = 5e-4 * middle.abs().clamp(0.1, 1.0);
     let (wide, narrow) = (central(step), central(step / 2.0));
     let extrapolated = |(w, n): (&Array, &Array)| Array {
         shape: w.shape.clone(),

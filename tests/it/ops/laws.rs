@@ -188,7 +188,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
         "(2 * x) @ (y / s)",
     ),
     ("scalar out of a linear operator", "x: f64[N=2, K=3]; s: f64", "reshape(s * x, [K, N])"),
-    ("scalar out of a linear operator", "x: f64[N=3]; s: f64", "outer(s * x, x / s)"),
+    ("scalar out of a linear operator", "x: f64[N=3]; s: f64", "outer(s * x, x / 3)"),
     ("identity matrix", "x: f64[N=3]", "eye(N) @ x"),
     ("identity matrix", "x: f64[B=2, N=3, N=3]", "x @ eye(N)"),
     ("identity matrix", "x: f64[N=3]", "x @ eye(N)"),
@@ -257,11 +257,13 @@ fn example(law: &str, given: &str, formula: &str) {
     let (better, report) = simplify(&plain);
     verified(&better, &text);
     assert!(report.laws.contains_key(law), "{law} in {formula}: {:?}", report.laws);
-    assert!(
-        operators(&better) <= operators(&plain),
-        "{formula} becomes\n{}",
-        print(&better, Part::Whole).text
-    );
+    let only = |model: &Model| {
+        let mut model = model.clone();
+        model.outputs.retain(|output| &*output.name == "f");
+        operators(&model)
+    };
+    let longer = only(&better) > only(&plain);
+    assert!(!longer, "{formula} becomes\n{}", print(&better, Part::Whole).text);
     settled(&better);
     for factor in [1.0, 1e-6, 1e6, 0.0] {
         let mut variables = variables.clone();
