@@ -699,7 +699,7 @@ impl Lowerer {
             return None;
         }
         let low = if step > 0 { first } else { first - (size.clone() - one) * Size::Known(stride) };
-        let stride = if size.is_one() { 1 } else { stride };
+        let stride = if size.known().is_some_and(|size| size <= 1) { 1 } else { stride };
         Some((Cut::Range { start: low, size, step: stride }, step < 0))
     }
 
