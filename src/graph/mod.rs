@@ -87,6 +87,8 @@ pub struct Variable {
     pub range: Option<Range>,
     /// Where it is declared.
     pub span: Span,
+    /// Where the sizes of its axes are written.
+    pub axes: Vec<Span>,
 }
 
 /// What a result is.
@@ -287,18 +289,7 @@ impl Model {
 
     /// The nodes that the results, bindings, initial values and adjoint-free roots need.
     pub fn live(&self) -> Vec<bool> {
-        let mut live = vec![false; self.len()];
-        for id in self.roots() {
-            live[id.index()] = true;
-        }
-        for id in self.nodes().rev() {
-            if live[id.index()] {
-                for operand in self.operands(id) {
-                    live[operand.index()] = true;
-                }
-            }
-        }
-        live
+        self.needed(self.roots())
     }
 
     fn roots(&self) -> impl Iterator<Item = NodeId> {
@@ -380,6 +371,34 @@ impl Model {
     pub fn float(&self) -> DType {
         let mut types = self.variables.values().map(|variable| self.ty(variable.node).dtype);
         types.find(|dtype| dtype.is_float()).unwrap_or(DType::F32)
+    }
+
+    /// The nodes that `roots` are computed from, with them.
+    pub fn needed(&self, roots: impl Iterator<Item = NodeId>) -> Vec<bool> {
+        let mut needed = vec![false; self.len()];
+        roots.for_each(|id| needed[id.index()] = true);
+        for id in self.nodes().rev() {
+            if needed[id.index()] {
+                for operand in self.operands(id) {
+                    needed[operand.index()] = true;
+                }
+            }
+        }
+        needed
+    }
+
+    /// Whether `node` is computed from `from`.
+    pub fn depends(&self, node: NodeId, from: NodeId) -> bool {
+        let mut seen = vec![false; node.index() + 1];
+        let mut waiting = vec![node];
+        while let Some(id) = waiting.pop().filter(|id| *id != from) {
+            for operand in self.operands(id).into_iter().filter(|operand| *operand >= from) {
+                if !std::mem::replace(&mut seen[operand.index()], true) {
+                    waiting.push(operand);
+                }
+            }
+        }
+        seen.get(from.index()).copied().unwrap_or(false)
     }
 
     /// The line, from 1, in which a span starts.

@@ -345,6 +345,11 @@ impl Dims {
         self.table.contains_key(name)
     }
 
+    /// Whether `name` is a dimension without a declared size.
+    pub fn is_free(&self, name: &str) -> bool {
+        matches!(self.table.get(name), Some(None))
+    }
+
     /// The dimensions in order of declaration.
     pub fn iter(&self) -> impl Iterator<Item = (&Name, Option<&Size>)> {
         self.table.iter().map(|(name, size)| (name, size.as_ref()))
