@@ -56,7 +56,8 @@ pub fn bind(
             found.insert(name.clone(), Found { loaded, from: format!("--set {name}") });
         }
     }
-    let mut by: FxHashMap<Name, Sized> = given.keys().map(|name| (name.clone(), Sized::dim())).collect();
+    let mut by: FxHashMap<Name, Sized> =
+        given.keys().map(|name| (name.clone(), Sized::dim())).collect();
     for name in model.variables.keys() {
         if let Some(found) = found.get(name) {
             binder.unify(name, found, &mut given, &mut by)?;
@@ -257,7 +258,11 @@ impl Binder<'_> {
             match given.get(dim) {
                 Some(&known) if known != actual as i64 => {
                     let earlier = by.get(dim).cloned().unwrap_or_else(Sized::dim);
-                    return self.stop(self.two_sizes(dim, (known, &earlier), (actual as i64, &sized)));
+                    return self.stop(self.two_sizes(
+                        dim,
+                        (known, &earlier),
+                        (actual as i64, &sized),
+                    ));
                 }
                 Some(_) => {}
                 None => {
@@ -292,15 +297,20 @@ impl Binder<'_> {
         } else {
             format!("its declaration as {size}")
         };
-        let message =
-            format!("`{}` is {} by {own} and {} by {}", error.name, error.declared, error.given, sized.by);
+        let message = format!(
+            "`{}` is {} by {own} and {} by {}",
+            error.name, error.declared, error.given, sized.by
+        );
         let Some(span) = sized.span else {
             return Err(Failure::Request(format!("{message}: leave --dim {} out", error.name)));
         };
         self.stop(
             Diagnostic::error("E0403", span, message)
                 .at(format!("{} by {}", error.given, sized.from))
-                .help(format!("give an array of that size, or change the line `dim {}`", error.name)),
+                .help(format!(
+                    "give an array of that size, or change the line `dim {}`",
+                    error.name
+                )),
         )
     }
 
@@ -314,12 +324,14 @@ impl Binder<'_> {
                 let span = axis.and_then(|axis| variable.axes.get(axis)).copied();
                 let message = format!("nothing gives the dimension `{dim}` a size");
                 self.stop(
-                    Diagnostic::error("E0401", span.unwrap_or(variable.span), message)
-                        .help(format!("say --dim {dim}=SIZE, or give an array that has it as an axis")),
+                    Diagnostic::error("E0401", span.unwrap_or(variable.span), message).help(
+                        format!("say --dim {dim}=SIZE, or give an array that has it as an axis"),
+                    ),
                 )
             }
             Err(error) => self.stop(
-                self.error("E0401", name, error.to_string()).help("give its dimensions other sizes"),
+                self.error("E0401", name, error.to_string())
+                    .help("give its dimensions other sizes"),
             ),
         }
     }
@@ -355,7 +367,14 @@ impl Binder<'_> {
     }
 
     /// Elements of another type than the variable's.
-    fn unfit(&self, name: &Name, dtype: DType, stored: &str, from: &str, fault: &Fault) -> Diagnostic {
+    fn unfit(
+        &self,
+        name: &Name,
+        dtype: DType,
+        stored: &str,
+        from: &str,
+        fault: &Fault,
+    ) -> Diagnostic {
         let stored = match stored {
             "f4" => "f32",
             "f8" => "f64",
@@ -375,7 +394,9 @@ impl Binder<'_> {
             ),
             _ => (
                 format!("`{name}` is {dtype}; {from} gives it {stored}"),
-                format!("store {dtype} there, or declare `{name}` as {stored}: nothing is cast silently"),
+                format!(
+                    "store {dtype} there, or declare `{name}` as {stored}: nothing is cast silently"
+                ),
             ),
         };
         self.error("E0405", name, message).help(help)
@@ -400,9 +421,12 @@ impl Binder<'_> {
                 Diagnostic::error("E0402", span, format!("the input `{name}` has no value"));
             let mut meant = None;
             for (path, names) in sets {
-                let (file, near) =
-                    (path.display(), crate::diagnostic::nearest(name, names.iter().map(String::as_str)));
-                meant = meant.or(near.map(|near| format!("did you mean --set {name}=@{file}:{near}?")));
+                let (file, near) = (
+                    path.display(),
+                    crate::diagnostic::nearest(name, names.iter().map(String::as_str)),
+                );
+                meant =
+                    meant.or(near.map(|near| format!("did you mean --set {name}=@{file}:{near}?")));
                 diagnostic = diagnostic.help(format!("{file} has {}", data::list(names)));
             }
             let help = meant.unwrap_or_else(|| {

@@ -260,7 +260,10 @@ pub fn derive(
                 });
                 let message =
                     format!("`{}` does not depend on `{name}`: the derivative is 0", request.of);
-                let help = format!("use it in `{}`, mark it `frozen`, or leave it out with --wrt", request.of);
+                let help = format!(
+                    "use it in `{}`, mark it `frozen`, or leave it out with --wrt",
+                    request.of
+                );
                 said.push(Diagnostic::warning("W0301", place, message).help(help));
             }
             Reach::Cut(origins) => {
@@ -284,10 +287,12 @@ fn cut(
     let message = format!("no derivative of `{of}` reaches `{name}`: it is 0");
     let mut diagnostic = Diagnostic::warning("W0302", place, message);
     if let Some(span) = origins.span() {
-        let own = |id: &NodeId| model.origins(*id).iter().any(|origin| *origin == Origin::Source(span));
+        let own =
+            |id: &NodeId| model.origins(*id).iter().any(|origin| *origin == Origin::Source(span));
         let word = model.nodes().filter(own).last().map(|id| model.op(id).name().to_string());
         let word = word.filter(|word| *word != "cast").unwrap_or_else(|| "this".into());
-        diagnostic = diagnostic.label(span, format!("`{word}` has no derivative").replace("`this`", "this"));
+        diagnostic =
+            diagnostic.label(span, format!("`{word}` has no derivative").replace("`this`", "this"));
     }
     let path = path(model, name, of);
     if path.len() > 1 {

@@ -83,16 +83,28 @@ impl Lowerer {
         }
         if let Some(builtin) = builtin::find(name) {
             let (needed, rest) = builtin.params.split_at(builtin.required);
-            let mut written: Vec<String> = needed.iter().map(|(name, _)| name.to_string()).collect();
+            let mut written: Vec<String> =
+                needed.iter().map(|(name, _)| name.to_string()).collect();
             written.extend(rest.iter().map(|(name, _)| format!("{name} = ...")));
             return params(&written);
         }
         let arity = Scalar::ALL.iter().find(|row| row.word() == name).map_or(1, |row| row.arity());
-        params(&["x", "y", "z"][..arity.min(3)].iter().map(|name| name.to_string()).collect::<Vec<_>>())
+        params(
+            &["x", "y", "z"][..arity.min(3)]
+                .iter()
+                .map(|name| name.to_string())
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// Reports a named argument that a function does not take.
-    pub(super) fn no_argument(&mut self, function: &str, given: &Ident, known: &[&str], axes: bool) {
+    pub(super) fn no_argument(
+        &mut self,
+        function: &str,
+        given: &Ident,
+        known: &[&str],
+        axes: bool,
+    ) {
         let message = format!("`{function}` has no argument `{}`", given.text);
         let help = match &*given.text {
             "axis" | "dim" | "axes" | "dims" if axes => {
@@ -431,9 +443,9 @@ impl Lowerer {
             place.is_none() || again
         });
         let unit = self.unit();
-        let written = call.axes.iter().flatten().filter(|id| {
-            !matches!(&unit.ast[**id].kind, ExprKind::Name(name) if &**name == "keep")
-        });
+        let written = call.axes.iter().flatten().filter(
+            |id| !matches!(&unit.ast[**id].kind, ExprKind::Name(name) if &**name == "keep"),
+        );
         // Inside a function with `[axes..]` the written axes are not those that are meant.
         let passed = self.scopes.last().is_some_and(|scope| scope.axes.is_some());
         let at = fault.filter(|_| !passed).and_then(|place| written.clone().nth(place));

@@ -599,8 +599,12 @@ impl Lowerer {
         }
         if gathers.len() > 1 {
             self.say(
-                Diagnostic::error("E0207", self.place(span), "two axes are indexed by tensors at once")
-                    .help("index twice: `x[i][:, j]`"),
+                Diagnostic::error(
+                    "E0207",
+                    self.place(span),
+                    "two axes are indexed by tensors at once",
+                )
+                .help("index twice: `x[i][:, j]`"),
             );
             return None;
         }

@@ -155,18 +155,9 @@ impl Lowerer {
         for item in &function.body.items {
             match &item.kind {
                 ItemKind::Binding(idents, value) => self.binding(idents, *value),
-                ItemKind::Const(ident, None, value) => {
-                    self.binding(std::slice::from_ref(ident), *value)
-                }
-                ItemKind::Error => return None,
-                _ => {
-                    let message = "the body of a function holds bindings and ends in `return`";
-                    self.say(
-                        Diagnostic::error("E0111", item.span, message)
-                            .help("move this line out of the function"),
-                    );
-                    return None;
-                }
+                ItemKind::Const(ident, ty, value) => self.constant(ident, ty.as_ref(), *value),
+                // The parser has reported what cannot stand here.
+                _ => return None,
             }
         }
         let mut results = Vec::new();
@@ -228,7 +219,9 @@ impl Lowerer {
             let mut diagnostic = Diagnostic::error("E0201", own, message).at(found.to_string());
             let by = by.map(|by| self.place(by)).filter(|by| *by != own);
             match (meant, by) {
-                (Some(meant), Some(by)) => diagnostic = diagnostic.label(by, format!("{meant} by this")),
+                (Some(meant), Some(by)) => {
+                    diagnostic = diagnostic.label(by, format!("{meant} by this"))
+                }
                 (Some(meant), None) => diagnostic = diagnostic.at(format!("{found}, but {meant}")),
                 _ => {}
             }

@@ -326,7 +326,8 @@ impl Lowerer {
         if !DRAWN.iter().any(|known| *known == &*call.callee.text) {
             let message = format!("`{}` is no distribution", call.callee.text);
             let near = crate::diagnostic::nearest(&call.callee.text, DRAWN.iter().copied());
-            let help = near.map_or(DISTRIBUTIONS.to_string(), |near| format!("did you mean `{near}`?"));
+            let help =
+                near.map_or(DISTRIBUTIONS.to_string(), |near| format!("did you mean `{near}`?"));
             self.say(Diagnostic::error("E0110", call.callee.span, message).help(help));
             return None;
         }
@@ -378,7 +379,7 @@ impl Lowerer {
         Some(Init::Random(draw))
     }
 
-    fn constant(&mut self, ident: &Ident, ty: Option<&TypeExpr>, value: ExprId) {
+    pub(super) fn constant(&mut self, ident: &Ident, ty: Option<&TypeExpr>, value: ExprId) {
         let span = self.span(value);
         let meaning = (|| {
             let lowered = self.expr(value)?;
@@ -390,7 +391,9 @@ impl Lowerer {
             let node = self.fitted(node, &ty, span, &what, Some(written))?;
             Some(Meaning::Value(Value::Node(node)))
         })();
-        if let Some(Meaning::Value(Value::Node(node))) = &meaning {
+        if let Some(Meaning::Value(Value::Node(node))) = &meaning
+            && self.scopes.len() == 1
+        {
             self.model.names.insert(ident.text.clone(), *node);
         }
         self.define(&ident.text, ident.span, meaning.unwrap_or(Meaning::Broken));
@@ -566,7 +569,8 @@ impl Lowerer {
                         "int" | "int64" | "long" | "index" => "write `i64`".into(),
                         "int32" => "write `i32`".into(),
                         "boolean" => "write `bool`".into(),
-                        _ => "the element types are `f32`, `f64`, `i32`, `i64` and `bool`".to_string(),
+                        _ => "the element types are `f32`, `f64`, `i32`, `i64` and `bool`"
+                            .to_string(),
                     };
                     self.say(Diagnostic::error("E0206", ty.dtype.span, message).help(help));
                     return None;
@@ -598,8 +602,12 @@ impl Lowerer {
         if self.model.outputs.is_empty() {
             return;
         }
-        let asked: Vec<NodeId> =
-            self.model.requests.iter().filter_map(|request| self.model.named(&request.of)).collect();
+        let asked: Vec<NodeId> = self
+            .model
+            .requests
+            .iter()
+            .filter_map(|request| self.model.named(&request.of))
+            .collect();
         let of = |kind: fn(Kind) -> bool| {
             let wanted = self.model.outputs.iter().filter(|output| kind(output.kind));
             let roots = wanted.map(|output| output.node).chain(asked.iter().copied());
@@ -610,9 +618,11 @@ impl Lowerer {
         let mut said = Vec::new();
         for (name, variable) in &self.model.variables {
             let (code, message, help) = match (variable.role, used[variable.node.index()]) {
-                (Role::Input, false) => {
-                    ("W0501", format!("the input `{name}` is not used"), "use it, or remove its line")
-                }
+                (Role::Input, false) => (
+                    "W0501",
+                    format!("the input `{name}` is not used"),
+                    "use it, or remove its line",
+                ),
                 (Role::Param, false) => (
                     "W0502",
                     format!("the parameter `{name}` reaches no result"),

@@ -30,8 +30,10 @@ impl Lowerer {
             let [left, right] = &infix.types;
             if misfit.code == "E0206" && left.dtype != right.dtype {
                 let verb = verb(infix.symbol);
-                diagnostic.message =
-                    format!("cannot {verb} {} and {}: element types differ", left.dtype, right.dtype);
+                diagnostic.message = format!(
+                    "cannot {verb} {} and {}: element types differ",
+                    left.dtype, right.dtype
+                );
             }
             diagnostic = diagnostic.at(format!("{left} {} {right}", infix.symbol));
         }
@@ -115,7 +117,9 @@ impl Lowerer {
             let bare = |text: &str| text.trim_matches(['(', ')']).to_string();
             return Some(match (x.dtype.is_float(), y.dtype.is_float()) {
                 _ if matches!(symbol, "and" | "or") => "compare first, as in `x > 0`".into(),
-                (true, false) => format!("cast one side: `{left} {symbol} {}({})`", x.dtype, bare(right)),
+                (true, false) => {
+                    format!("cast one side: `{left} {symbol} {}({})`", x.dtype, bare(right))
+                }
                 _ => format!("cast one side: `{}({}) {symbol} {right}`", y.dtype, bare(left)),
             });
         }
@@ -171,20 +175,28 @@ impl Lowerer {
             let new = ", None".repeat(rest.len());
             return Some(format!("lay `{right}` along the first axis: `{right}[:{new}]`"));
         }
-        let mut clashes = x.shape.iter().rev().zip(y.shape.iter().rev()).filter(|(a, b)| !agree(a, b));
+        let mut clashes =
+            x.shape.iter().rev().zip(y.shape.iter().rev()).filter(|(a, b)| !agree(a, b));
         let (a, b) = clashes.next()?;
         clashes.next().is_none().then(|| self.same(a, b, Some((right, y))))?
     }
 
     /// How to say that two sizes are the same; `renamed` is the value whose axis has the second.
-    pub(super) fn same(&self, a: &Size, b: &Size, renamed: Option<(&str, &Type)>) -> Option<String> {
+    pub(super) fn same(
+        &self,
+        a: &Size,
+        b: &Size,
+        renamed: Option<(&str, &Type)>,
+    ) -> Option<String> {
         let free = |size: &Size| {
             let known = size.name().filter(|name| self.model.dims.is_free(name));
             known.filter(|_| self.scopes.len() == 1).cloned()
         };
         match (a, b) {
             (Size::Known(number), other) | (other, Size::Known(number)) => {
-                free(other).map(|name| format!("if {name} is always {number}, declare `dim {name} = {number}`"))
+                free(other).map(|name| {
+                    format!("if {name} is always {number}, declare `dim {name} = {number}`")
+                })
             }
             (Size::Named(one), Size::Named(_)) => {
                 let other = free(b)?;

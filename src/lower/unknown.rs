@@ -73,8 +73,7 @@ impl Lowerer {
         if let Some(own) = own
             && let Some(path) = self.path(name, &own)
         {
-            let through: Vec<String> =
-                path.iter().map(|(name, _)| format!("`{name}`")).collect();
+            let through: Vec<String> = path.iter().map(|(name, _)| format!("`{name}`")).collect();
             self.circled.extend(path.iter().map(|(name, _)| name.clone()));
             let through = match through.as_slice() {
                 [one] => one.clone(),

@@ -425,8 +425,10 @@ impl Operator for Diag {
                 shape.pop();
             }
             Diag::Make => {
-                return Err(Misfit::rank(format!("`diag` takes a vector or a matrix; this is {x}"))
-                    .at(0, None));
+                return Err(Misfit::rank(format!(
+                    "`diag` takes a vector or a matrix; this is {x}"
+                ))
+                .at(0, None));
             }
             Diag::Take => {
                 return Err(

@@ -71,9 +71,11 @@ impl Operator for MatMul {
                 lead
             }
             _ => {
-                return Err(Misfit::rank(format!("cannot multiply {x} @ {y}: leading axes differ"))
-                    .at(0, None)
-                    .at(1, None));
+                return Err(Misfit::rank(format!(
+                    "cannot multiply {x} @ {y}: leading axes differ"
+                ))
+                .at(0, None)
+                .at(1, None));
             }
         };
         if x.rank() >= 2 {

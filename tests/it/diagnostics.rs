@@ -28,7 +28,9 @@ fn manners() {
         let code = file.split('_').next().expect("a code");
         let head = format!("[{code}]: ");
         assert!(shown.contains(&head), "{file} does not say {code}:\n{shown}");
-        for line in shown.lines().filter(|line| line.starts_with("error") || line.starts_with("warning")) {
+        for line in
+            shown.lines().filter(|line| line.starts_with("error") || line.starts_with("warning"))
+        {
             let fact = line.split_once(": ").expect("a fact").1;
             assert!(fact.chars().count() <= 80, "{file}: over 80 columns: {fact}");
             for word in ["invalid", "illegal", "expected", "failed", "unexpected", "bad "] {
