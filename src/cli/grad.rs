@@ -53,7 +53,7 @@ pub fn form(to: Option<Form>, path: Option<&Path>, json: bool) -> Result<Form, F
 fn text(session: &Session, request: &Request, derived: &Derived, full: bool) -> String {
     let part = if full { Part::Whole } else { Part::Adjoint };
     let printed = print(&derived.model, part);
-    let statements = print(&derived.model, Part::Adjoint).adjoint_statements;
+    let statements = printed.adjoint_statements;
     let model = &derived.model;
     let before = session::flops(model, |kind| kind != Kind::Gradient);
     let forward = session::flops(model, |kind| kind == Kind::Loss || kind == Kind::Output);

@@ -14,6 +14,8 @@ pub struct Cx {
     model: Model,
     protected: FxHashSet<NodeId>,
     uses: FxHashMap<NodeId, u32>,
+    /// For each node so far whether it is a scalar made of numbers and dimensions only.
+    free: Vec<bool>,
     /// How often each law was used.
     pub fired: IndexMap<&'static str, usize>,
 }
@@ -54,6 +56,22 @@ impl Cx {
         !self.protected.contains(&id) && self.uses.get(&id).is_none_or(|uses| *uses <= 1)
     }
 
+    /// Whether a node is a scalar made of numbers and dimensions only.
+    pub fn is_free(&mut self, id: NodeId) -> bool {
+        for index in self.free.len()..=id.index() {
+            let node = NodeId::new(index);
+            let made = match self.model.op(node) {
+                Op::Const(_) | Op::SizeOf(_) => true,
+                Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg) => {
+                    self.model.operands(node).iter().all(|operand| self.free[operand.index()])
+                }
+                _ => false,
+            };
+            self.free.push(made);
+        }
+        self.free[id.index()]
+    }
+
     /// Whether the source text needs the node.
     pub fn is_forward(&self, id: NodeId) -> bool {
         self.protected.contains(&id)
@@ -71,7 +89,26 @@ impl Cx {
         operands: &[NodeId],
         origins: &Origins,
     ) -> Result<NodeId, Misfit> {
-        let op = op.into();
+        self.built(op.into(), operands, origins, true)
+    }
+
+    /// `build` without the normal forms of sums and products: for their parts.
+    pub fn build_part(
+        &mut self,
+        op: impl Into<Op>,
+        operands: &[NodeId],
+        origins: &Origins,
+    ) -> Result<NodeId, Misfit> {
+        self.built(op.into(), operands, origins, false)
+    }
+
+    fn built(
+        &mut self,
+        op: Op,
+        operands: &[NodeId],
+        origins: &Origins,
+        whole: bool,
+    ) -> Result<NodeId, Misfit> {
         let wanted = self.wanted(&op, operands)?;
         if let Some(node) = self.by_rows(&op, operands, origins)? {
             return self.filling(node, &wanted, origins);
@@ -83,6 +120,7 @@ impl Cx {
             }
         }
         let normal = match op {
+            _ if !whole => None,
             Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg) => {
                 product::normal(self, &op, operands, origins)?
             }

@@ -15,6 +15,9 @@ pub struct Product {
     pub origins: Origins,
 }
 
+/// So many factors are looked at together; the rest stays one factor.
+const FACTORS: usize = 64;
+
 /// The normal form of `op` on `operands`, where it differs.
 pub fn normal(
     cx: &mut Cx,
@@ -101,8 +104,8 @@ fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
             }
             continue;
         }
+        let open = (cx.is_open(id) && product.factors.len() < FACTORS) || cx.is_free(id);
         let model = cx.see();
-        let open = cx.is_open(id) || is_free(cx, id);
         match model.op(id) {
             Op::Scalar(Scalar::Mul) if open => {
                 waiting.extend([(operands[1], exponent), (operands[0], exponent)])
@@ -135,22 +138,6 @@ fn add(product: &mut Product, id: NodeId, exponent: i32) {
     match same {
         Some((_, e)) => *e += exponent,
         None => product.factors.push((id, exponent)),
-    }
-}
-
-/// Whether a scalar is made of numbers and dimensions only.
-fn is_free(cx: &Cx, id: NodeId) -> bool {
-    let model = cx.see();
-    if model.ty(id).rank() > 0 {
-        return false;
-    }
-    let operands = model.operands(id);
-    match model.op(id) {
-        Op::Const(_) | Op::SizeOf(_) => true,
-        Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg) => {
-            operands.iter().all(|&operand| is_free(cx, operand))
-        }
-        _ => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::law::Cx;
 use crate::graph::Model;
-use crate::ops::Misfit;
+use crate::ops::{Misfit, Op, Scalar};
 use indexmap::IndexMap;
 
 /// What a run of the laws did.
@@ -40,6 +40,7 @@ pub fn simplify(model: &Model) -> (Model, Report) {
 fn round(model: &Model) -> (Model, IndexMap<&'static str, usize>) {
     let forward = forward(model);
     let uses = model.uses();
+    let inner = inner(model, &forward, &uses);
     let mut cx = Cx::default();
     let next = model.rebuild(|to, id, operands| {
         cx.take(to);
@@ -48,6 +49,8 @@ fn round(model: &Model) -> (Model, IndexMap<&'static str, usize>) {
             let node = cx.model().insert(model.op(id).clone(), operands, &origins)?;
             cx.protect(node);
             node
+        } else if inner[id.index()] {
+            cx.build_part(model.op(id).clone(), operands, &origins)?
         } else {
             cx.build(model.op(id).clone(), operands, &origins)?
         };
@@ -55,13 +58,31 @@ fn round(model: &Model) -> (Model, IndexMap<&'static str, usize>) {
         cx.give(to);
         Ok::<_, Misfit>(node)
     });
-    let next = next.expect("laws keep types").compact();
+    let next = next.expect("laws keep types");
+    let next = if cx.fired.is_empty() { next } else { next.compact() };
     debug_assert!(
         crate::graph::check::check(&next).is_ok(),
         "{:?}",
         crate::graph::check::check(&next)
     );
     (next, cx.fired)
+}
+
+/// Parts of sums and products that only a larger sum or product uses: that one brings all of it to its normal form at once.
+fn inner(model: &Model, forward: &[bool], uses: &[u32]) -> Vec<bool> {
+    let sum = |op: &Op| matches!(op, Op::Scalar(Scalar::Add | Scalar::Sub));
+    let product = |op: &Op| matches!(op, Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg));
+    let mut inner = vec![false; model.len()];
+    for user in model.nodes().filter(|user| !forward[user.index()]) {
+        let op = model.op(user);
+        for operand in model.operands(user) {
+            let part = model.op(operand);
+            let same = (sum(op) && sum(part)) || (product(op) && product(part));
+            inner[operand.index()] =
+                same && uses[operand.index()] == 1 && !forward[operand.index()];
+        }
+    }
+    inner
 }
 
 /// The values that the source text's own results need.

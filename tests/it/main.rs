@@ -4,6 +4,7 @@ mod codes;
 mod command;
 mod data;
 mod diagnostics;
+mod families;
 mod layers;
 mod render;
 mod syntax;
