@@ -7,7 +7,7 @@ mod tidy;
 
 use crate::diagnostic::Span;
 use crate::ops::leaf::{Const, SizeOf};
-use crate::ops::{Dims, Misfit, Name, Number, Op, Operator, Size, Term, Type};
+use crate::ops::{Dims, Misfit, Name, Number, Op, Operator, Size, Term, Type, elements};
 use crate::tensor::{DType, Tensor};
 use indexmap::IndexMap;
 pub use origin::{Origin, Origins};
@@ -243,6 +243,7 @@ impl Model {
         }
         let types: SmallVec<[Type; 2]> = operands.iter().map(|&id| self.ty(id).clone()).collect();
         let ty = op.infer(&types, &self.dims)?;
+        held(&ty)?;
         let id = self.graph.add_node(Node { op, ty, origins: origins.clone() });
         for (position, &operand) in operands.iter().enumerate() {
             self.graph.add_edge(operand, id, position as u32);
@@ -420,6 +421,24 @@ impl Model {
         }
         uses
     }
+}
+
+/// Refuses sizes, and numbers of elements, that no machine word counts.
+fn held(ty: &Type) -> Result<(), Misfit> {
+    let small = |size: &Size| {
+        matches!(size, Size::Named(_)) || size.known().is_some_and(|size| size < 1 << 15)
+    };
+    if ty.rank() <= 4 && ty.shape.iter().all(small) || !elements(&ty.shape).is_too_large() {
+        return Ok(());
+    }
+    let message = match ty.shape.iter().find(|size| size.is_too_large()) {
+        Some(_) => "the size of an axis is beyond 2^63".to_string(),
+        None => format!(
+            "an array of shape [{}] has more than 2^63 elements",
+            crate::ops::join(&ty.shape)
+        ),
+    };
+    Err(Misfit { code: "E0208", ..Misfit::call(message) }.help("give its dimensions smaller sizes"))
 }
 
 fn is_free(term: &Term) -> bool {

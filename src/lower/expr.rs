@@ -784,7 +784,16 @@ impl Lowerer {
             let (message, help) = self.no_size(id);
             self.say(Diagnostic::error("E0208", self.place(span), message).help(help));
         }
-        found.map(|size| self.model.dims.rename(size))
+        let size = self.model.dims.rename(found?);
+        if size.is_too_large() {
+            let message = "this size is beyond 2^63, or has too many parts";
+            self.say(
+                Diagnostic::error("E0208", self.place(span), message)
+                    .help("write a smaller one, or declare a dimension for a part of it"),
+            );
+            return None;
+        }
+        Some(size)
     }
 }
 

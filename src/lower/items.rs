@@ -166,8 +166,14 @@ impl Lowerer {
             };
             let origins = self.origins(ident.span);
             let variable = leaf::Variable { name: ident.text.clone(), ty: Arc::new(ty.clone()) };
-            let node =
-                self.model.insert(variable, &[], &origins).expect("a variable has no operands");
+            let node = match self.model.insert(variable, &[], &origins) {
+                Ok(node) => node,
+                Err(misfit) => {
+                    self.misfit(misfit, ident.span, &[]);
+                    self.define(&ident.text, ident.span, Meaning::Broken);
+                    continue;
+                }
+            };
             let before = self.diagnostics.len();
             self.define(&ident.text, ident.span, Meaning::Value(Value::Node(node)));
             if self.diagnostics.len() > before {

@@ -7,4 +7,5 @@ mod diagnostics;
 mod families;
 mod layers;
 mod render;
+mod robust;
 mod syntax;
