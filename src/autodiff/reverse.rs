@@ -36,8 +36,11 @@ pub fn reverse(
         let id = NodeId::new(index);
         let operands = model.operands(id);
         let Some(adjoint) = adjoints[index] else {
-            for operand in operands {
-                cuts[operand.index()] = cuts[index].or(cuts[operand.index()]);
+            // The cut nearest to the variable tells most: beyond it the value is not continuous in the variable.
+            let flows = if operands.is_empty() { Vec::new() } else { contributions(model, id) };
+            for (operand, flow) in operands.into_iter().zip(flows) {
+                let cut = if flow.is_none() { Some(id) } else { cuts[index] };
+                cuts[operand.index()] = cut.or(cuts[operand.index()]);
             }
             continue;
         };

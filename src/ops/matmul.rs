@@ -292,7 +292,8 @@ impl Operator for Outer {
                 "`outer` takes two vectors; this is {}",
                 operands[i]
             ))
-            .at(i, None));
+            .at(i, None)
+            .help("take a vector of it, such as `x[0]`, or use `einsum`"));
         }
         Ok(Type::new(dtype, operands.iter().map(|operand| operand.shape[0].clone())))
     }
