@@ -1,7 +1,7 @@
 //! Algebra on what differentiation made: the forward values stay as they are written.
 
 use super::law::Cx;
-use crate::graph::Model;
+use crate::graph::{Model, Origin};
 use crate::ops::{Misfit, Op, Scalar};
 use indexmap::IndexMap;
 
@@ -41,6 +41,10 @@ fn round(model: &Model) -> (Model, IndexMap<&'static str, usize>) {
     let forward = forward(model);
     let uses = model.uses();
     let inner = inner(model, &forward, &uses);
+    let mut named = vec![false; model.len()];
+    for id in model.names.values().chain(model.outputs.iter().map(|output| &output.node)) {
+        named[id.index()] = forward[id.index()];
+    }
     let mut cx = Cx::default();
     let next = model.rebuild(|to, id, operands| {
         cx.take(to);
@@ -48,6 +52,9 @@ fn round(model: &Model) -> (Model, IndexMap<&'static str, usize>) {
         let node = if forward[id.index()] {
             let node = cx.model().insert(model.op(id).clone(), operands, &origins)?;
             cx.protect(node);
+            if named[id.index()] {
+                cx.name(node);
+            }
             node
         } else if inner[id.index()] {
             cx.build_part(model.op(id).clone(), operands, &origins)?
@@ -85,7 +92,7 @@ fn inner(model: &Model, forward: &[bool], uses: &[u32]) -> Vec<bool> {
     inner
 }
 
-/// The values that the source text's own results need.
+/// The values that the source text's own results need, but for those that derivatives in it made.
 fn forward(model: &Model) -> Vec<bool> {
     let mut forward = vec![false; model.len()];
     let results = model
@@ -107,6 +114,11 @@ fn forward(model: &Model) -> Vec<bool> {
                 forward[operand.index()] = true;
             }
         }
+    }
+    for id in model.nodes() {
+        let made = |origin: &Origin| matches!(origin, Origin::Adjoint { .. } | Origin::Law(_));
+        let origins = model.origins(id);
+        forward[id.index()] &= origins.source().is_some() || !origins.iter().any(made);
     }
     forward
 }

@@ -4,11 +4,13 @@ use super::facts::symmetric;
 use super::law::Cx;
 use super::product::{emit, product_of, zero_branch};
 use crate::graph::{NodeId, Operands, Origins};
+use crate::ops::index::OneHot;
 use crate::ops::matmul::MatMul;
 use crate::ops::reduce::{Fold, Reduce};
-use crate::ops::shape::Broadcast;
+use crate::ops::shape::{Broadcast, Cut, Permute, Slice};
 use crate::ops::term::spread;
 use crate::ops::{Misfit, Number, Op, Operator, Scalar, Select, Size, Term, elements};
+use crate::tensor::DType;
 use smallvec::SmallVec;
 
 type Found = Result<Option<NodeId>, Misfit>;
@@ -31,6 +33,14 @@ pub const LAWS: &[(&str, StructureLaw)] = &[
     ("transpose of a product", transposed_product),
     ("transpose of single elements", transposed_elementwise),
     ("factor out of a sum", factor_out_of_sum),
+    ("axes in another order twice", permuted_twice),
+    ("slice of a slice", slice_of_slice),
+    ("one element among zeros", one_element),
+    ("sum of one element", sum_of_one_element),
+    ("above the kink", above_kink),
+    ("product with ones", product_with_ones),
+    ("transpose before laying out", transpose_before_laying_out),
+    ("sum of a lone element", sum_of_lone),
 ];
 
 fn is_elementwise(op: &Op) -> bool {
@@ -117,7 +127,7 @@ fn choices_together(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins
 fn sum_of_repeated(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
     let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = op else { return Ok(None) };
     let Op::Broadcast(broadcast) = cx.see().op(operands[0]).clone() else { return Ok(None) };
-    if cx.see().ty(operands[0]).dtype == crate::tensor::DType::Bool {
+    if cx.see().ty(operands[0]).dtype == DType::Bool {
         return Ok(None);
     }
     let repeated: Vec<usize> =
@@ -374,4 +384,206 @@ fn factor_out_of_sum(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origin
         result = cx.scalar(row, &[result, value], origins)?;
     }
     Ok(Some(result))
+}
+
+fn permuted_twice(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Permute(outer) = op else { return Ok(None) };
+    let Op::Permute(inner) = cx.see().op(operands[0]).clone() else { return Ok(None) };
+    if cx.is_named(operands[0]) {
+        return Ok(None);
+    }
+    let order = outer.order.iter().map(|&axis| inner.order[axis]).collect();
+    let source = cx.see().operands(operands[0])[0];
+    cx.build(Permute { order }, &[source], origins).map(Some)
+}
+
+/// `x[:, 2:8, 3][:, 1:]` is `x[:, 3:8, 3]`.
+fn slice_of_slice(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Slice(outer) = op else { return Ok(None) };
+    let Op::Slice(inner) = cx.see().op(operands[0]).clone() else { return Ok(None) };
+    if cx.is_named(operands[0]) {
+        return Ok(None);
+    }
+    let mut later = outer.cuts.iter();
+    let mut cuts = SmallVec::new();
+    for cut in &inner.cuts {
+        let Cut::Range { start, step, .. } = cut else {
+            cuts.push(cut.clone());
+            continue;
+        };
+        let scaled = |by: &Size| start.clone() + by.clone() * Size::Known(*step);
+        cuts.push(match later.next().expect("a cut for each axis that is left") {
+            Cut::At(at) => Cut::At(scaled(at)),
+            Cut::Range { start: first, size, step: further } => {
+                Cut::Range { start: scaled(first), size: size.clone(), step: step * further }
+            }
+        });
+    }
+    let source = cx.see().operands(operands[0])[0];
+    cx.build(Slice { cuts }, &[source], origins).map(Some)
+}
+
+/// `pad(broadcast(s, [1]), [[1, 2]])` is `s * one_hot(1, 4)`.
+fn one_element(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Pad(pad) = op else { return Ok(None) };
+    let ty = cx.see().ty(operands[0]).clone();
+    let (Some(low), Some(high)) = (pad.low[0].known(), pad.high[0].known()) else {
+        return Ok(None);
+    };
+    if ty.rank() != 1 || !ty.shape[0].is_one() || !ty.dtype.is_float() {
+        return Ok(None);
+    }
+    let Op::Broadcast(_) = cx.see().op(operands[0]) else { return Ok(None) };
+    let inner = cx.see().operands(operands[0])[0];
+    if cx.see().ty(inner).rank() > 0 {
+        return Ok(None);
+    }
+    let place = cx.model().number(DType::I64, Number::int(low), origins);
+    let hot = OneHot { dtype: ty.dtype, size: Size::Known(low + 1 + high), axis: 0 };
+    let hot = cx.model().insert(hot, &[place], origins)?;
+    cx.scalar(Scalar::Mul, &[inner, hot], origins).map(Some)
+}
+
+fn sum_of_one_element(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = op else { return Ok(None) };
+    let Op::OneHot(hot) = cx.see().op(operands[0]) else { return Ok(None) };
+    let place = cx.see().operands(operands[0])[0];
+    let known = cx.see().constant(place).is_some() && axes.as_slice() == [hot.axis];
+    Ok(known.then(|| cx.number(operands[0], Number::ONE, origins)))
+}
+
+/// `relu(x) > 0` is `x > 0`: said of x where that is a name or a short formula.
+fn above_kink(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Scalar(Scalar::Gt) = op else { return Ok(None) };
+    let Op::Scalar(Scalar::Relu) = cx.see().op(operands[0]) else { return Ok(None) };
+    let x = cx.see().operands(operands[0])[0];
+    let zero = cx.see().filled(operands[1]).is_some_and(|number| number.is_zero());
+    let short = |cx: &Cx, id: NodeId| {
+        cx.is_named(id) || cx.see().operands(id).iter().all(|&part| cx.is_named(part))
+    };
+    if !zero || cx.is_named(operands[0]) || !short(cx, x) {
+        return Ok(None);
+    }
+    cx.build(Scalar::Gt, &[x, operands[1]], origins).map(Some)
+}
+
+/// `A' @ ones(N)` is `sum[N](A)`, and `outer(ones(N), x)` is x laid out.
+fn product_with_ones(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    if !matches!(op, Op::MatMul(_) | Op::Outer(_)) {
+        return Ok(None);
+    }
+    let vector = |cx: &Cx, id: NodeId| {
+        let ty = cx.see().ty(id);
+        (ty.rank() == 1 && ty.dtype.is_float()).then(|| cx.see().filled(id)).flatten()
+    };
+    let Some(place) = (0..2).find(|&i| vector(cx, operands[i]).is_some()) else {
+        return Ok(None);
+    };
+    let other = operands[1 - place];
+    let number = vector(cx, operands[place]).expect("it is filled");
+    let dtype = cx.see().ty(other).dtype;
+    let value = match op {
+        Op::MatMul(_) if cx.see().ty(other).rank() > 0 => {
+            let rank = cx.see().ty(other).rank();
+            let along = if place == 0 { rank.saturating_sub(2) } else { rank - 1 };
+            let (source, axis) = match cx.see().op(other).clone() {
+                Op::Permute(permute) => (cx.see().operands(other)[0], permute.order[along]),
+                _ => (other, along),
+            };
+            if rank > 2 && source != other {
+                return Ok(None);
+            }
+            cx.build(
+                Reduce { kind: Fold::Sum, axes: SmallVec::from_slice(&[axis]) },
+                &[source],
+                origins,
+            )?
+        }
+        Op::Outer(_) if cx.see().ty(other).rank() == 1 => {
+            let (a, b) = (cx.see().ty(operands[0]), cx.see().ty(operands[1]));
+            let to = [a.shape[0].clone(), b.shape[0].clone()];
+            cx.model().plant(&spread(Term::Var(0), &to, &[place]), &[other], dtype, origins)?
+        }
+        _ => return Ok(None),
+    };
+    let number = cx.number(value, number, origins);
+    cx.scalar(Scalar::Mul, &[number, value], origins).map(Some)
+}
+
+/// `broadcast(x, [N, K, M])'` is `broadcast(x', [N, M, K])`.
+fn transpose_before_laying_out(
+    cx: &mut Cx,
+    op: &Op,
+    operands: &[NodeId],
+    origins: &Origins,
+) -> Found {
+    let Op::Permute(permute) = op else { return Ok(None) };
+    let Op::Broadcast(broadcast) = cx.see().op(operands[0]).clone() else { return Ok(None) };
+    let source = cx.see().operands(operands[0])[0];
+    let (wide, rank) = (broadcast.to.len(), cx.see().ty(source).rank());
+    if !permute.is_transpose() || rank < 2 {
+        return Ok(None);
+    }
+    let last = |axis: usize| Some((rank - axis) as u8);
+    if broadcast.from[wide - 2] != last(2) || broadcast.from[wide - 1] != last(1) {
+        return Ok(None);
+    }
+    let mut order: SmallVec<[usize; 4]> = (0..rank).collect();
+    order.swap(rank - 2, rank - 1);
+    let turned = cx.build(Permute { order }, &[source], origins)?;
+    let mut to = broadcast.to.clone();
+    to.swap(wide - 2, wide - 1);
+    cx.model().insert(Broadcast { to, from: broadcast.from }, &[turned], origins).map(Some)
+}
+
+/// A sum along axes of size 1 that are laid out again at once.
+fn sum_of_lone(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Broadcast(broadcast) = op else { return Ok(None) };
+    let product = product_of(cx, operands[0]);
+    let lone = |cx: &Cx, id: NodeId| match cx.see().op(id) {
+        Op::Reduce(Reduce { kind: Fold::Sum, axes }) => {
+            let source = cx.see().operands(id)[0];
+            let ty = cx.see().ty(source);
+            let ones = axes.iter().all(|&axis| ty.shape[axis].is_one());
+            (ones && !cx.is_forward(id)).then(|| (source, axes.clone()))
+        }
+        _ => None,
+    };
+    let Some((source, axes)) = product.factors.iter().find_map(|&(id, _)| lone(cx, id)) else {
+        return Ok(None);
+    };
+    let wide = cx.see().ty(source).shape.clone();
+    let kept: Vec<usize> = (0..wide.len()).filter(|axis| !axes.contains(axis)).collect();
+    let mut place = 0;
+    let back: SmallVec<[Option<u8>; 4]> = (0..wide.len())
+        .map(|axis| {
+            let known = (!axes.contains(&axis)).then_some(place as u8);
+            place += usize::from(known.is_some());
+            known
+        })
+        .collect();
+    // Where each axis of size 1 may lie in the result: on one along which values repeat, in order.
+    let mut free = (0..broadcast.to.len()).filter(|&axis| broadcast.from[axis].is_none());
+    let mut from: SmallVec<[Option<u8>; 4]> =
+        broadcast.from.iter().map(|axis| axis.map(|axis| kept[axis as usize] as u8)).collect();
+    for &axis in &axes {
+        let Some(at) = free.next() else { return Ok(None) };
+        from[at] = Some(axis as u8);
+    }
+    let mut inner = product.clone();
+    for (id, _) in &mut inner.factors {
+        if cx.see().ty(*id).rank() == 0 {
+            continue;
+        }
+        *id = match lone(cx, *id) {
+            Some((source, known)) if known == axes => source,
+            _ => {
+                let layout = Broadcast { to: wide.clone(), from: back.iter().copied().collect() };
+                cx.model().insert(layout, &[*id], origins)?
+            }
+        };
+    }
+    let value = emit(cx, &inner, source)?;
+    let from = from.into_iter().collect();
+    cx.model().insert(Broadcast { to: broadcast.to.clone(), from }, &[value], origins).map(Some)
 }

@@ -12,6 +12,9 @@ use statements::{Statement, statements};
 /// No line is wider.
 pub const WIDTH: usize = 100;
 
+/// Before what a line goes on with.
+const INDENT: &str = "    ";
+
 /// What of a model is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -68,6 +71,11 @@ fn aligned(lines: Vec<(String, Option<String>)>) -> String {
     let mut text = String::new();
     for (line, comment) in lines {
         let width = line.chars().count();
+        if width > WIDTH {
+            text.push_str(&broken(&line));
+            text.push('\n');
+            continue;
+        }
         text.push_str(&line);
         if let Some(comment) = comment {
             let pad = column.saturating_sub(width) + 2;
@@ -81,6 +89,29 @@ fn aligned(lines: Vec<(String, Option<String>)>) -> String {
         text.push('\n');
     }
     text
+}
+
+/// A line that is all names, on several lines: lists may go on behind a comma.
+fn broken(line: &str) -> String {
+    let (mut text, mut rest) = (String::new(), line);
+    while rest.chars().count() > WIDTH - INDENT.len() {
+        let room = rest.char_indices().nth(WIDTH - INDENT.len()).map_or(rest.len(), |(at, _)| at);
+        let depth = |at: usize| {
+            let opened = |c: &char| matches!(c, '(' | '[');
+            let closed = |c: &char| matches!(c, ')' | ']');
+            let before = &line[..line.len() - rest.len() + at];
+            before.chars().filter(opened).count() > before.chars().filter(closed).count()
+        };
+        let Some(at) = rest[..room].rmatch_indices(", ").map(|(at, _)| at).find(|&at| depth(at))
+        else {
+            break;
+        };
+        text.push_str(&rest[..at + 1]);
+        text.push('\n');
+        text.push_str(INDENT);
+        rest = &rest[at + 2..];
+    }
+    text + rest
 }
 
 fn shortened(comment: &str, room: usize) -> Option<String> {

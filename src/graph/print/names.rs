@@ -54,7 +54,15 @@ pub fn names(plan: &Plan) -> Names {
             }
         }
     }
-    let owners = owners(plan, &text);
+    let mut owners = owners(plan, &text);
+    for &(of, adjoint) in model.adjoints.iter().rev() {
+        if !text.contains_key(&adjoint)
+            && !plan.forward[adjoint.index()]
+            && let Some(owner) = owners.get(&of)
+        {
+            owners.insert(adjoint, format!("d_{owner}"));
+        }
+    }
     let mut counters: FxHashMap<String, usize> = FxHashMap::default();
     for &id in &lines {
         if !text.contains_key(&id) {
@@ -121,19 +129,21 @@ pub fn is_activation(model: &Model, id: NodeId) -> bool {
     }
 }
 
-/// For each line without a name that of its nearest named user.
+/// For each value without a name that of its nearest named user; what the source text needs is not named after adjoints.
 fn owners(plan: &Plan, text: &FxHashMap<NodeId, String>) -> FxHashMap<NodeId, String> {
     let mut owners: FxHashMap<NodeId, String> = FxHashMap::default();
-    for id in plan.model.nodes().rev().filter(|id| plan.region[id.index()]) {
+    for id in plan.model.nodes().rev() {
         let own = match text.get(&id) {
             Some(name) => Some(name.clone()),
             None => owners.get(&id).cloned(),
         };
         if let Some(own) = own {
             for operand in plan.model.operands(id) {
-                if !text.contains_key(&operand) {
-                    owners.insert(operand, own.clone());
+                let foreign = plan.forward[operand.index()] && !plan.forward[id.index()];
+                if text.contains_key(&operand) || (foreign && owners.contains_key(&operand)) {
+                    continue;
                 }
+                owners.insert(operand, own.clone());
             }
         }
     }
