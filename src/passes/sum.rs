@@ -1,6 +1,7 @@
 //! The normal form of sums: equal terms gathered, common factors in front of a bracket.
 
 use super::law::Cx;
+use super::pieces;
 use super::product::{Product, emit, product_of};
 use crate::graph::{NodeId, Origins};
 use crate::ops::matmul::MatMul;
@@ -20,8 +21,8 @@ pub fn normal(
     }
     let negative = *op == Op::Scalar(Scalar::Sub);
     let mut sum = Sum { terms: Vec::new(), origins: origins.clone() };
-    gather(cx, operands[0], false, &mut sum);
-    gather(cx, operands[1], negative, &mut sum);
+    gather(cx, operands[0], false, &mut sum)?;
+    gather(cx, operands[1], negative, &mut sum)?;
     collect(&mut sum);
     if let Some(node) = stacked(cx, &sum, like)? {
         cx.fire("one-hot vectors side by side");
@@ -31,6 +32,9 @@ pub fn normal(
     products(cx, &mut sum, like)?;
     if sum.terms.len() < before {
         cx.fire("common matrix");
+    }
+    if pieces::join(cx, &mut sum.terms, origins, like)? {
+        cx.fire("pieces side by side");
     }
     let node = match common(&sum) {
         Some(factor) => {
@@ -51,7 +55,7 @@ struct Sum {
     origins: Origins,
 }
 
-fn gather(cx: &mut Cx, id: NodeId, negative: bool, sum: &mut Sum) {
+fn gather(cx: &mut Cx, id: NodeId, negative: bool, sum: &mut Sum) -> Result<(), Misfit> {
     let mut waiting = vec![(id, negative)];
     while let Some((id, negative)) = waiting.pop() {
         let model = cx.see();
@@ -67,6 +71,7 @@ fn gather(cx: &mut Cx, id: NodeId, negative: bool, sum: &mut Sum) {
                 let id = unsigned(cx, id);
                 let (id, negative) = (id.0, negative != id.1);
                 let mut term = product_of(cx, id);
+                signed(cx, &mut term)?;
                 if negative {
                     term.number = -term.number;
                 }
@@ -77,6 +82,28 @@ fn gather(cx: &mut Cx, id: NodeId, negative: bool, sum: &mut Sum) {
         }
         sum.origins.unite(cx.see().origins(id));
     }
+    Ok(())
+}
+
+/// The sign of a value that is laid out belongs to the term.
+fn signed(cx: &mut Cx, term: &mut Product) -> Result<(), Misfit> {
+    for place in 0..term.factors.len() {
+        let (id, exponent) = term.factors[place];
+        let Op::Broadcast(broadcast) = cx.see().op(id).clone() else { continue };
+        let source = cx.see().operands(id)[0];
+        if exponent != 1 || !cx.is_open(id) || !cx.is_open(source) {
+            continue;
+        }
+        let mut inner = product_of(cx, source);
+        if inner.number.is_negative() && !inner.factors.is_empty() {
+            inner.number = -inner.number;
+            let source = emit(cx, &inner, source)?;
+            let origins = cx.see().origins(id).clone();
+            term.factors[place].0 = cx.model().insert(broadcast, &[source], &origins)?;
+            term.number = -term.number;
+        }
+    }
+    Ok(())
 }
 
 /// A laid-out negative as what is laid out, and whether it is negative.
