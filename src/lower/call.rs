@@ -3,7 +3,7 @@
 use super::{Lowerer, Value};
 use crate::diagnostic::{Diagnostic, Span, nearest};
 use crate::graph::NodeId;
-use crate::ops::builtin::{self, AxisRef, Builtin, Kind};
+use crate::ops::builtin::{self, AxisRef, Builtin, Kind, Spatial};
 use crate::ops::elementwise::{Cast, Scalar, Select};
 use crate::ops::special::{Derivative, Mode};
 use crate::ops::{Size, Term, Type};
@@ -217,16 +217,13 @@ impl Lowerer {
         if !whole {
             return None;
         }
-        let dtype = waiting.iter().find_map(|(_, value, _)| match value {
-            Value::Node(node) => Some(self.model.ty(*node).dtype),
+        let is_index = |place: usize| builtin.params[place].0 == "indices";
+        let dtype = waiting.iter().find_map(|(place, value, _)| match value {
+            Value::Node(node) if !is_index(*place) => Some(self.model.ty(*node).dtype),
             _ => None,
         });
         for (place, value, at) in waiting {
-            let wanted = if builtin.params[place].0 == "indices" {
-                DType::I64
-            } else {
-                dtype.unwrap_or(self.float)
-            };
+            let wanted = if is_index(place) { DType::I64 } else { dtype.unwrap_or(self.float) };
             let node = self.typed(value, wanted, at)?;
             values[place] = builtin::Value::Tensor(nodes.len());
             nodes.push((node, at));
@@ -518,9 +515,35 @@ impl Lowerer {
                 }
                 builtin::Value::Pairs(pairs)
             }
+            Kind::Spatial => builtin::Value::Spatial(self.spatial(function, param, id)?),
             Kind::Sizes | Kind::Tensors => unreachable!("lists are gathered before"),
         };
         Some(Argument::Ready(ready))
+    }
+
+    /// What is given for spatial axes: `2`, `[2, 1]`, `[[0, 2], [1, 0]]`, `"same"`.
+    fn spatial(&mut self, function: &str, param: &str, id: ExprId) -> Option<Spatial> {
+        let unit = self.unit();
+        match &unit.ast[id].kind {
+            ExprKind::Text(text) => Some(Spatial::Word(text.to_string())),
+            ExprKind::List(entries) => {
+                let pair = |id: &ExprId| matches!(unit.ast[*id].kind, ExprKind::List(_));
+                if entries.iter().any(pair) {
+                    return match self.argument(function, param, Kind::Pairs, id)? {
+                        Argument::Ready(builtin::Value::Pairs(pairs)) => {
+                            Some(Spatial::Pairs(pairs))
+                        }
+                        _ => None,
+                    };
+                }
+                entries
+                    .iter()
+                    .map(|&entry| self.size(entry))
+                    .collect::<Option<_>>()
+                    .map(Spatial::Each)
+            }
+            _ => self.size(id).map(Spatial::All),
+        }
     }
 }
 

@@ -285,7 +285,7 @@ fn shifted(term: Term, shape: &[Size], axis: usize, back: bool, fill: i32) -> Te
     let free = spread(fill.into(), &edge, &all);
     // First longer by one, then cut: an axis of size 0 has nothing to be cut before.
     let longer = apply(Concat { axis }, if back { vec![term, free] } else { vec![free, term] });
-    let mut cuts: SmallVec<[Cut; 4]> = shape.iter().map(Cut::all).collect();
+    let mut cuts: SmallVec<[Cut; 1]> = shape.iter().map(Cut::all).collect();
     let start = Size::Known(i64::from(back));
     cuts[axis] = Cut::Range { start, size: shape[axis].clone(), step: 1 };
     apply(Slice { cuts }, vec![longer])

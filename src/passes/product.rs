@@ -104,7 +104,8 @@ fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
             }
             continue;
         }
-        let open = (cx.is_open(id) && product.factors.len() < FACTORS) || cx.is_free(id);
+        let open =
+            (cx.is_open(id) && product.factors.len() + waiting.len() < FACTORS) || cx.is_free(id);
         let model = cx.see();
         match model.op(id) {
             Op::Scalar(Scalar::Mul) if open => {
