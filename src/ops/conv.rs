@@ -3,8 +3,8 @@
 use super::term::{apply, permute, reshape};
 use super::window::Frame;
 use super::{
-    Batching, Bindings, Dims, Form, Misfit, Operator, Rule, Shape, Size, Term, Type, ValueError,
-    elements, floats, join,
+    Batching, Bindings, Dims, Form, Misfit, Operator, Rule, Size, Term, Type, ValueError, elements,
+    floats, join,
 };
 use crate::tensor::Tensor;
 use std::borrow::Cow;
@@ -27,9 +27,9 @@ pub enum Part {
     /// y from x and w: cross-correlation.
     Output,
     /// x from y and w, with the spatial sizes of x.
-    Input(Shape),
+    Input(Vec<Size>),
     /// w from x and y, with the spatial sizes of w.
-    Filter(Shape),
+    Filter(Vec<Size>),
 }
 
 /// The places of input, filter and result in arrays of three.
@@ -234,7 +234,7 @@ impl Operator for Conv {
     }
 
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
-        let spatial = |i: usize| Shape::from(&rule.operands[i].shape[2..]);
+        let spatial = |i: usize| rule.operands[i].shape[2..].to_vec();
         let (a, b, dy) = (rule.x(0), rule.x(1), rule.dy());
         let (da, db) = match self.part {
             Part::Output => (
@@ -269,12 +269,18 @@ impl Operator for Conv {
         parted(result, &batching.result.shape, axis, size)
     }
 
-    fn form(&self, _operands: &[Type], _result: &Type) -> Form {
+    fn form(&self, operands: &[Type], _result: &Type) -> Form {
         let mut form = Form::call(&self.name(), 2);
+        let spatial = |i: usize| &operands[i].shape[2..];
+        let along = match &self.part {
+            Part::Output => (spatial(0), spatial(1)),
+            Part::Input(sizes) => (&sizes[..], spatial(1)),
+            Part::Filter(window) => (spatial(0), &window[..]),
+        };
         if let Part::Input(sizes) | Part::Filter(sizes) = &self.part {
             form = form.with(format!("[{}]", join(sizes)));
         }
-        form = self.frame.written(form, &vec![1; self.frame.stride.len()]);
+        form = self.frame.written(form, &vec![1; self.frame.stride.len()], along);
         if self.groups.is_one() { form } else { form.with(format!("groups = {}", self.groups)) }
     }
 

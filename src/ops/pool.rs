@@ -3,11 +3,10 @@
 use super::term::apply;
 use super::window::Frame;
 use super::{
-    Batching, Bindings, Dims, Form, Misfit, Operator, Rule, Shape, Size, Term, Type, ValueError,
-    elements, floats, join,
+    Batching, Bindings, Dims, Form, Misfit, Operator, Rule, Size, Term, Type, ValueError, elements,
+    floats, join,
 };
 use crate::tensor::Tensor;
-use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// A number for each window along the last axes, or what flows back from it.
@@ -16,7 +15,7 @@ pub struct Pool {
     /// What becomes of a window.
     pub kind: Kind,
     /// The sizes of a window.
-    pub window: SmallVec<[i64; 3]>,
+    pub window: Vec<i64>,
     /// How windows lie along the axes.
     pub frame: Frame,
 }
@@ -40,7 +39,7 @@ pub enum Kind {
         /// Whether padding counts as elements that are 0.
         count_pad: bool,
         /// The sizes of the axes that windows lie along.
-        sizes: Shape,
+        sizes: Vec<Size>,
     },
 }
 
@@ -209,7 +208,7 @@ impl Operator for Pool {
             Kind::MaxAdjoint => vec![None, Some(self.with(Kind::MaxPick, vec![rule.x(0), dy]))],
             Kind::Mean { count_pad } => {
                 let lead = rule.operands[0].rank() - self.window.len();
-                let sizes = rule.operands[0].shape[lead..].into();
+                let sizes = rule.operands[0].shape[lead..].to_vec();
                 vec![Some(self.with(Kind::MeanAdjoint { count_pad, sizes }, vec![dy]))]
             }
             Kind::MeanAdjoint { count_pad, .. } => {
@@ -228,7 +227,11 @@ impl Operator for Pool {
             form = form.with(format!("[{}]", join(sizes)));
         }
         form = form.with(format!("[{}]", join(&self.window)));
-        form = self.frame.written(form, &self.window);
+        let axes = match &self.kind {
+            Kind::MeanAdjoint { sizes, .. } => &sizes[..],
+            _ => &operands[0].shape[operands[0].rank() - self.window.len()..],
+        };
+        form = self.frame.written(form, &self.window, (axes, &self.sizes()));
         match self.kind {
             Kind::Mean { count_pad: true } | Kind::MeanAdjoint { count_pad: true, .. } => {
                 form.with("count_pad = true")

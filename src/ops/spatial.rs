@@ -5,8 +5,7 @@ use super::conv::{Conv, Part};
 use super::pool::{Kind, Pool};
 use super::term::apply;
 use super::window::{Frame, span};
-use super::{Dims, Misfit, Shape, Size, Term};
-use smallvec::SmallVec;
+use super::{Misfit, Size, Term};
 
 /// What is given for some axes.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,14 +29,14 @@ pub fn conv(call: &Call) -> Result<Vec<Term>, Misfit> {
 /// `conv_input(dy, w, sizes, stride, padding, dilation, groups)`.
 pub fn conv_input(call: &Call) -> Result<Vec<Term>, Misfit> {
     let window = spatial(call, 1)?;
-    let sizes: Shape = sizes(call, 2, window.len())?.into();
+    let sizes = sizes(call, 2, window.len())?;
     windowed(call, Part::Input(sizes.clone()), 3, &sizes, window)
 }
 
 /// `conv_filter(x, dy, window, stride, padding, dilation, groups)`.
 pub fn conv_filter(call: &Call) -> Result<Vec<Term>, Misfit> {
     let x = spatial(call, 0)?;
-    let window: Shape = sizes(call, 2, x.len())?.into();
+    let window = sizes(call, 2, x.len())?;
     windowed(call, Part::Filter(window.clone()), 3, x, &window)
 }
 
@@ -52,7 +51,7 @@ pub fn conv_transpose(call: &Call) -> Result<Vec<Term>, Misfit> {
     }
     let frame = frame(call, 2, counts, window, &vec![1; window.len()])?;
     let more = whole(call, 6, window.len(), 0, 0)?;
-    let mut sizes = Shape::new();
+    let mut sizes = Vec::new();
     for (axis, count) in counts.iter().enumerate() {
         if more[axis] >= frame.stride[axis] {
             let message = format!(
@@ -88,7 +87,7 @@ pub fn avg_pool(call: &Call) -> Result<Vec<Term>, Misfit> {
 /// `avg_pool_adjoint(dy, sizes, window, stride, padding, count_pad)`.
 pub fn avg_pool_adjoint(call: &Call) -> Result<Vec<Term>, Misfit> {
     let window = window(call, 2)?;
-    let sizes: Shape = sizes(call, 1, window.len())?.into();
+    let sizes = sizes(call, 1, window.len())?;
     let kind = Kind::MeanAdjoint { count_pad: call.flag(5), sizes: sizes.clone() };
     pooled(call, kind, 2, &sizes, window)
 }
@@ -122,7 +121,7 @@ fn pooled(
     kind: Kind,
     place: usize,
     axes: &[Size],
-    window: SmallVec<[i64; 3]>,
+    window: Vec<i64>,
 ) -> Result<Vec<Term>, Misfit> {
     let sizes: Vec<Size> = window.iter().copied().map(Size::Known).collect();
     let frame = frame(call, place + 1, axes, &sizes, &window)?;
@@ -155,7 +154,7 @@ fn behind<'a>(call: &'a Call, i: usize, count: usize) -> Result<&'a [Size], Misf
 }
 
 /// The window at `place`: a list for the last axes, or one number for all behind the first two.
-fn window(call: &Call, place: usize) -> Result<SmallVec<[i64; 3]>, Misfit> {
+fn window(call: &Call, place: usize) -> Result<Vec<i64>, Misfit> {
     let count = match &call.values[place] {
         Value::Spatial(Spatial::Each(sizes)) => sizes.len(),
         _ => spatial(call, 0)?.len(),
@@ -173,14 +172,14 @@ fn frame(
 ) -> Result<Frame, Misfit> {
     let count = axes.len();
     let stride = match &call.values[first] {
-        Value::Absent => stride.into(),
+        Value::Absent => stride.to_vec(),
         _ => whole(call, first, count, 1, 1)?,
     };
     let dilation = match call.param(first + 2) {
         "dilation" => whole(call, first + 2, count, 1, 1)?,
-        _ => SmallVec::from_elem(1, count),
+        _ => vec![1; count],
     };
-    let mut frame = Frame { stride, dilation, padding: SmallVec::new() };
+    let mut frame = Frame { stride, dilation, padding: Vec::new() };
     frame.padding = padding(call, first + 1, axes, window, &frame)?;
     Ok(frame)
 }
@@ -191,18 +190,14 @@ fn padding(
     axes: &[Size],
     window: &[Size],
     frame: &Frame,
-) -> Result<SmallVec<[(Size, Size); 3]>, Misfit> {
+) -> Result<Vec<(Size, Size)>, Misfit> {
     let count = axes.len();
     let pairs: Vec<(Size, Size)> = match &call.values[i] {
         Value::Spatial(Spatial::Word(word)) if word == "valid" => {
             vec![(Size::Known(0), Size::Known(0)); count]
         }
         Value::Spatial(Spatial::Word(word)) if word == "same" => {
-            let pair = |axis: usize| {
-                let reach = span(&window[axis], frame.dilation[axis]);
-                same(&axes[axis], &reach, frame.stride[axis], call.dims)
-            };
-            (0..count).map(pair).collect::<Option<_>>().ok_or_else(|| {
+            frame.same(axes, window, call.dims).ok_or_else(|| {
                 let message = "\"same\" with a stride above the window depends on the size";
                 Misfit::call(message).help("write the padding in numbers")
             })?
@@ -226,20 +221,7 @@ fn padding(
         let message = format!("`padding` is {low} and {high} and has to be at least 0");
         return Err(Misfit::call(message).help("cut with a slice, as in `x[:, :, 1:-1]`"));
     }
-    Ok(pairs.into())
-}
-
-/// The padding with which there are `size / stride`, rounded up, windows: the odd one behind.
-fn same(size: &Size, reach: &Size, stride: i64, dims: &Dims) -> Option<(Size, Size)> {
-    let steps = (size.clone() + Size::Known(stride - 1)).floor_div(stride) - Size::Known(1);
-    let total = steps * Size::Known(stride) + reach.clone() - size.clone();
-    let total = match dims.resolve(&total).known() {
-        Some(total) => Size::Known(total.max(0)),
-        None if stride == 1 || dims.resolve(reach).known()? >= stride => total,
-        None => return None,
-    };
-    let low = total.floor_div(2);
-    Some((low.clone(), total - low))
+    Ok(pairs)
 }
 
 /// A list of `count` sizes.
@@ -261,10 +243,10 @@ fn whole(
     count: usize,
     default: i64,
     least: i64,
-) -> Result<SmallVec<[i64; 3]>, Misfit> {
+) -> Result<Vec<i64>, Misfit> {
     let (param, name) = (call.param(i), call.name);
     let given = match &call.values[i] {
-        Value::Absent => return Ok(SmallVec::from_elem(default, count)),
+        Value::Absent => return Ok(vec![default; count]),
         Value::Spatial(Spatial::All(size)) => vec![size.clone(); count],
         Value::Spatial(Spatial::Each(sizes)) if sizes.len() == count => sizes.clone(),
         Value::Spatial(Spatial::Each(sizes)) => {

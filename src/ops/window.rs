@@ -1,17 +1,16 @@
 //! How windows lie along axes: how many there are, what is inside each, and how that is written.
 
 use super::{Bindings, Dims, Form, Misfit, Size, ValueError, join};
-use smallvec::SmallVec;
 
 /// The steps and the padding of windows along some axes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Frame {
     /// From one window to the next.
-    pub stride: SmallVec<[i64; 3]>,
+    pub stride: Vec<i64>,
     /// From one element of a window to the next.
-    pub dilation: SmallVec<[i64; 3]>,
+    pub dilation: Vec<i64>,
     /// What is added before and behind the axis.
-    pub padding: SmallVec<[(Size, Size); 3]>,
+    pub padding: Vec<(Size, Size)>,
 }
 
 /// An element in a window: row-major places in the axes, in the window and among the windows.
@@ -98,14 +97,42 @@ impl Frame {
         Ok(meetings)
     }
 
+    /// The padding with which there are `size / stride`, rounded up, windows along each axis, the odd one behind; where
+    /// that is one formula for all sizes.
+    pub fn same(&self, axes: &[Size], window: &[Size], dims: &Dims) -> Option<Vec<(Size, Size)>> {
+        let pairs = axes.iter().enumerate().map(|(place, size)| {
+            let stride = self.stride[place];
+            let reach = span(&window[place], self.dilation[place]);
+            let last = (size.clone() + Size::Known(stride - 1)).floor_div(stride) - Size::Known(1);
+            let total = last * Size::Known(stride) + reach.clone() - size.clone();
+            let total = match dims.resolve(&total).known() {
+                Some(total) => Size::Known(total.max(0)),
+                None if stride == 1 || dims.resolve(&reach).known()? >= stride => total,
+                None => return None,
+            };
+            let low = total.floor_div(2);
+            Some((low.clone(), total - low))
+        });
+        pairs.collect()
+    }
+
     /// The call with what differs from its defaults: `stride`, padding 0, dilation 1.
-    pub fn written(&self, mut form: Form, stride: &[i64]) -> Form {
+    pub fn written(
+        &self,
+        mut form: Form,
+        stride: &[i64],
+        (axes, window): (&[Size], &[Size]),
+    ) -> Form {
         if *self.stride != *stride {
             form = form.with(format!("stride = {}", each(&self.stride)));
         }
         if self.padding.iter().any(|pair| *pair != (Size::Known(0), Size::Known(0))) {
             let even = self.padding.iter().all(|(low, high)| low == high);
-            let text = if even {
+            let known = |(low, high): &(Size, Size)| low.known().and(high.known()).is_some();
+            let same = || self.same(axes, window, &Dims::default()).as_ref() == Some(&self.padding);
+            let text = if !self.padding.iter().all(known) && same() {
+                "\"same\"".into()
+            } else if even {
                 each(&self.padding.iter().map(|(low, _)| low).collect::<Vec<_>>())
             } else {
                 let pairs = self.padding.iter().map(|(low, high)| format!("[{low}, {high}]"));

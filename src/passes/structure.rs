@@ -4,6 +4,7 @@ use super::facts::symmetric;
 use super::law::Cx;
 use super::product::{emit, product_of, zero_branch};
 use crate::graph::{NodeId, Operands, Origins};
+use crate::ops::index::OneHot;
 use crate::ops::matmul::MatMul;
 use crate::ops::reduce::{Fold, Reduce};
 use crate::ops::shape::Broadcast;
@@ -31,6 +32,10 @@ pub const LAWS: &[(&str, StructureLaw)] = &[
     ("transpose of a product", transposed_product),
     ("transpose of single elements", transposed_elementwise),
     ("factor out of a sum", factor_out_of_sum),
+    ("outer product with equal values", outer_of_fill),
+    ("matrix product with equal values", product_with_fill),
+    ("one number among zeros", one_among_zeros),
+    ("sum of a one-hot vector", sum_of_one_hot),
 ];
 
 fn is_elementwise(op: &Op) -> bool {
@@ -374,4 +379,77 @@ fn factor_out_of_sum(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origin
         result = cx.scalar(row, &[result, value], origins)?;
     }
     Ok(Some(result))
+}
+
+/// `outer(s, v)` of equal values s is `v * s` laid out.
+fn outer_of_fill(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Outer(_) = op else { return Ok(None) };
+    let to: Vec<Size> = operands.iter().map(|&id| cx.see().ty(id).shape[0].clone()).collect();
+    for (place, other) in [(0, 1), (1, 0)] {
+        let Some(scalar) = fill(cx, operands[place]) else { continue };
+        let value = cx.scalar(Scalar::Mul, &[operands[other], scalar], origins)?;
+        let dtype = cx.see().ty(value).dtype;
+        return cx
+            .model()
+            .plant(&spread(Term::Var(0), &to, &[place]), &[value], dtype, origins)
+            .map(Some);
+    }
+    Ok(None)
+}
+
+/// The scalar that fills a value.
+fn fill(cx: &Cx, id: NodeId) -> Option<NodeId> {
+    match cx.see().op(id) {
+        Op::Broadcast(_) => {
+            let inner = cx.see().operands(id)[0];
+            (cx.see().ty(inner).rank() == 0).then_some(inner)
+        }
+        _ => None,
+    }
+}
+
+/// `A @ s` of equal values s is the sum of A's rows times s, and so for columns.
+fn product_with_fill(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::MatMul(_) = op else { return Ok(None) };
+    let rank = |cx: &Cx, id: NodeId| cx.see().ty(id).rank();
+    let (left, right) = (operands[0], operands[1]);
+    let (scalar, other, axis) = match (fill(cx, left), fill(cx, right)) {
+        (_, Some(scalar)) if rank(cx, right) == 1 => (scalar, left, rank(cx, left) - 1),
+        (Some(scalar), _) if rank(cx, left) == 1 && rank(cx, right) == 1 => (scalar, right, 0),
+        (Some(scalar), _) if rank(cx, left) == 1 => (scalar, right, rank(cx, right) - 2),
+        _ => return Ok(None),
+    };
+    let (other, axis) = match cx.see().op(other) {
+        Op::Permute(permute) => (cx.see().operands(other)[0], permute.order[axis]),
+        _ => (other, axis),
+    };
+    let kept: Vec<usize> = (0..rank(cx, other)).filter(|a| *a != axis).collect();
+    if kept.len() > 1 {
+        return Ok(None);
+    }
+    let sum =
+        cx.build(Reduce { kind: Fold::Sum, axes: smallvec::smallvec![axis] }, &[other], origins)?;
+    cx.scalar(Scalar::Mul, &[sum, scalar], origins).map(Some)
+}
+
+/// `pad(s, [[i, n - i - 1]])` of one number s is `s * one_hot(i, n)`.
+fn one_among_zeros(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Pad(pad) = op else { return Ok(None) };
+    let Some(scalar) = fill(cx, operands[0]) else { return Ok(None) };
+    let ty = cx.see().ty(operands[0]).clone();
+    let (1, true, Some(index)) = (ty.rank(), ty.shape[0].is_one(), pad.low[0].known()) else {
+        return Ok(None);
+    };
+    let size = op.infer(&[ty.clone()], &cx.see().dims)?.shape[0].clone();
+    let index = cx.model().number(crate::tensor::DType::I64, Number::int(index), origins);
+    let hot = OneHot { dtype: ty.dtype, size, axis: 0 };
+    let hot = cx.model().insert(hot, &[index], origins)?;
+    cx.scalar(Scalar::Mul, &[scalar, hot], origins).map(Some)
+}
+
+fn sum_of_one_hot(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = op else { return Ok(None) };
+    let Op::OneHot(hot) = cx.see().op(operands[0]).clone() else { return Ok(None) };
+    let [axis] = axes.as_slice() else { return Ok(None) };
+    Ok((*axis == hot.axis).then(|| cx.number(operands[0], Number::ONE, origins)))
 }

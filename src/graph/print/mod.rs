@@ -66,7 +66,13 @@ fn aligned(lines: Vec<(String, Option<String>)>) -> String {
         .max()
         .unwrap_or(0);
     let mut text = String::new();
-    for (line, comment) in lines {
+    for (mut line, comment) in lines {
+        while let Some(place) = break_of(&line) {
+            let rest = line.split_off(place);
+            text.push_str(line.trim_end());
+            text.push('\n');
+            line = format!("    {}", rest.trim_start());
+        }
         let width = line.chars().count();
         text.push_str(&line);
         if let Some(comment) = comment {
@@ -81,6 +87,12 @@ fn aligned(lines: Vec<(String, Option<String>)>) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Where a line that is too wide goes on below: behind a comma, for commas stand in parentheses and brackets only.
+fn break_of(line: &str) -> Option<usize> {
+    let (end, _) = line.char_indices().nth(WIDTH)?;
+    line[..end].rfind(", ").map(|place| place + 1).filter(|place| *place > WIDTH / 4)
 }
 
 fn shortened(comment: &str, room: usize) -> Option<String> {

@@ -121,19 +121,16 @@ pub fn is_activation(model: &Model, id: NodeId) -> bool {
     }
 }
 
-/// For each line without a name that of its nearest named user.
+/// For each line without a name that of its nearest named user; of a forward value the nearest that is one too.
 fn owners(plan: &Plan, text: &FxHashMap<NodeId, String>) -> FxHashMap<NodeId, String> {
     let mut owners: FxHashMap<NodeId, String> = FxHashMap::default();
-    for id in plan.model.nodes().rev().filter(|id| plan.region[id.index()]) {
-        let own = match text.get(&id) {
-            Some(name) => Some(name.clone()),
-            None => owners.get(&id).cloned(),
-        };
-        if let Some(own) = own {
-            for operand in plan.model.operands(id) {
-                if !text.contains_key(&operand) {
-                    owners.insert(operand, own.clone());
-                }
+    for id in plan.model.nodes().rev() {
+        let forward = plan.forward[id.index()];
+        let own = text.get(&id).or_else(|| owners.get(&id)).cloned();
+        let Some(own) = own.filter(|_| forward || plan.region[id.index()]) else { continue };
+        for operand in plan.model.operands(id) {
+            if !text.contains_key(&operand) && (forward || !plan.forward[operand.index()]) {
+                owners.insert(operand, own.clone());
             }
         }
     }

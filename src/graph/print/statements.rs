@@ -251,6 +251,13 @@ fn is_small(plan: &Plan, id: NodeId) -> bool {
                 _ => false,
             }
     };
+    let number = |id: NodeId| model.operands(id).is_empty() && plan.known[id.index()].is_none();
+    if model.ty(id).rank() == 0
+        && !operands.is_empty()
+        && operands.iter().all(|&operand| number(operand))
+    {
+        return true;
+    }
     match model.op(id) {
         // Its operand is what costs, and decides for itself.
         Op::Broadcast(_) => true,

@@ -1,6 +1,8 @@
 //! Convolution and its adjoints.
 
 use super::{case, check, check_gradient, close};
+use pullback::compile::{Level, default_request, differentiate};
+use pullback::graph::print::{Part, print};
 
 /// One axis: size, window, stride, padding before and behind, dilation.
 type Axis = (usize, usize, usize, (usize, usize), usize);
@@ -9,9 +11,12 @@ fn count(&(size, window, stride, (low, high), dilation): &Axis) -> usize {
     (size + low + high - (window - 1) * dilation - 1) / stride + 1
 }
 
+/// Images, channels, outputs, groups.
+type Channels = (usize, usize, usize, usize);
+
 /// Convolution of up to three axes by the book: the image is laid into zeros, then each filter is laid over it.
 fn by_the_book(
-    (images, channels, outputs, groups): (usize, usize, usize, usize),
+    (images, channels, outputs, groups): Channels,
     axes: &[Axis],
     x: &[f64],
     w: &[f64],
@@ -69,10 +74,7 @@ fn list(values: impl IntoIterator<Item = impl std::fmt::Display>) -> String {
 }
 
 /// The model of a convolution with literal sizes.
-fn text(
-    (images, channels, outputs, groups): (usize, usize, usize, usize),
-    axes: &[Axis],
-) -> String {
+fn text((images, channels, outputs, groups): Channels, axes: &[Axis]) -> String {
     let sizes = list(axes.iter().map(|axis| axis.0));
     let window = list(axes.iter().map(|axis| axis.1));
     format!(
@@ -85,7 +87,7 @@ fn text(
     )
 }
 
-fn check_value(channels: (usize, usize, usize, usize), axes: &[Axis]) {
+fn check_value(channels: Channels, axes: &[Axis]) {
     let text = text(channels, axes);
     let case = case(&text, &[]);
     let wanted = by_the_book(channels, axes, &case.numbers("x"), &case.numbers("w"));
@@ -113,7 +115,7 @@ fn all_combinations_have_their_values_and_gradients() {
 
 #[test]
 fn derivatives_of_each_order_and_batches() {
-    let rows: &[((usize, usize, usize, usize), &[Axis])] = &[
+    let rows: &[(Channels, &[Axis])] = &[
         ((2, 2, 3, 1), &[(4, 3, 1, (1, 1), 1)]),
         ((1, 2, 2, 2), &[(5, 2, 2, (2, 1), 2)]),
         ((2, 4, 2, 2), &[(4, 2, 3, (1, 0), 1)]),
@@ -156,6 +158,8 @@ fn names_and_same_sizes_are_kept() {
     let ty = |name: &str| case.model.ty(case.model.named(name).expect("it is there")).to_string();
     assert_eq!(ty("y"), "f64[N, O, H, 8]");
     assert_eq!(ty("z"), "f64[N, O, floor((H + 1)/2), 4]");
+    let printed = print(&case.model, Part::Whole).text;
+    assert!(printed.contains("z = conv(x, w, stride = 2, padding = \"same\")"), "{printed}");
 }
 
 #[test]
@@ -194,4 +198,15 @@ fn infinities_beside_padding_stay_where_they_are() {
     .set("x", &[1, 1, 3], &[f64::INFINITY, 1.0, 2.0])
     .set("w", &[1, 1, 2], &[1.0, 1.0]);
     assert_eq!(case.value("y").to_f64(), [f64::INFINITY, f64::INFINITY, 3.0, 2.0]);
+}
+
+#[test]
+fn no_printed_line_is_too_wide() {
+    let text = include_str!("../../cases/models/c_conv_all_together/model.nn");
+    let model = case(text, &[]).model;
+    let request = default_request(&model).expect("there is a request");
+    let derived = differentiate(&model, &[request], Level::Readable).expect("it is derived").model;
+    let printed = print(&derived, Part::Whole);
+    assert!(printed.widest <= 100, "{}", printed.text);
+    check_gradient(text, &[]);
 }
