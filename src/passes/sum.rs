@@ -24,10 +24,6 @@ pub fn normal(
     gather(cx, operands[0], false, &mut sum)?;
     gather(cx, operands[1], negative, &mut sum)?;
     collect(&mut sum);
-    if let Some(node) = stacked(cx, &sum, like)? {
-        cx.fire("one-hot vectors side by side");
-        return Ok(Some(node));
-    }
     let before = sum.terms.len();
     products(cx, &mut sum, like)?;
     if sum.terms.len() < before {
@@ -122,38 +118,6 @@ fn unsigned(cx: &mut Cx, id: NodeId) -> (NodeId, bool) {
     let laid =
         emit(cx, &product, inner).and_then(|value| cx.model().insert(layout, &[value], &origins));
     laid.map_or((id, false), |laid| (laid, true))
-}
-
-/// `a * one_hot(0, 2) + b * one_hot(1, 2)` is `stack([a, b])`: where each place has its number.
-fn stacked(cx: &mut Cx, sum: &Sum, like: NodeId) -> Result<Option<NodeId>, Misfit> {
-    let Some(Size::Known(count)) = cx.see().ty(like).shape.first().cloned() else {
-        return Ok(None);
-    };
-    if cx.see().ty(like).rank() != 1 || sum.terms.len() < 2 || count != sum.terms.len() as i64 {
-        return Ok(None);
-    }
-    let mut parts: Vec<Option<Product>> = vec![None; sum.terms.len()];
-    for term in &sum.terms {
-        let place = term
-            .factors
-            .iter()
-            .position(|&(id, e)| e == 1 && matches!(cx.see().op(id), Op::OneHot(_)));
-        let Some(place) = place else { return Ok(None) };
-        let mut rest = term.clone();
-        let (hot, _) = rest.factors.remove(place);
-        let index = cx.see().constant(cx.see().operands(hot)[0]).and_then(|number| number.to_i64());
-        let scalar = rest.factors.iter().all(|&(id, _)| cx.see().ty(id).rank() == 0);
-        match index.and_then(|index| parts.get_mut(usize::try_from(index).ok()?)) {
-            Some(part @ None) if scalar => *part = Some(rest),
-            _ => return Ok(None),
-        }
-    }
-    let mut scalars = Vec::new();
-    for part in parts {
-        let Some(part) = part else { return Ok(None) };
-        scalars.push(emit(cx, &part, like)?);
-    }
-    cx.model().insert(Stack { axis: 0 }, &scalars, &sum.origins).map(Some)
 }
 
 /// Terms with the same factors become one.
