@@ -111,6 +111,9 @@ pub fn default_request(model: &Model) -> Option<Request> {
 /// The model with the derivatives of `requests` as outputs.
 pub fn differentiate(model: &Model, requests: &[Request], level: Level) -> Result<Derived, Misfit> {
     let mut model = expand(model)?;
+    if level == Level::Readable {
+        model = simplify(&model).0;
+    }
     let mut flows = Vec::new();
     for request in requests {
         let named = |model: &Model, name: &Name| {

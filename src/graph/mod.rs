@@ -220,7 +220,12 @@ impl Model {
         operands: &[NodeId],
         origins: &Origins,
     ) -> Result<NodeId, Misfit> {
-        let (op, operands) = match tidy(self, op.into(), operands.into()) {
+        let op = op.into();
+        if let Some((layout, inner)) = tidy::column(self, &op, operands) {
+            let value = self.insert(op, &inner, origins)?;
+            return self.insert(layout, &[value], origins);
+        }
+        let (op, operands) = match tidy(self, op, operands.into()) {
             Tidy::Node(id) => {
                 self.unite(id, origins);
                 return Ok(id);

@@ -51,6 +51,36 @@ pub fn tidy(model: &Model, op: Op, operands: Operands) -> Tidy {
     }
 }
 
+/// Single elements of columns are computed before the column gets its axis of size 1: the layout and the operands inside.
+pub fn column(model: &Model, op: &Op, operands: &[NodeId]) -> Option<(Broadcast, Operands)> {
+    if !matches!(op, Op::Scalar(_) | Op::Select(_)) {
+        return None;
+    }
+    let mut layout: Option<&Broadcast> = None;
+    let mut inner = Operands::new();
+    for &id in operands {
+        match model.op(id) {
+            Op::Broadcast(broadcast) if layout.is_none_or(|known| known == broadcast) => {
+                layout = Some(broadcast);
+                inner.push(model.operands(id)[0]);
+            }
+            _ if model.ty(id).rank() == 0 => inner.push(id),
+            _ => return None,
+        }
+    }
+    let layout = layout?;
+    let places = || layout.from.iter().zip(&layout.to);
+    let only_new = places().all(|(from, to)| from.is_some() || to.is_one());
+    let same = operands.iter().zip(&inner).filter(|(id, _)| model.ty(**id).rank() > 0).all(
+        |(_, inner)| {
+            let shape = &model.ty(*inner).shape;
+            places().all(|(from, to)| from.is_none_or(|axis| shape[axis as usize] == *to))
+        },
+    );
+    let keeps_rank = inner.iter().any(|&id| model.ty(id).rank() > 0);
+    (only_new && same && keeps_rank).then(|| (layout.clone(), inner))
+}
+
 fn tidy_broadcast(model: &Model, outer: &Broadcast, operand: NodeId) -> Tidy {
     let (mut from, mut operand) = (outer.from.clone(), operand);
     while let Op::Broadcast(inner) = model.op(operand) {

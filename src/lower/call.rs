@@ -3,7 +3,7 @@
 use super::{Lowerer, Value};
 use crate::diagnostic::{Diagnostic, Span, nearest};
 use crate::graph::NodeId;
-use crate::ops::builtin::{self, AxisRef, Builtin, Kind};
+use crate::ops::builtin::{self, AxisRef, Builtin, Kind, Spatial};
 use crate::ops::elementwise::{Cast, Scalar, Select};
 use crate::ops::special::{Derivative, Mode};
 use crate::ops::{Size, Term, Type};
@@ -515,9 +515,35 @@ impl Lowerer {
                 }
                 builtin::Value::Pairs(pairs)
             }
+            Kind::Spatial => builtin::Value::Spatial(self.spatial(function, param, id)?),
             Kind::Sizes | Kind::Tensors => unreachable!("lists are gathered before"),
         };
         Some(Argument::Ready(ready))
+    }
+
+    /// What is given for spatial axes: `2`, `[2, 1]`, `[[0, 2], [1, 0]]`, `"same"`.
+    fn spatial(&mut self, function: &str, param: &str, id: ExprId) -> Option<Spatial> {
+        let unit = self.unit();
+        match &unit.ast[id].kind {
+            ExprKind::Text(text) => Some(Spatial::Word(text.to_string())),
+            ExprKind::List(entries) => {
+                let pair = |id: &ExprId| matches!(unit.ast[*id].kind, ExprKind::List(_));
+                if entries.iter().any(pair) {
+                    return match self.argument(function, param, Kind::Pairs, id)? {
+                        Argument::Ready(builtin::Value::Pairs(pairs)) => {
+                            Some(Spatial::Pairs(pairs))
+                        }
+                        _ => None,
+                    };
+                }
+                entries
+                    .iter()
+                    .map(|&entry| self.size(entry))
+                    .collect::<Option<_>>()
+                    .map(Spatial::Each)
+            }
+            _ => self.size(id).map(Spatial::All),
+        }
     }
 }
 

@@ -2,9 +2,14 @@
 
 use super::index::{Diag, Gather, OneHot, PutAlong, ScatterAdd, TakeAlong, Triangle};
 use super::leaf::{Eye, Iota};
+use super::linalg::{Matrix, Of, Solve};
 use super::matmul::{Einsum, Outer};
+use super::pool;
 use super::reduce::{ArgReduce, Cumulate, Fold, Running, Softmax};
 use super::shape::{Concat, Cut, Flip, Pad, Permute, Slice, Stack};
+use super::sort::{Sort, largest};
+use super::spatial;
+pub use super::spatial::Spatial;
 use super::special::StopGradient;
 use super::term::{apply, fold, reshape, select, spread, transpose};
 use super::{Dims, Misfit, Name, Number, Scalar, Shape, Size, Term, Type, align, elements};
@@ -31,6 +36,8 @@ pub enum Kind {
     Text,
     /// `true` or `false`.
     Flag,
+    /// For each spatial axis a size or a pair of sizes; one size for all; or a word in quotes.
+    Spatial,
 }
 
 /// An argument of a call.
@@ -54,6 +61,8 @@ pub enum Value {
     Text(String),
     /// A flag.
     Flag(bool),
+    /// What is given for spatial axes.
+    Spatial(Spatial),
 }
 
 /// An axis as it is named in brackets.
@@ -147,7 +156,12 @@ impl Call<'_> {
         }
     }
 
-    fn flag(&self, i: usize) -> bool {
+    /// The name of parameter `i`; nothing behind the last.
+    pub(super) fn param(&self, i: usize) -> &'static str {
+        find(self.name).and_then(|builtin| builtin.params.get(i)).map_or("", |(name, _)| name)
+    }
+
+    pub(super) fn flag(&self, i: usize) -> bool {
         matches!(self.values[i], Value::Flag(true))
     }
 
@@ -310,7 +324,7 @@ fn split(call: &Call) -> Result<Vec<Term>, Misfit> {
     }
     let mut start = Size::Known(0);
     let parts = sizes.into_iter().map(|size| {
-        let mut cuts: SmallVec<[Cut; 4]> = ty.shape.iter().map(Cut::all).collect();
+        let mut cuts: SmallVec<[Cut; 1]> = ty.shape.iter().map(Cut::all).collect();
         cuts[axis] = Cut::Range { start: start.clone(), size: size.clone(), step: 1 };
         start = start.clone() + size;
         apply(Slice { cuts }, vec![call.tensor(0)])
@@ -386,7 +400,7 @@ fn roll(call: &Call) -> Result<Vec<Term>, Misfit> {
         (None, by) => (Size::Known(-by), size.clone() - Size::Known(-by)),
     };
     let part = |start: Size, size: Size| {
-        let mut cuts: SmallVec<[Cut; 4]> = ty.shape.iter().map(Cut::all).collect();
+        let mut cuts: SmallVec<[Cut; 1]> = ty.shape.iter().map(Cut::all).collect();
         cuts[axis] = Cut::Range { start, size, step: 1 };
         apply(Slice { cuts }, vec![call.tensor(0)])
     };
@@ -477,6 +491,29 @@ fn trace(call: &Call) -> Result<Vec<Term>, Misfit> {
     Ok(vec![fold(Fold::Sum, &[rank.saturating_sub(2)], diagonal)])
 }
 
+fn sorted(call: &Call, places: bool) -> Result<Vec<Term>, Misfit> {
+    let axis = call.axis(0, last)?;
+    Ok(vec![apply(Sort { axis, descending: call.flag(1), places }, vec![call.tensor(0)])])
+}
+
+fn topk(call: &Call) -> Result<Vec<Term>, Misfit> {
+    largest(call.tensor(0), call.ty(0), call.axis(0, last)?, &call.size(1), call.dims)
+}
+
+fn matrix(call: &Call, of: Matrix) -> Result<Vec<Term>, Misfit> {
+    Ok(vec![apply(of, vec![call.tensor(0)])])
+}
+
+fn solve(call: &Call) -> Result<Vec<Term>, Misfit> {
+    let of = match (call.flag(2), call.flag(3)) {
+        (false, false) => Of::Whole,
+        (true, false) => Of::Lower,
+        (false, true) => Of::Upper,
+        (true, true) => return Err(Misfit::call("`solve` reads the lower or the upper triangle")),
+    };
+    Ok(vec![apply(Solve { of }, vec![call.tensor(0), call.tensor(1)])])
+}
+
 fn clip(_call: &Call) -> Result<Vec<Term>, Misfit> {
     let above = apply(Scalar::Maximum, vec![Term::Var(0), Term::Var(1)]);
     Ok(vec![apply(Scalar::Minimum, vec![above, Term::Var(2)])])
@@ -554,6 +591,22 @@ builtins! {
     "zeros"("shape": Sizes) 0 false "0 everywhere" => |c| Ok(vec![filled(number(0), c.sizes(0))]);
     "ones"("shape": Sizes) 0 false "1 everywhere" => |c| Ok(vec![filled(number(1), c.sizes(0))]);
     "full"("shape": Sizes, "value": Tensor) 2 false "one value everywhere" => |c| Ok(vec![laid(c, Term::Var(0), c.ty(0), c.sizes(0))?]);
+    "sort"("x": Tensor, "descending": Flag) 1 true "the elements along an axis (default: the last) in order, equal ones as they stand, NaN as the largest" => |c| sorted(c, false);
+    "argsort"("x": Tensor, "descending": Flag) 1 true "the places of the elements along an axis (default: the last) in order" => |c| sorted(c, true);
+    "topk"("x": Tensor, "k": Size) 2 true "the k largest along an axis (default: the last), falling, NaN first; and their places" => topk;
+    "conv"("x": Tensor, "w": Tensor, "stride": Spatial, "padding": Spatial, "dilation": Spatial, "groups": Size) 2 false "cross-correlation of images [N, C, sizes..] with filters [O, C / groups, window..]; padding also pairs, \"same\", \"valid\"" => spatial::conv;
+    "conv_input"("dy": Tensor, "w": Tensor, "sizes": Spatial, "stride": Spatial, "padding": Spatial, "dilation": Spatial, "groups": Size) 3 false "the adjoint of conv by images with these spatial sizes" => spatial::conv_input;
+    "conv_filter"("x": Tensor, "dy": Tensor, "window": Spatial, "stride": Spatial, "padding": Spatial, "dilation": Spatial, "groups": Size) 3 false "the adjoint of conv by filters with this window" => spatial::conv_filter;
+    "conv_transpose"("x": Tensor, "w": Tensor, "stride": Spatial, "padding": Spatial, "dilation": Spatial, "groups": Size, "output_padding": Spatial) 2 false "conv_input to the smallest sizes, output_padding larger; filters [C, O / groups, window..]" => spatial::conv_transpose;
+    "max_pool"("x": Tensor, "window": Spatial, "stride": Spatial, "padding": Spatial) 2 false "the largest of each window along the last axes, NaN where one is; ties share the derivative; padding is never the largest" => |c| spatial::max_pool(c, pool::Kind::Max);
+    "max_pool_adjoint"("x": Tensor, "dy": Tensor, "window": Spatial, "stride": Spatial, "padding": Spatial) 3 false "each number of dy shared by the largest of its window of x" => |c| spatial::max_pool(c, pool::Kind::MaxAdjoint);
+    "max_pool_pick"("x": Tensor, "u": Tensor, "window": Spatial, "stride": Spatial, "padding": Spatial) 3 false "the mean of u where x is the largest of its window" => |c| spatial::max_pool(c, pool::Kind::MaxPick);
+    "avg_pool"("x": Tensor, "window": Spatial, "stride": Spatial, "padding": Spatial, "count_pad": Flag) 2 false "the mean of each window along the last axes, padding not counted (count_pad = true: as zeros)" => spatial::avg_pool;
+    "avg_pool_adjoint"("dy": Tensor, "sizes": Spatial, "window": Spatial, "stride": Spatial, "padding": Spatial, "count_pad": Flag) 3 false "the adjoint of avg_pool by values with these sizes along the last axes" => spatial::avg_pool_adjoint;
+    "cholesky"("a": Tensor) 1 false "the lower L with L @ L' = (a + a') / 2; NaN where that is not positive definite" => |c| matrix(c, Matrix::Cholesky);
+    "inverse"("a": Tensor) 1 false "the inverse of matrices; NaN of a singular one" => |c| matrix(c, Matrix::Inverse);
+    "logdet"("a": Tensor) 1 false "log |det a| of matrices; -inf of a singular one" => |c| matrix(c, Matrix::Logdet);
+    "solve"("a": Tensor, "b": Tensor, "lower": Flag, "upper": Flag) 2 false "the x with a @ x = b; lower, upper: of a triangle of a; NaN of a singular matrix, inf or NaN of a triangle with 0 on its diagonal" => solve;
     "clip"("x": Tensor, "low": Tensor, "high": Tensor) 3 false "not below low, not above high; half of the derivative on the edge" => clip;
     "stop_gradient"("x": Tensor) 1 false "the value, through which nothing flows back" => |c| Ok(vec![apply(StopGradient, vec![c.tensor(0)])]);
 }

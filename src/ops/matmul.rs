@@ -167,23 +167,28 @@ impl Operator for MatMul {
             (1, 1 | 2, true, false) | (2.., 1 | 2, true, false) => matmul(x, y),
             (1, 1, false, true) => matmul(y, x),
             (2, 1, false, true) => matmul(y, transpose(x, 2)),
-            (2, 2.., false, true) if ry == 2 => matmul(x, y),
-            (1, 2.., false, true) => matmul(x, y),
+            (1 | 2, 2.., false, true) => matmul(x, y),
+            // Both with the new axis and the leading axes of both, vectors as matrices.
             _ => {
-                let shape = |i: usize| -> Vec<Size> {
-                    std::iter::once(batching.size.clone())
-                        .chain(batching.operands[i].shape.clone())
-                        .collect()
-                };
+                let more = &batching.operands[usize::from(ry > rx)].shape;
+                let leading = &more[..more.len().saturating_sub(2)];
                 let widened = |i: usize, column: bool| {
-                    let term = batching.lifted(i);
-                    let mut to = shape(i);
-                    if to.len() > 2 {
-                        return term;
+                    let shape = &batching.operands[i].shape;
+                    let own = shape.len().saturating_sub(2);
+                    let mut to = vec![batching.size.clone()];
+                    to.extend(leading.iter().chain(&shape[own..]).cloned());
+                    let mut missing: Vec<usize> = if own < leading.len() {
+                        (1..=leading.len()).collect()
+                    } else {
+                        Vec::new()
+                    };
+                    if shape.len() == 1 {
+                        let place = leading.len() + if column { 2 } else { 1 };
+                        to.insert(place, Size::Known(1));
+                        missing.push(place);
                     }
-                    let place = if column { 2 } else { 1 };
-                    to.insert(place, Size::Known(1));
-                    spread(term, &to, &[place])
+                    let term = batching.lifted(i);
+                    if missing.is_empty() { term } else { spread(term, &to, &missing) }
                 };
                 let product = matmul(widened(0, false), widened(1, true));
                 let to: Vec<Size> = std::iter::once(batching.size.clone())

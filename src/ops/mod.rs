@@ -2,18 +2,24 @@
 
 pub mod align;
 pub mod builtin;
+pub mod conv;
 pub mod elementwise;
 pub mod index;
 pub mod laws;
 pub mod leaf;
+pub mod linalg;
 pub mod matmul;
 pub mod number;
+pub mod pool;
 mod real;
 pub mod reduce;
 pub mod shape;
 pub mod size;
+pub mod sort;
+mod spatial;
 pub mod special;
 pub mod term;
+mod window;
 
 use crate::tensor::{DType, Tensor};
 pub use elementwise::{Scalar, Select};
@@ -127,6 +133,25 @@ impl Misfit {
     pub fn help(mut self, text: impl Into<String>) -> Misfit {
         self.help = Some(text.into());
         self
+    }
+}
+
+/// That an operator which takes floats of one type is given such.
+fn floats(name: &str, operands: &[Type]) -> Result<(), Misfit> {
+    let first = &operands[0];
+    if !first.dtype.is_float() {
+        let message = format!("`{name}` takes floats; this is {}", first.dtype);
+        return Err(Misfit::dtype(message).at(0, None).help("cast it, as in `f32(x)`"));
+    }
+    match operands.iter().position(|operand| operand.dtype != first.dtype) {
+        None => Ok(()),
+        Some(i) => {
+            let message = format!("`{name}` of {first} and {}: element types differ", operands[i]);
+            Err(Misfit::dtype(message)
+                .at(0, None)
+                .at(i, None)
+                .help("cast one side, as in `f32(x)`"))
+        }
     }
 }
 
@@ -389,6 +414,16 @@ operators! {
     Diag(index::Diag),
     /// A triangle.
     Triangle(index::Triangle),
+    /// Convolution and its adjoints.
+    Conv(conv::Conv),
+    /// The largest or the mean of windows.
+    Pool(pool::Pool),
+    /// Elements in order.
+    Sort(sort::Sort),
+    /// The factor, the inverse, the determinant of a matrix.
+    Matrix(linalg::Matrix),
+    /// The solution of linear equations.
+    Solve(linalg::Solve),
     /// The value without its derivative.
     StopGradient(special::StopGradient),
     /// A variable of its own with the value of another.

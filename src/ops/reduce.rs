@@ -280,7 +280,7 @@ fn product_rule(rule: &Rule, axes: &[usize]) -> Term {
 /// `term` moved one place along `axis` (towards the front where `back`), with `fill` in the free place.
 fn shifted(term: Term, shape: &[Size], axis: usize, back: bool, fill: i32) -> Term {
     let one = Size::Known(1);
-    let mut cuts: SmallVec<[Cut; 4]> = shape.iter().map(Cut::all).collect();
+    let mut cuts: SmallVec<[Cut; 1]> = shape.iter().map(Cut::all).collect();
     let start = Size::Known(i64::from(back));
     cuts[axis] = Cut::Range { start, size: shape[axis].clone() - one.clone(), step: 1 };
     let rest = apply(Slice { cuts }, vec![term]);

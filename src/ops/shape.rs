@@ -338,7 +338,7 @@ impl Cut {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Slice {
     /// What is taken of each axis.
-    pub cuts: SmallVec<[Cut; 4]>,
+    pub cuts: SmallVec<[Cut; 1]>,
 }
 
 fn span(size: &Size, step: i64) -> Size {
@@ -637,7 +637,7 @@ impl Operator for Concat {
         rule.operands
             .iter()
             .map(|operand| {
-                let mut cuts: SmallVec<[Cut; 4]> = rule.result.shape.iter().map(Cut::all).collect();
+                let mut cuts: SmallVec<[Cut; 1]> = rule.result.shape.iter().map(Cut::all).collect();
                 let size = operand.shape[self.axis].clone();
                 cuts[self.axis] = Cut::Range { start: start.clone(), size: size.clone(), step: 1 };
                 start = start.clone() + size;
@@ -699,7 +699,7 @@ impl Operator for Stack {
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
         (0..rule.operands.len())
             .map(|i| {
-                let mut cuts: SmallVec<[Cut; 4]> = rule.result.shape.iter().map(Cut::all).collect();
+                let mut cuts: SmallVec<[Cut; 1]> = rule.result.shape.iter().map(Cut::all).collect();
                 cuts[self.axis] = Cut::At(Size::Known(i as i64));
                 Some(apply(Slice { cuts }, vec![rule.dy()]))
             })

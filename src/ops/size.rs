@@ -25,7 +25,7 @@ pub enum Size {
 }
 
 /// The sizes of all axes.
-pub type Shape = SmallVec<[Size; 4]>;
+pub type Shape = SmallVec<[Size; 2]>;
 
 /// A sum of products with integer coefficients, sorted, without zero coefficients.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -122,23 +122,27 @@ impl Size {
         Size::of(whole) + Size::of(floor)
     }
 
-    /// The exact quotient, where the divisor is one product that divides every term.
+    /// The exact quotient, where the divisor divides.
     pub fn exact_div(&self, divisor: &Size) -> Option<Size> {
-        let divisor = divisor.poly();
-        let [(by, value)] = divisor.0.as_slice() else { return None };
-        let mut terms = Vec::new();
-        for (mut product, coefficient) in self.poly().0 {
-            for factor in by {
+        // The leading product: that of the most factors, of those the last.
+        let leading = |size: &Size| {
+            size.poly().0.into_iter().max_by(|(a, _), (b, _)| (a.len(), a).cmp(&(b.len(), b)))
+        };
+        let (by, value) = leading(divisor)?;
+        let (mut rest, mut quotient) = (self.clone(), Size::Known(0));
+        while let Some((mut product, coefficient)) = leading(&rest) {
+            for factor in &by {
                 let place = product.iter().position(|f| f == factor)?;
                 product.remove(place);
             }
             if coefficient % value != 0 {
                 return None;
             }
-            terms.push((product, coefficient / value));
+            let term = Size::of(Poly(vec![(product, coefficient / value)]));
+            rest = rest - term.clone() * divisor.clone();
+            quotient = quotient + term;
         }
-        terms.sort();
-        Some(Size::of(Poly(terms)))
+        Some(quotient)
     }
 
     /// The same with every name replaced by what `by` says of it.

@@ -107,7 +107,7 @@ fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
             }
             continue;
         }
-        let open = (cx.is_open(id) && product.factors.len() < FACTORS)
+        let open = (cx.is_open(id) && product.factors.len() + waiting.len() < FACTORS)
             || cx.is_free(id)
             || is_multiple(cx, id);
         let model = cx.see();
@@ -118,7 +118,7 @@ fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
             Op::Scalar(Scalar::Div) if open => {
                 waiting.extend([(operands[1], -exponent), (operands[0], exponent)])
             }
-            Op::Scalar(Scalar::Neg) if open => {
+            Op::Scalar(Scalar::Neg) => {
                 if exponent % 2 != 0 {
                     product.number = -product.number;
                 }
@@ -328,7 +328,7 @@ fn average(cx: &mut Cx, product: &mut Product, origins: &Origins) -> Result<(), 
 /// The product as nodes: `-2 * a * b^2 / (3 * c)`. Before a matrix product the number stands behind.
 pub fn emit(cx: &mut Cx, product: &Product, like: NodeId) -> Result<NodeId, Misfit> {
     let origins = &product.origins;
-    let (negative, above, below) = parts(product.number);
+    let (negative, above, below) = parts(plain(product.number));
     let mut numerators: Vec<NodeId> = Vec::new();
     let mut denominators: Vec<NodeId> = Vec::new();
     for &(id, exponent) in &product.factors {
@@ -347,12 +347,23 @@ pub fn emit(cx: &mut Cx, product: &Product, like: NodeId) -> Result<NodeId, Misf
         });
         numerators.insert(if behind { 1 } else { 0 }, number);
     } else if negative {
-        numerators[0] = cx.model().insert(Scalar::Neg, &[numerators[0]], origins)?;
+        numerators[0] = negated(cx, numerators[0], origins)?;
     }
     let numerator = chained(cx, &numerators, origins)?.expect("there is at least a number");
     match chained(cx, &denominators, origins)? {
         None => Ok(numerator),
         Some(denominator) => cx.model().insert(Scalar::Div, &[numerator, denominator], origins),
+    }
+}
+
+/// `-(a - b)` is `b - a`.
+fn negated(cx: &mut Cx, id: NodeId, origins: &Origins) -> Result<NodeId, Misfit> {
+    match cx.see().op(id) {
+        Op::Scalar(Scalar::Sub) => {
+            let operands = cx.see().operands(id);
+            cx.model().insert(Scalar::Sub, &[operands[1], operands[0]], origins)
+        }
+        _ => cx.model().insert(Scalar::Neg, &[id], origins),
     }
 }
 
@@ -375,6 +386,17 @@ fn raised(cx: &mut Cx, id: NodeId, exponent: i32, origins: &Origins) -> Result<N
             let number = cx.number(id, Number::int(i64::from(exponent)), origins);
             cx.model().insert(Scalar::Pow, &[id, number], origins)
         }
+    }
+}
+
+/// A fraction of long numbers, such as one with pi in it, as the nearest decimal number.
+fn plain(number: Number) -> Number {
+    const LONG: i128 = 10_000_000;
+    match number.parts() {
+        Some((above, below)) if above.abs() > LONG && below > 1 || below > LONG => {
+            Number::float(number.to_f64())
+        }
+        _ => number,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Algebra on what differentiation made: the forward values stay as they are written.
 
 use super::law::Cx;
-use crate::graph::{Model, Origin};
+use crate::graph::{Kind, Model};
 use crate::ops::{Misfit, Op, Scalar};
 use indexmap::IndexMap;
 
@@ -92,33 +92,19 @@ fn inner(model: &Model, forward: &[bool], uses: &[u32]) -> Vec<bool> {
     inner
 }
 
-/// The values that the source text's own results need, but for those that derivatives in it made.
+/// The values that are written in the source text, and what parameters start from.
 fn forward(model: &Model) -> Vec<bool> {
-    let mut forward = vec![false; model.len()];
-    let results = model
+    let mut forward: Vec<bool> = model
+        .nodes()
+        .map(|id| model.operands(id).is_empty() || model.origins(id).source().is_some())
+        .collect();
+    let named = model
         .outputs
         .iter()
-        .filter(|output| output.kind != crate::graph::Kind::Gradient)
+        .filter(|output| output.kind != Kind::Gradient)
         .map(|output| output.node);
-    let variables = model.variables.values().map(|variable| variable.node);
-    let inits = model.variables.values().filter_map(|variable| match variable.init {
-        Some(crate::graph::Init::Value(node)) => Some(node),
-        _ => None,
-    });
-    for id in results.chain(model.names.values().copied()).chain(variables).chain(inits) {
+    for id in named.chain(model.names.values().copied()) {
         forward[id.index()] = true;
-    }
-    for id in model.nodes().rev() {
-        if forward[id.index()] {
-            for operand in model.operands(id) {
-                forward[operand.index()] = true;
-            }
-        }
-    }
-    for id in model.nodes() {
-        let made = |origin: &Origin| matches!(origin, Origin::Adjoint { .. } | Origin::Law(_));
-        let origins = model.origins(id);
-        forward[id.index()] &= origins.source().is_some() || !origins.iter().any(made);
     }
     forward
 }

@@ -85,7 +85,8 @@ fn signed(cx: &mut Cx, term: &mut Product) -> Result<(), Misfit> {
         let (id, exponent) = term.factors[place];
         let Op::Broadcast(broadcast) = cx.see().op(id).clone() else { continue };
         let source = cx.see().operands(id)[0];
-        if exponent != 1 || !cx.is_open(id) || !cx.is_open(source) {
+        let scalar = cx.see().ty(source).rank() == 0;
+        if exponent != 1 || scalar || !cx.is_open(id) || !cx.is_open(source) {
             continue;
         }
         let mut inner = product_of(cx, source);

@@ -2,6 +2,7 @@
 
 mod cases;
 mod data;
+mod families;
 mod ops;
 mod render;
 mod syntax;

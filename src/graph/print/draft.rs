@@ -453,6 +453,16 @@ pub fn spelled(model: &Model, id: NodeId, broadcast: &Broadcast, draft: Draft) -
         };
         return Draft { nodes: draft.nodes, ..Draft::text(text, Level::Atom) };
     }
+    if model.ty(inner).rank() == 0
+        && broadcast.to.len() == 1
+        && broadcast.to[0].is_one()
+        && !draft.free
+    {
+        let mut one = Draft::empty(Level::Atom);
+        one.append(draft.within(Level::Atom));
+        one.push("[None]");
+        return one;
+    }
     let lays = crate::ops::align::lay(&model.ty(inner).shape, &broadcast.to, &model.dims);
     if lays.as_ref() == Some(&broadcast.from) {
         return written(broadcast, draft);

@@ -12,9 +12,6 @@ use statements::{Statement, statements};
 /// No line is wider.
 pub const WIDTH: usize = 100;
 
-/// Before what a line goes on with.
-const INDENT: &str = "    ";
-
 /// What of a model is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -69,13 +66,14 @@ fn aligned(lines: Vec<(String, Option<String>)>) -> String {
         .max()
         .unwrap_or(0);
     let mut text = String::new();
-    for (line, comment) in lines {
-        let width = line.chars().count();
-        if width > WIDTH {
-            text.push_str(&broken(&line));
+    for (mut line, comment) in lines {
+        while let Some(place) = break_of(&line) {
+            let rest = line.split_off(place);
+            text.push_str(line.trim_end());
             text.push('\n');
-            continue;
+            line = format!("    {}", rest.trim_start());
         }
+        let width = line.chars().count();
         text.push_str(&line);
         if let Some(comment) = comment {
             let pad = column.saturating_sub(width) + 2;
@@ -91,27 +89,10 @@ fn aligned(lines: Vec<(String, Option<String>)>) -> String {
     text
 }
 
-/// A line that is all names, on several lines: lists may go on behind a comma.
-fn broken(line: &str) -> String {
-    let (mut text, mut rest) = (String::new(), line);
-    while rest.chars().count() > WIDTH - INDENT.len() {
-        let room = rest.char_indices().nth(WIDTH - INDENT.len()).map_or(rest.len(), |(at, _)| at);
-        let depth = |at: usize| {
-            let opened = |c: &char| matches!(c, '(' | '[');
-            let closed = |c: &char| matches!(c, ')' | ']');
-            let before = &line[..line.len() - rest.len() + at];
-            before.chars().filter(opened).count() > before.chars().filter(closed).count()
-        };
-        let Some(at) = rest[..room].rmatch_indices(", ").map(|(at, _)| at).find(|&at| depth(at))
-        else {
-            break;
-        };
-        text.push_str(&rest[..at + 1]);
-        text.push('\n');
-        text.push_str(INDENT);
-        rest = &rest[at + 2..];
-    }
-    text + rest
+/// Where a line that is too wide goes on below: behind a comma, for commas stand in parentheses and brackets only.
+fn break_of(line: &str) -> Option<usize> {
+    let (end, _) = line.char_indices().nth(WIDTH)?;
+    line[..end].rfind(", ").map(|place| place + 1).filter(|place| *place > WIDTH / 4)
 }
 
 fn shortened(comment: &str, room: usize) -> Option<String> {

@@ -129,20 +129,15 @@ pub fn is_activation(model: &Model, id: NodeId) -> bool {
     }
 }
 
-/// For each value without a name that of its nearest named user; what the source text needs is not named after adjoints.
+/// For each line without a name that of its nearest named user; of a forward value the nearest that is one too.
 fn owners(plan: &Plan, text: &FxHashMap<NodeId, String>) -> FxHashMap<NodeId, String> {
     let mut owners: FxHashMap<NodeId, String> = FxHashMap::default();
     for id in plan.model.nodes().rev() {
-        let own = match text.get(&id) {
-            Some(name) => Some(name.clone()),
-            None => owners.get(&id).cloned(),
-        };
-        if let Some(own) = own {
-            for operand in plan.model.operands(id) {
-                let foreign = plan.forward[operand.index()] && !plan.forward[id.index()];
-                if text.contains_key(&operand) || (foreign && owners.contains_key(&operand)) {
-                    continue;
-                }
+        let forward = plan.forward[id.index()];
+        let own = text.get(&id).or_else(|| owners.get(&id)).cloned();
+        let Some(own) = own.filter(|_| forward || plan.region[id.index()]) else { continue };
+        for operand in plan.model.operands(id) {
+            if !text.contains_key(&operand) && (forward || !plan.forward[operand.index()]) {
                 owners.insert(operand, own.clone());
             }
         }

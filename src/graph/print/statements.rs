@@ -280,12 +280,18 @@ fn is_small(plan: &Plan, id: NodeId) -> bool {
                 _ => false,
             }
     };
+    let number = |id: NodeId| model.operands(id).is_empty() && plan.known[id.index()].is_none();
+    if model.ty(id).rank() == 0
+        && !operands.is_empty()
+        && operands.iter().all(|&operand| number(operand))
+    {
+        return true;
+    }
     match model.op(id) {
         // Its operand is what costs, and decides for itself.
         Op::Broadcast(_) => true,
         Op::Permute(permute) => permute.is_transpose(),
         Op::Const(_) | Op::SizeOf(_) | Op::Iota(_) | Op::Eye(_) => true,
-        Op::Scalar(_) if operands.iter().all(|&id| model.constant(id).is_some()) => true,
         Op::Literal(literal) => literal.values.len() <= 4,
         Op::Scalar(
             Scalar::Add | Scalar::Sub | Scalar::Square | Scalar::Neg | Scalar::Gt | Scalar::Eq,
