@@ -35,6 +35,7 @@ pub fn read(text: &str, by: &[Name]) -> Read {
     let (model, said) = lower(tree, text, (PRELUDE_TREE.clone(), PRELUDE), by);
     diagnostics.extend(said);
     let model = model.filter(|_| !unreadable);
+    diagnostics.sort_by_key(|diagnostic| diagnostic.primary.as_ref().map(|label| label.span));
     if let Some(model) = &model {
         debug_assert!(check::check(model).is_ok(), "{:?}", check::check(model));
     }

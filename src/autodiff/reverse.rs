@@ -2,8 +2,11 @@
 
 use crate::diagnostic::Span;
 use crate::graph::{Model, NodeId, Operands, Origin, Origins};
-use crate::ops::term::{select, sum};
+use crate::ops::reduce::{Fold, Reduce};
+use crate::ops::shape::Broadcast;
+use crate::ops::term::{select, spread, sum};
 use crate::ops::{Misfit, Op, Operator, Rule, Scalar, Term};
+use crate::tensor::DType;
 
 /// What reaches a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +36,11 @@ pub fn reverse(
         let id = NodeId::new(index);
         let operands = model.operands(id);
         let Some(adjoint) = adjoints[index] else {
-            for operand in operands {
-                cuts[operand.index()] = cuts[index].or(cuts[operand.index()]);
+            // The cut nearest to the variable tells most: beyond it the value is not continuous in the variable.
+            let flows = if operands.is_empty() { Vec::new() } else { contributions(model, id) };
+            for (operand, flow) in operands.into_iter().zip(flows) {
+                let cut = if flow.is_none() { Some(id) } else { cuts[index] };
+                cuts[operand.index()] = cut.or(cuts[operand.index()]);
             }
             continue;
         };
@@ -64,7 +70,7 @@ pub fn reverse(
             }
             let total = match adjoints[operand.index()] {
                 None => flow,
-                Some(known) => model.insert(Scalar::Add, &[known, flow], &origins)?,
+                Some(known) => sum_of(model, known, flow, &origins)?,
             };
             adjoints[operand.index()] = Some(total);
         }
@@ -131,22 +137,102 @@ fn planted(
     let dtype = model.ty(id).dtype;
     let mut variables = operands.clone();
     variables.extend([id, adjoint]);
-    let guarded =
-        matches!(model.op(id), Op::Scalar(row) if !matches!(row, Scalar::Add | Scalar::Sub));
-    if !guarded
-        || !matches!(model.op(adjoint), Op::Select(_))
-        || *term == Term::Var(operands.len() + 1)
-    {
+    let Some(guard) = guard(model, adjoint).filter(|_| *term != Term::Var(operands.len() + 1))
+    else {
         return model.plant(term, &variables, dtype, origins);
-    }
-    let branches = model.operands(adjoint);
-    let zero = |id: NodeId| model.filled(id).is_some_and(|number| number.is_zero());
-    let (taken, guard) = match (zero(branches[1]), zero(branches[2])) {
-        (false, true) => (branches[1], select(Term::Var(0), Term::Var(1), 0)),
-        (true, false) => (branches[2], select(Term::Var(0), 0, Term::Var(1))),
-        _ => return model.plant(term, &variables, dtype, origins),
     };
-    variables[operands.len() + 1] = taken;
+    let Some(condition) = condition_behind(model, id, operands[0], &guard, origins)? else {
+        return model.plant(term, &variables, dtype, origins);
+    };
+    variables[operands.len() + 1] = guard.taken;
     let flow = model.plant(term, &variables, dtype, origins)?;
-    model.plant(&guard, &[branches[0], flow], dtype, origins)
+    model.plant(&guard.around(), &[condition, flow], dtype, origins)
+}
+
+/// The condition under which the adjoint of the operand of `id` is not 0, where that of `id` is guarded.
+fn condition_behind(
+    model: &mut Model,
+    id: NodeId,
+    operand: NodeId,
+    guard: &Guard,
+    origins: &Origins,
+) -> Result<Option<NodeId>, Misfit> {
+    let whole = [guard.condition, guard.taken]
+        .iter()
+        .all(|&part| model.ty(part).rank() == model.ty(id).rank());
+    let shape = &model.ty(operand).shape;
+    match model.op(id) {
+        Op::Scalar(Scalar::Add | Scalar::Sub) => Ok(None),
+        Op::Scalar(_) => Ok(Some(guard.condition)),
+        Op::Reduce(Reduce { kind: Fold::Sum | Fold::Mean, axes }) if whole => {
+            let laid = spread(Term::Var(0), shape, axes);
+            model.plant(&laid, &[guard.condition], DType::Bool, origins).map(Some)
+        }
+        // What is laid out under a condition that is the same all along.
+        Op::Broadcast(broadcast) if whole => {
+            let Op::Broadcast(known) = model.op(guard.condition) else { return Ok(None) };
+            let same = broadcast.repeated(model.ty(operand)).1.is_empty()
+                && broadcast.from.iter().zip(&known.from).all(|(a, b)| a.is_some() || b.is_none());
+            if !same {
+                return Ok(None);
+            }
+            let places = (0..shape.len() as u8).map(|axis| {
+                broadcast.from.iter().position(|from| *from == Some(axis)).expect("it is laid out")
+            });
+            let from = places.map(|place| known.from[place]).collect();
+            let narrow = Broadcast { to: shape.clone(), from };
+            let inner = model.operands(guard.condition)[0];
+            model.insert(narrow, &[inner], origins).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// A value that is 0 on one side of a condition.
+struct Guard {
+    condition: NodeId,
+    taken: NodeId,
+    /// Whether the value is 0 where the condition holds.
+    otherwise: bool,
+}
+
+impl Guard {
+    /// The value `Var(1)` under the condition `Var(0)`.
+    fn around(&self) -> Term {
+        if self.otherwise {
+            select(Term::Var(0), 0, Term::Var(1))
+        } else {
+            select(Term::Var(0), Term::Var(1), 0)
+        }
+    }
+}
+
+fn guard(model: &Model, id: NodeId) -> Option<Guard> {
+    let Op::Select(_) = model.op(id) else { return None };
+    let branches = model.operands(id);
+    let zero = |id: NodeId| model.filled(id).is_some_and(|number| number.is_zero());
+    let otherwise = match (zero(branches[1]), zero(branches[2])) {
+        (false, true) => false,
+        (true, false) => true,
+        _ => return None,
+    };
+    let taken = branches[if otherwise { 2 } else { 1 }];
+    Some(Guard { condition: branches[0], taken, otherwise })
+}
+
+/// The sum of two adjoints; under one condition if both are, so that it guards what is computed from the sum.
+fn sum_of(
+    model: &mut Model,
+    one: NodeId,
+    two: NodeId,
+    origins: &Origins,
+) -> Result<NodeId, Misfit> {
+    match (guard(model, one), guard(model, two)) {
+        (Some(a), Some(b)) if a.condition == b.condition && a.otherwise == b.otherwise => {
+            let sum = model.insert(Scalar::Add, &[a.taken, b.taken], origins)?;
+            let dtype = model.ty(one).dtype;
+            model.plant(&a.around(), &[a.condition, sum], dtype, origins)
+        }
+        _ => model.insert(Scalar::Add, &[one, two], origins),
+    }
 }

@@ -1,11 +1,12 @@
 //! Numbers for variables and sizes for dimensions, from the command line and its files.
 
 use super::args::{Common, Data};
-use super::data::{self, DataSet, Loaded, Source, Target};
+use super::data::{self, DataSet, Fault, Loaded, Source, Target};
 use super::out::{self, Failure};
-use crate::diagnostic::Diagnostic;
-use crate::exec::{init, reference};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::exec::{RunError, init, reference};
 use crate::graph::{Model, Role, Values};
+use crate::ops::size::{BindError, SizeError};
 use crate::ops::{Bindings, Name, Size};
 use crate::tensor::{DType, Tensor};
 use rustc_hash::FxHashMap;
@@ -55,15 +56,14 @@ pub fn bind(
             found.insert(name.clone(), Found { loaded, from: format!("--set {name}") });
         }
     }
-    let mut by: FxHashMap<Name, String> =
-        given.keys().map(|name| (name.clone(), "--dim".to_string())).collect();
-    for (name, found) in &found {
-        binder.unify(name, found, &mut given, &mut by)?;
+    let mut by: FxHashMap<Name, Sized> =
+        given.keys().map(|name| (name.clone(), Sized::dim())).collect();
+    for name in model.variables.keys() {
+        if let Some(found) = found.get(name) {
+            binder.unify(name, found, &mut given, &mut by)?;
+        }
     }
-    let mut bindings = model.dims.bind(&given).map_err(|error| {
-        let from = by.get(&error.name).cloned().unwrap_or_default();
-        Failure::Request(format!("{error} (from {from})"))
-    })?;
+    let mut bindings = model.dims.bind(&given).or_else(|error| binder.declared(&error, &by))?;
     if missing == Missing::Drawn {
         for (number, (name, _)) in model.dims.iter().enumerate() {
             bindings.entry(name.clone()).or_insert(3 + (number as i64 % 4));
@@ -109,6 +109,23 @@ pub fn bind(
     }
     binder.ranges(&values, &bindings)?;
     Ok(Bound { values, bindings })
+}
+
+/// Who gave a dimension its size.
+#[derive(Clone)]
+struct Sized {
+    /// In words.
+    by: String,
+    /// The axis that has it.
+    span: Option<Span>,
+    /// Where the array was found.
+    from: String,
+}
+
+impl Sized {
+    fn dim() -> Sized {
+        Sized { by: "--dim".into(), span: None, from: "--dim".into() }
+    }
 }
 
 struct Binder<'a> {
@@ -216,44 +233,106 @@ impl Binder<'_> {
         name: &Name,
         found: &Found,
         given: &mut Bindings,
-        by: &mut FxHashMap<Name, String>,
+        by: &mut FxHashMap<Name, Sized>,
     ) -> Result<(), Failure> {
         let variable = &self.model.variables[name];
         let ty = self.model.ty(variable.node);
         let shape = found.loaded.tensor.shape();
         if ty.rank() != shape.len() {
             let what = reference::described(found.loaded.tensor.dtype(), shape);
-            return self.stop(
-                "E0404",
-                name,
-                format!("`{name}` is {ty}; {} gives it {what}", found.from),
-            );
+            let message = format!("`{name}` is {ty}; {} gives it {what}", found.from);
+            let axes = match ty.rank() {
+                0 => "one number".to_string(),
+                1 => "an array with 1 axis".to_string(),
+                rank => format!("an array with {rank} axes"),
+            };
+            return self.stop(self.error("E0404", name, message).help(format!("give it {axes}")));
         }
         for (axis, (size, &actual)) in ty.shape.iter().zip(shape).enumerate() {
             let Size::Named(dim) = size else { continue };
+            let sized = Sized {
+                by: format!("`{name}`"),
+                span: variable.axes.get(axis).copied(),
+                from: found.from.clone(),
+            };
             match given.get(dim) {
                 Some(&known) if known != actual as i64 => {
-                    let earlier = by.get(dim).cloned().unwrap_or_default();
-                    let message = format!(
-                        "`{dim}` is {known} by {earlier} and {actual} by axis {axis} of `{name}`"
-                    );
-                    return self.stop("E0403", name, message);
+                    let earlier = by.get(dim).cloned().unwrap_or_else(Sized::dim);
+                    return self.stop(self.two_sizes(
+                        dim,
+                        (known, &earlier),
+                        (actual as i64, &sized),
+                    ));
                 }
                 Some(_) => {}
                 None => {
                     given.insert(dim.clone(), actual as i64);
-                    by.insert(dim.clone(), format!("axis {axis} of `{name}`"));
+                    by.insert(dim.clone(), sized);
                 }
             }
         }
         Ok(())
     }
 
+    fn two_sizes(&self, dim: &str, one: (i64, &Sized), two: (i64, &Sized)) -> Diagnostic {
+        let message = format!("`{dim}` is {} by {} and {} by {}", one.0, one.1.by, two.0, two.1.by);
+        let label = |(size, sized): (i64, &Sized)| format!("{size} by {}", sized.from);
+        let mut diagnostic = Diagnostic::error("E0403", two.1.span.unwrap_or_default(), message);
+        diagnostic = diagnostic.at(label(two));
+        match one.1.span {
+            Some(span) => diagnostic
+                .label(span, label(one))
+                .help(format!("give arrays of one size along `{dim}`, or declare two dimensions")),
+            None => diagnostic.help(format!("say --dim {dim}={}, or leave --dim {dim} out", two.0)),
+        }
+    }
+
+    /// A dimension with a declared size that is given another one.
+    fn declared<T>(&self, error: &BindError, by: &FxHashMap<Name, Sized>) -> Result<T, Failure> {
+        let sized = by.get(&error.name).cloned().unwrap_or_else(Sized::dim);
+        let declared = self.model.dims.iter().find(|(name, _)| **name == error.name);
+        let size = declared.and_then(|(_, size)| size.map(Size::to_string)).unwrap_or_default();
+        let own = if size == error.declared.to_string() {
+            "its declaration".into()
+        } else {
+            format!("its declaration as {size}")
+        };
+        let message = format!(
+            "`{}` is {} by {own} and {} by {}",
+            error.name, error.declared, error.given, sized.by
+        );
+        let Some(span) = sized.span else {
+            return Err(Failure::Request(format!("{message}: leave --dim {} out", error.name)));
+        };
+        self.stop(
+            Diagnostic::error("E0403", span, message)
+                .at(format!("{} by {}", error.given, sized.from))
+                .help(format!(
+                    "give an array of that size, or change the line `dim {}`",
+                    error.name
+                )),
+        )
+    }
+
     fn shape(&self, name: &Name, bindings: &Bindings) -> Result<Vec<usize>, Failure> {
         let variable = &self.model.variables[name];
         match reference::sizes(self.model, &self.model.ty(variable.node).shape, bindings) {
             Ok(shape) => Ok(shape),
-            Err(error) => self.stop("E0401", name, error.to_string()),
+            Err(RunError::Size(SizeError::Unbound(dim))) => {
+                let has = |size: &Size| size.names().contains(&dim);
+                let axis = self.model.ty(variable.node).shape.iter().position(has);
+                let span = axis.and_then(|axis| variable.axes.get(axis)).copied();
+                let message = format!("nothing gives the dimension `{dim}` a size");
+                self.stop(
+                    Diagnostic::error("E0401", span.unwrap_or(variable.span), message).help(
+                        format!("say --dim {dim}=SIZE, or give an array that has it as an axis"),
+                    ),
+                )
+            }
+            Err(error) => self.stop(
+                self.error("E0401", name, error.to_string())
+                    .help("give its dimensions other sizes"),
+            ),
         }
     }
 
@@ -274,35 +353,62 @@ impl Binder<'_> {
         } else {
             match data::fit(found.loaded, dtype) {
                 Ok(tensor) => tensor,
-                Err(_) => {
-                    let message = format!("`{name}` is {dtype}; {from} gives it {stored}");
-                    return self.stop("E0405", name, message);
-                }
+                Err(fault) => return self.stop(self.unfit(name, dtype, stored, &from, &fault)),
             }
         };
         if tensor.shape() != shape {
             let wanted = reference::described(dtype, &shape);
             let what = reference::described(tensor.dtype(), tensor.shape());
-            return self.stop(
-                "E0404",
-                name,
-                format!("`{name}` is {wanted} here; {from} gives it {what}"),
-            );
+            let message = format!("`{name}` is {wanted} here; {from} gives it {what}");
+            let diagnostic = self.error("E0404", name, message);
+            return self.stop(diagnostic.help("give it an array of that shape"));
         }
         Ok(tensor)
     }
 
-    /// A diagnostic at the declaration of a variable, which ends the verb with exit code 2.
-    fn stop<T>(&self, code: &'static str, name: &Name, message: String) -> Result<T, Failure> {
-        let span = self.model.variables[name].span;
-        let mut diagnostic = Diagnostic::error(code, span, message);
-        if code == "E0401" {
-            diagnostic = diagnostic
-                .help("give it with --dim NAME=SIZE, or give data that has it as an axis");
-        }
-        if code == "E0405" {
-            diagnostic = diagnostic.help("element types are never cast silently: run the model at another precision with --dtype, or convert the data");
-        }
+    /// Elements of another type than the variable's.
+    fn unfit(
+        &self,
+        name: &Name,
+        dtype: DType,
+        stored: &str,
+        from: &str,
+        fault: &Fault,
+    ) -> Diagnostic {
+        let stored = match stored {
+            "f4" => "f32",
+            "f8" => "f64",
+            "i4" => "i32",
+            "i8" => "i64",
+            "b1" => "bool",
+            other => other,
+        };
+        let (message, help) = match fault {
+            Fault::Element { index, value, .. } => (
+                format!("`{name}` is {dtype}; element {index} of {from} is {value}"),
+                format!("store {dtype} there, or declare `{name}` with a type that holds it"),
+            ),
+            _ if dtype.is_float() && matches!(stored, "f32" | "f64") => (
+                format!("`{name}` is {dtype}; {from} gives it {stored}"),
+                format!("run the model at another precision with --dtype {stored}"),
+            ),
+            _ => (
+                format!("`{name}` is {dtype}; {from} gives it {stored}"),
+                format!(
+                    "store {dtype} there, or declare `{name}` as {stored}: nothing is cast silently"
+                ),
+            ),
+        };
+        self.error("E0405", name, message).help(help)
+    }
+
+    /// An error at the declaration of a variable.
+    fn error(&self, code: &'static str, name: &Name, message: String) -> Diagnostic {
+        Diagnostic::error(code, self.model.variables[name].span, message)
+    }
+
+    /// Shows a diagnostic, which ends the verb with exit code 2.
+    fn stop<T>(&self, diagnostic: Diagnostic) -> Result<T, Failure> {
         out::diagnostics(self.common, &[diagnostic], std::slice::from_ref(self.source));
         Err(Failure::Said(2))
     }
@@ -313,16 +419,20 @@ impl Binder<'_> {
             let span = self.model.variables[name].span;
             let mut diagnostic =
                 Diagnostic::error("E0402", span, format!("the input `{name}` has no value"));
+            let mut meant = None;
             for (path, names) in sets {
-                let near = crate::diagnostic::nearest(name, names.iter().map(String::as_str));
-                let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-                diagnostic =
-                    diagnostic.help(format!("{} has {}{hint}", path.display(), names.join(", ")));
+                let (file, near) = (
+                    path.display(),
+                    crate::diagnostic::nearest(name, names.iter().map(String::as_str)),
+                );
+                meant =
+                    meant.or(near.map(|near| format!("did you mean --set {name}=@{file}:{near}?")));
+                diagnostic = diagnostic.help(format!("{file} has {}", data::list(names)));
             }
-            said.push(
-                diagnostic
-                    .help(format!("give it with --set {name}=VALUE, or with a file: --data FILE")),
-            );
+            let help = meant.unwrap_or_else(|| {
+                format!("give it with --set {name}=VALUE, or by a file that has it: --data FILE")
+            });
+            said.push(diagnostic.help(help));
         }
         out::diagnostics(self.common, &said, std::slice::from_ref(self.source));
     }
@@ -372,12 +482,12 @@ impl Binder<'_> {
                     if range.low.2 { '[' } else { '(' },
                     if range.high.2 { ']' } else { ')' },
                 );
+                let message = format!(
+                    "`{name}` is declared in {open}{low}, {high}{close}; element {place} is {v}"
+                );
                 return self.stop(
-                    "E0406",
-                    name,
-                    format!(
-                        "`{name}` is declared in {open}{low}, {high}{close}; element {place} is {v}"
-                    ),
+                    self.error("E0406", name, message)
+                        .help("give data within the range, or widen the range"),
                 );
             }
         }

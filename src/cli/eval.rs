@@ -10,6 +10,7 @@ use crate::autodiff::expand;
 use crate::diagnostic::Diagnostic;
 use crate::exec::{self, RunError};
 use crate::graph::{Kind, Model, NodeId, Output};
+use crate::ops::{Op, ValueError};
 use crate::passes::{release, retype};
 use crate::tensor::{DType, Tensor};
 use serde_json::{Map, Value, json};
@@ -27,7 +28,7 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
     let asked = args.grad || args.select.mode.is_some() || !args.select.wrt.is_empty();
     let mut wrt = Vec::new();
     let mut model = if asked {
-        let mut request = session::request(&session, &args.select)?;
+        let mut request = session::request(common, &session, &args.select)?;
         let derived = session::derive(common, &mut session, &mut request, args.optimise.level())?;
         wrt = request.wrt.iter().map(|name| name.to_string()).collect();
         session.model = derived.model.clone();
@@ -88,7 +89,17 @@ pub fn run(
         };
         match model.origins(*node).span() {
             Some(span) => {
-                let diagnostic = Diagnostic::error("E0407", span, error.to_string());
+                let mut diagnostic = Diagnostic::error("E0407", span, error.to_string());
+                let operands = model.operands(*node);
+                let indices = operands.iter().find_map(|id| match model.op(*id) {
+                    Op::Variable(variable) if variable.ty.dtype.is_int() => Some(&variable.name),
+                    _ => None,
+                });
+                if let (Some(name), ValueError::IndexOutOfRange { size, .. }) = (indices, error) {
+                    diagnostic = diagnostic.help(format!(
+                        "check `{name}`: behind its type, `in [0, {size})` has it checked before the run"
+                    ));
+                }
                 out::diagnostics(common, &[diagnostic], std::slice::from_ref(&session.source));
                 Failure::Said(1)
             }

@@ -13,7 +13,7 @@ use std::path::Path;
 /// Derives what is asked for and prints it.
 pub fn grad(common: &Common, args: &Grad) -> Result<(), Failure> {
     let mut session = session::open(common, &args.model, Some(&args.select))?;
-    let mut request = session::request(&session, &args.select)?;
+    let mut request = session::request(common, &session, &args.select)?;
     let derived = session::derive(common, &mut session, &mut request, args.optimise.level())?;
     if args.passes {
         passes(common, &derived);

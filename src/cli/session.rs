@@ -4,10 +4,12 @@ use super::args::{self, Common, Select};
 use super::inline;
 use super::out::{self, Failure};
 use crate::compile::{self, Derived, Level, Reach, Request};
-use crate::diagnostic::Diagnostic;
-use crate::graph::{Model, Origins, Role, Variable};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::graph::{Model, NodeId, Origin, Origins, Role, Variable};
 use crate::ops::special::Mode;
 use crate::ops::{Name, Operator, leaf};
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -78,7 +80,7 @@ pub fn open(
 }
 
 /// What the arguments ask to derive.
-pub fn request(session: &Session, select: &Select) -> Result<Request, Failure> {
+pub fn request(common: &Common, session: &Session, select: &Select) -> Result<Request, Failure> {
     let model = &session.model;
     let default = compile::default_request(model);
     let of = match (&select.of, &default) {
@@ -117,10 +119,13 @@ pub fn request(session: &Session, select: &Select) -> Result<Request, Failure> {
     let mode = match select.mode {
         None | Some(args::Mode::Grad) if scalar => Mode::Grad,
         None | Some(args::Mode::Grad) => {
-            let ty = model.named(&of).map(|node| model.ty(node).to_string()).unwrap_or_default();
-            return Err(Failure::Request(format!(
-                "the gradient is of one number; `{of}` is {ty}: ask for --mode jacobian or vjp"
-            )));
+            let node = model.named(&of).expect("it is a name of the model");
+            let span = model.origins(node).span().unwrap_or_default();
+            let message = format!("the gradient is of one float; `{of}` is {}", model.ty(node));
+            let diagnostic = Diagnostic::error("E0301", span, message)
+                .help("ask for --mode jacobian or --mode vjp, or take its sum or its mean");
+            out::diagnostics(common, &[diagnostic], std::slice::from_ref(&session.source));
+            return Err(Failure::Said(2));
         }
         Some(args::Mode::Vjp) => Mode::Vjp,
         Some(args::Mode::Jvp) => Mode::Jvp,
@@ -221,6 +226,7 @@ pub fn add_vectors(session: &mut Session, request: &mut Request) {
                 symmetric: false,
                 range: None,
                 span,
+                axes: Vec::new(),
             };
             model.variables.insert(name.clone(), variable);
         }
@@ -254,25 +260,68 @@ pub fn derive(
                 });
                 let message =
                     format!("`{}` does not depend on `{name}`: the derivative is 0", request.of);
-                said.push(
-                    Diagnostic::warning("W0301", place, message)
-                        .help("leave it out with --wrt, or use it in the model"),
+                let help = format!(
+                    "use it in `{}`, mark it `frozen`, or leave it out with --wrt",
+                    request.of
                 );
+                said.push(Diagnostic::warning("W0301", place, message).help(help));
             }
             Reach::Cut(origins) => {
-                let message =
-                    format!("no derivative of `{}` reaches `{name}`: it is 0", request.of);
-                let mut diagnostic = Diagnostic::warning("W0302", place, message);
-                if let Some(span) = origins.span() {
-                    diagnostic = diagnostic
-                        .label(span, "this has no derivative, and each way leads through it");
-                }
-                said.push(diagnostic);
+                said.push(cut(session, request, name, place, origins));
             }
         }
     }
     out::diagnostics(common, &said, std::slice::from_ref(&session.source));
     Ok(derived)
+}
+
+/// Each way from a variable leads through an operator without derivative: which one, and the way.
+fn cut(
+    session: &Session,
+    request: &Request,
+    name: &Name,
+    place: Span,
+    origins: &Origins,
+) -> Diagnostic {
+    let (model, of) = (&session.model, &request.of);
+    let message = format!("no derivative of `{of}` reaches `{name}`: it is 0");
+    let mut diagnostic = Diagnostic::warning("W0302", place, message);
+    if let Some(span) = origins.span() {
+        let own =
+            |id: &NodeId| model.origins(*id).iter().any(|origin| *origin == Origin::Source(span));
+        let word = model.nodes().filter(own).last().map(|id| model.op(id).name().to_string());
+        let word = word.filter(|word| *word != "cast").unwrap_or_else(|| "this".into());
+        diagnostic =
+            diagnostic.label(span, format!("`{word}` has no derivative").replace("`this`", "this"));
+    }
+    let path = path(model, name, of);
+    if path.len() > 1 {
+        diagnostic = diagnostic.help(format!("the way it takes: {}", path.join(" -> ")));
+    }
+    diagnostic.help("use a smooth function there, such as `softmax` or `sigmoid`")
+}
+
+/// The named values on a shortest way from a variable to a value.
+fn path(model: &Model, from: &Name, to: &Name) -> Vec<String> {
+    let (Some(start), Some(end)) = (model.named(from), model.named(to)) else { return Vec::new() };
+    let mut next: FxHashMap<NodeId, NodeId> = FxHashMap::default();
+    let mut waiting = VecDeque::from([end]);
+    while let Some(id) = waiting.pop_front().filter(|id| *id != start) {
+        for operand in model.operands(id).into_iter().filter(|operand| *operand >= start) {
+            if operand != end && !next.contains_key(&operand) {
+                next.insert(operand, id);
+                waiting.push_back(operand);
+            }
+        }
+    }
+    let name = |id: NodeId| model.names.iter().find(|(_, node)| **node == id).map(|(name, _)| name);
+    let (mut names, mut at) = (vec![from.to_string()], start);
+    while let Some(&user) = next.get(&at) {
+        at = user;
+        let known = if at == end { Some(to) } else { name(at) };
+        names.extend(known.map(|name| name.to_string()).filter(|name| names.last() != Some(name)));
+    }
+    names
 }
 
 /// Floating-point operations of what the results of `kind` need, at sizes of 64 for dimensions without a number.

@@ -35,7 +35,7 @@ struct Verdict {
 /// Checks the gradient of the model and prints a line for each parameter.
 pub fn verify(common: &Common, args: &Verify) -> Result<(), Failure> {
     let mut session = session::open(common, &args.model, Some(&args.select))?;
-    let mut request = session::request(&session, &args.select)?;
+    let mut request = session::request(common, &session, &args.select)?;
     if request.mode != Mode::Grad || request.order != 1 {
         return Err(Failure::Request(
             "verify checks gradients: leave out --mode and --order".into(),

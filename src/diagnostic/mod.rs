@@ -118,9 +118,11 @@ impl Diagnostic {
 
 /// The one of `known` that is nearest to `wanted` by edit distance, if near enough to be meant.
 pub fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = wanted.chars().count().div_ceil(3);
-    known
-        .into_iter()
+    let length = wanted.chars().count();
+    let limit = length.div_ceil(3);
+    let meant = |name: &&str| length > 1 || name.eq_ignore_ascii_case(wanted);
+    let near = known.into_iter().filter(|name| name.chars().count().abs_diff(length) <= limit);
+    near.filter(meant)
         .map(|name| (strsim::damerau_levenshtein(wanted, name), name))
         .filter(|(distance, _)| (1..=limit).contains(distance))
         .min_by_key(|(distance, _)| *distance)

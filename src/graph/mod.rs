@@ -7,7 +7,7 @@ mod tidy;
 
 use crate::diagnostic::Span;
 use crate::ops::leaf::{Const, SizeOf};
-use crate::ops::{Dims, Misfit, Name, Number, Op, Operator, Size, Term, Type};
+use crate::ops::{Dims, Misfit, Name, Number, Op, Operator, Size, Term, Type, elements};
 use crate::tensor::{DType, Tensor};
 use indexmap::IndexMap;
 pub use origin::{Origin, Origins};
@@ -87,6 +87,8 @@ pub struct Variable {
     pub range: Option<Range>,
     /// Where it is declared.
     pub span: Span,
+    /// Where the sizes of its axes are written.
+    pub axes: Vec<Span>,
 }
 
 /// What a result is.
@@ -246,6 +248,7 @@ impl Model {
         }
         let types: SmallVec<[Type; 2]> = operands.iter().map(|&id| self.ty(id).clone()).collect();
         let ty = op.infer(&types, &self.dims)?;
+        held(&ty)?;
         let id = self.graph.add_node(Node { op, ty, origins: origins.clone() });
         for (position, &operand) in operands.iter().enumerate() {
             self.graph.add_edge(operand, id, position as u32);
@@ -295,18 +298,7 @@ impl Model {
 
     /// The nodes that the results, bindings, initial values and adjoint-free roots need.
     pub fn live(&self) -> Vec<bool> {
-        let mut live = vec![false; self.len()];
-        for id in self.roots() {
-            live[id.index()] = true;
-        }
-        for id in self.nodes().rev() {
-            if live[id.index()] {
-                for operand in self.operands(id) {
-                    live[operand.index()] = true;
-                }
-            }
-        }
-        live
+        self.needed(self.roots())
     }
 
     fn roots(&self) -> impl Iterator<Item = NodeId> {
@@ -390,6 +382,34 @@ impl Model {
         types.find(|dtype| dtype.is_float()).unwrap_or(DType::F32)
     }
 
+    /// The nodes that `roots` are computed from, with them.
+    pub fn needed(&self, roots: impl Iterator<Item = NodeId>) -> Vec<bool> {
+        let mut needed = vec![false; self.len()];
+        roots.for_each(|id| needed[id.index()] = true);
+        for id in self.nodes().rev() {
+            if needed[id.index()] {
+                for operand in self.operands(id) {
+                    needed[operand.index()] = true;
+                }
+            }
+        }
+        needed
+    }
+
+    /// Whether `node` is computed from `from`.
+    pub fn depends(&self, node: NodeId, from: NodeId) -> bool {
+        let mut seen = vec![false; node.index() + 1];
+        let mut waiting = vec![node];
+        while let Some(id) = waiting.pop().filter(|id| *id != from) {
+            for operand in self.operands(id).into_iter().filter(|operand| *operand >= from) {
+                if !std::mem::replace(&mut seen[operand.index()], true) {
+                    waiting.push(operand);
+                }
+            }
+        }
+        seen.get(from.index()).copied().unwrap_or(false)
+    }
+
     /// The line, from 1, in which a span starts.
     pub fn line(&self, span: Span) -> usize {
         self.lines.partition_point(|&start| start <= span.start)
@@ -409,6 +429,24 @@ impl Model {
         }
         uses
     }
+}
+
+/// Refuses sizes, and numbers of elements, that no machine word counts.
+fn held(ty: &Type) -> Result<(), Misfit> {
+    let small = |size: &Size| {
+        matches!(size, Size::Named(_)) || size.known().is_some_and(|size| size < 1 << 15)
+    };
+    if ty.rank() <= 4 && ty.shape.iter().all(small) || !elements(&ty.shape).is_too_large() {
+        return Ok(());
+    }
+    let message = match ty.shape.iter().find(|size| size.is_too_large()) {
+        Some(_) => "the size of an axis is beyond 2^63".to_string(),
+        None => format!(
+            "an array of shape [{}] has more than 2^63 elements",
+            crate::ops::join(&ty.shape)
+        ),
+    };
+    Err(Misfit { code: "E0208", ..Misfit::call(message) }.help("give its dimensions smaller sizes"))
 }
 
 fn is_free(term: &Term) -> bool {

@@ -129,7 +129,7 @@ fn constant(model: &Model, row: Scalar, operands: &[NodeId]) -> Option<Op> {
         (Scalar::Square, [a]) => a.clone() * a.clone(),
         _ => return None,
     };
-    Some(SizeOf { dtype, size }.into())
+    (!size.is_too_large()).then(|| SizeOf { dtype, size }.into())
 }
 
 fn whole(model: &Model, id: NodeId) -> Option<Size> {

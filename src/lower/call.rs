@@ -6,8 +6,8 @@ use crate::graph::NodeId;
 use crate::ops::builtin::{self, AxisRef, Builtin, Kind, Spatial};
 use crate::ops::elementwise::{Cast, Scalar, Select};
 use crate::ops::special::{Derivative, Mode};
-use crate::ops::{Size, Term, Type};
-use crate::syntax::ast::{Arg, Call, ExprId, ExprKind, UnaryOp};
+use crate::ops::{Misfit, Size, Term, Type};
+use crate::syntax::ast::{Arg, Call, ExprId, ExprKind, Ident, UnaryOp};
 use crate::tensor::DType;
 
 impl Lowerer {
@@ -46,44 +46,112 @@ impl Lowerer {
             .chain(self.functions.keys().map(|name| &**name))
             .chain(["where", "grad"]);
         let near = nearest(name, known).map(str::to_string);
+        let value = self.lookup(name).map(|(_, at)| *at);
         let mut diagnostic =
             Diagnostic::error("E0106", call.callee.span, format!("no function is called `{name}`"));
-        if let Some(near) = near {
-            diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
-        } else if matches!(self.lookup(name), Some((super::Meaning::Value(_), _))) {
-            diagnostic = diagnostic
-                .help(format!("`{name}` is a value: write `{name} * (...)` for a product"));
+        let foreign = FOREIGN.iter().find(|(known, _)| *known == name).map(|(_, own)| *own);
+        let help = match (value, foreign, near) {
+            (Some(_), ..) => format!("`{name}` is a value: write `{name} * (...)` for a product"),
+            (_, Some(own), _) => format!("write {own}"),
+            (_, _, Some(near)) => format!("did you mean `{near}`?"),
+            _ => format!("define it: `fn {name}(x: float[..]) -> float[..] {{ return ... }}`"),
+        };
+        if let Some(at) = value.filter(|at| at.file == 0) {
+            diagnostic = diagnostic.label(at, "defined here");
         }
-        self.say(diagnostic);
+        self.say(diagnostic.help(help));
         None
+    }
+
+    /// How a function is called, as help.
+    pub(super) fn usage(&self, name: &str) -> String {
+        let params = |list: &[String]| format!("write `{name}({})`", list.join(", "));
+        if name == "where" {
+            return "write `where(condition, yes, no)`".into();
+        }
+        if let Some(known) = self.functions.get(name) {
+            let (unit, function) = &known[0];
+            let text = &self.units[*unit].text;
+            let written = function.params.iter().map(|param| match param.default {
+                Some(default) => {
+                    let span = self.units[*unit].ast[default].span;
+                    format!("{} = {}", param.name.text, text.get(span.range()).unwrap_or("..."))
+                }
+                None => param.name.text.to_string(),
+            });
+            return params(&written.collect::<Vec<_>>());
+        }
+        if let Some(builtin) = builtin::find(name) {
+            let (needed, rest) = builtin.params.split_at(builtin.required);
+            let mut written: Vec<String> =
+                needed.iter().map(|(name, _)| name.to_string()).collect();
+            written.extend(rest.iter().map(|(name, _)| format!("{name} = ...")));
+            return params(&written);
+        }
+        let arity = Scalar::ALL.iter().find(|row| row.word() == name).map_or(1, |row| row.arity());
+        params(
+            &["x", "y", "z"][..arity.min(3)]
+                .iter()
+                .map(|name| name.to_string())
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    /// Reports a named argument that a function does not take.
+    pub(super) fn no_argument(
+        &mut self,
+        function: &str,
+        given: &Ident,
+        known: &[&str],
+        axes: bool,
+    ) {
+        let message = format!("`{function}` has no argument `{}`", given.text);
+        let help = match &*given.text {
+            "axis" | "dim" | "axes" | "dims" if axes => {
+                format!("axes stand in brackets, by name or number: `{function}[0](x)`")
+            }
+            "keepdims" | "keepdim" | "keep" if axes => {
+                format!("write `keep` in the brackets: `{function}[0, keep](x)`")
+            }
+            name => match nearest(name, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => self.usage(function),
+            },
+        };
+        self.say(Diagnostic::error("E0207", self.place(given.span), message).help(help));
+    }
+
+    /// Reports axes in brackets on a function that has none.
+    pub(super) fn no_brackets(&mut self, call: &Call, single: bool) {
+        let name = &call.callee.text;
+        let message = match single {
+            true => format!("`{name}` works on single elements and takes no axes"),
+            false => format!("`{name}` takes no axes in brackets"),
+        };
+        let help = self.usage(name);
+        self.say(Diagnostic::error("E0207", self.place(call.callee.span), message).help(help));
+    }
+
+    /// Reports another number of arguments than a function takes.
+    pub(super) fn miscounted(&mut self, name: &str, takes: &str, given: usize, span: Span) {
+        let message = format!("`{name}` takes {takes}, not {given}");
+        let help = self.usage(name);
+        self.say(Diagnostic::error("E0207", self.place(span), message).help(help));
     }
 
     /// Positional arguments without brackets, as many as asked for.
     fn plain(&mut self, call: &Call, count: usize, span: Span) -> Option<Vec<(Value, Span)>> {
         let name = &call.callee.text;
         if let Some(named) = call.args.iter().find_map(|arg| arg.name.as_ref()) {
-            self.say(Diagnostic::error(
-                "E0207",
-                named.span,
-                format!("`{name}` has no argument `{}`", named.text),
-            ));
+            self.no_argument(name, named, &[], false);
             return None;
         }
         if call.axes.is_some() {
-            self.say(Diagnostic::error(
-                "E0207",
-                call.callee.span,
-                format!("`{name}` works on single elements: it takes no axes"),
-            ));
+            self.no_brackets(call, true);
             return None;
         }
         if call.args.len() != count {
-            let message = format!(
-                "`{name}` takes {count} argument{}; here are {}",
-                if count == 1 { "" } else { "s" },
-                call.args.len()
-            );
-            self.say(Diagnostic::error("E0207", self.place(span), message));
+            self.miscounted(name, &counted(count, "argument"), call.args.len(), span);
             return None;
         }
         self.values(&call.args)
@@ -131,8 +199,16 @@ impl Lowerer {
         let fits = call.args.len() == fixed || (mode == Mode::Grad && call.args.len() > 2);
         if !fits || call.axes.is_some() {
             let example = if mode.takes_vector() { "(y, x, v)" } else { "(y, x)" };
-            let message = format!("`{}` is written `{}{example}`", mode.word(), mode.word());
-            self.say(Diagnostic::error("E0207", self.place(span), message));
+            let word = mode.word();
+            let (message, help) = match call.axes {
+                Some(_) => (format!("`{word}` takes no axes in brackets"), "leave them out".into()),
+                None => {
+                    let takes = counted(fixed, "argument");
+                    let message = format!("`{word}` takes {takes}, not {}", call.args.len());
+                    (message, format!("write `{word}{example}`, the value first"))
+                }
+            };
+            self.say(Diagnostic::error("E0207", self.place(span), message).help(help));
             return None;
         }
         let of = self.expr(call.args[0].value);
@@ -143,10 +219,10 @@ impl Lowerer {
             let at = self.span(arg.value);
             let unit = self.unit();
             let ExprKind::Name(name) = &unit.ast[arg.value].kind else {
-                let message = format!("`{}` is by a variable, named as it is", mode.word());
+                let message = format!("`{}` is by a variable; this is an expression", mode.word());
                 self.say(
                     Diagnostic::error("E0304", self.place(at), message)
-                        .help("give the expression a name on a line of its own first"),
+                        .help("name a variable, or give the expression a name on a line before"),
                 );
                 return None;
             };
@@ -159,7 +235,8 @@ impl Lowerer {
                 let like = if mode == Mode::Vjp { of } else { x };
                 let ty = self.model.ty(like).clone();
                 let node = self.typed(vector, ty.dtype, last_span)?;
-                operands.push((self.fitted(node, &ty, last_span)?, last_span));
+                let what = format!("the vector of `{}`", mode.word());
+                operands.push((self.fitted(node, &ty, last_span, &what, None)?, last_span));
             }
             of = self.insert(Derivative { mode }, &operands, span)?;
         }
@@ -169,11 +246,7 @@ impl Lowerer {
     fn builtin(&mut self, builtin: &'static Builtin, call: &Call, span: Span) -> Option<Value> {
         let (axes, keep) = self.brackets(call)?;
         if (axes.is_some() || keep) && !builtin.axes {
-            self.say(Diagnostic::error(
-                "E0207",
-                call.callee.span,
-                format!("`{}` takes no axes in brackets", builtin.name),
-            ));
+            self.no_brackets(call, false);
             return None;
         }
         let arguments = self.arguments(builtin, call, span)?;
@@ -232,14 +305,12 @@ impl Lowerer {
             nodes = self.aligned(nodes, "clip", span)?;
         }
         if builtin.name == "concat" || builtin.name == "stack" {
-            nodes.is_empty().then(|| {
-                self.say(Diagnostic::error(
-                    "E0207",
-                    self.place(span),
-                    format!("`{}` takes a list of values", builtin.name),
-                ));
-            });
             if nodes.is_empty() {
+                let message = format!("`{}` of an empty list", builtin.name);
+                self.say(
+                    Diagnostic::error("E0207", self.place(span), message)
+                        .help(format!("give it values: `{}[0]([a, b])`", builtin.name)),
+                );
                 return None;
             }
         }
@@ -256,6 +327,10 @@ impl Lowerer {
         });
         let terms = match built {
             Ok(terms) => terms,
+            Err(misfit) if misfit.code == "E0209" => {
+                self.no_such_axis(misfit, call, axes.as_deref(), &nodes, span);
+                return None;
+            }
             Err(misfit) => {
                 self.fail(misfit, &nodes, span);
                 return None;
@@ -345,6 +420,50 @@ impl Lowerer {
         Some((any.then_some(axes), keep))
     }
 
+    /// Reports axes that do not suit, at the one that is at fault.
+    fn no_such_axis(
+        &mut self,
+        misfit: Misfit,
+        call: &Call,
+        axes: Option<&[AxisRef]>,
+        nodes: &[(NodeId, Span)],
+        span: Span,
+    ) {
+        let operand = misfit.places.first().map_or(0, |(operand, _)| *operand);
+        let Some(&(node, _)) = nodes.get(operand) else { return self.fail(misfit, nodes, span) };
+        let ty = self.model.ty(node).clone();
+        let mut seen = Vec::new();
+        let fault = axes.unwrap_or(&[]).iter().position(|axis| {
+            let place = builtin::resolve(axis, &ty).ok();
+            let again = place.is_some_and(|place| seen.contains(&place));
+            seen.extend(place);
+            place.is_none() || again
+        });
+        let unit = self.unit();
+        let written = call.axes.iter().flatten().filter(
+            |id| !matches!(&unit.ast[**id].kind, ExprKind::Name(name) if &**name == "keep"),
+        );
+        // Inside a function with `[axes..]` the written axes are not those that are meant.
+        let passed = self.scopes.last().is_some_and(|scope| scope.axes.is_some());
+        let at = fault.filter(|_| !passed).and_then(|place| written.clone().nth(place));
+        let at = at.map_or(span, |id| self.span(*id));
+        let own = !matches!(misfit.help.as_deref(), Some(help) if help.starts_with("write"));
+        let help = match (fault, own) {
+            (Some(_), true) if ty.rank() == 0 => "leave the brackets out: it is a scalar".into(),
+            (Some(_), true) if misfit.message.contains("twice") => "name each axis once".into(),
+            (Some(_), true) => {
+                let labels = (0..ty.rank()).map(|axis| format!("`{}`", ty.axis_label(axis)));
+                let labels = labels.collect::<Vec<_>>().join(", ");
+                match ty.rank() {
+                    1 => format!("its axis is {labels}"),
+                    _ => format!("its axes are {labels}"),
+                }
+            }
+            _ => misfit.help.clone().unwrap_or_else(|| self.usage(&call.callee.text)),
+        };
+        self.say(Diagnostic::error("E0209", self.place(at), misfit.message).help(help));
+    }
+
     fn no_axis<T>(&mut self, id: ExprId) -> Option<T> {
         let at = self.span(id);
         self.say(
@@ -374,12 +493,7 @@ impl Lowerer {
                         None => {
                             let params: Vec<&str> =
                                 builtin.params.iter().map(|(param, _)| *param).collect();
-                            let message =
-                                format!("`{}` has no argument `{}`", builtin.name, name.text);
-                            self.say(
-                                Diagnostic::error("E0207", name.span, message)
-                                    .help(format!("its arguments are {}", params.join(", "))),
-                            );
+                            self.no_argument(builtin.name, name, &params, builtin.axes);
                             return None;
                         }
                     }
@@ -397,9 +511,13 @@ impl Lowerer {
                 }
             };
             let Some((_, kind)) = builtin.params.get(place) else {
-                let message =
-                    format!("`{}` takes at most {} arguments", builtin.name, builtin.params.len());
-                self.say(Diagnostic::error("E0207", self.place(span), message));
+                let most = counted(builtin.params.len(), "argument");
+                let takes = if builtin.params.len() > builtin.required {
+                    format!("at most {most}")
+                } else {
+                    most
+                };
+                self.miscounted(builtin.name, &takes, call.args.len(), span);
                 return None;
             };
             let list = match &unit.ast[arg.value].kind {
@@ -421,8 +539,9 @@ impl Lowerer {
                 _ => {
                     let message =
                         format!("the argument `{}` is given twice", builtin.params[place].0);
-                    let at = self.span(arg.value);
-                    self.say(Diagnostic::error("E0207", at, message));
+                    let at = self.place(self.span(arg.value));
+                    let help = self.usage(builtin.name);
+                    self.say(Diagnostic::error("E0207", at, message).help(help));
                     return None;
                 }
             }
@@ -435,10 +554,8 @@ impl Lowerer {
             .find(|(_, given)| matches!(given, Given::Absent));
         if let Some(((param, _), _)) = missing {
             let message = format!("`{}` needs its argument `{param}`", builtin.name);
-            self.say(
-                Diagnostic::error("E0207", self.place(span), message)
-                    .help(format!("{}: {}", builtin.name, builtin.doc)),
-            );
+            let help = self.usage(builtin.name);
+            self.say(Diagnostic::error("E0207", self.place(span), message).help(help));
             return None;
         }
         Some(given)
@@ -458,22 +575,22 @@ impl Lowerer {
             Kind::Int => match self.size(id)?.known() {
                 Some(value) => builtin::Value::Int(value),
                 None => {
-                    self.say(Diagnostic::error(
-                        "E0208",
-                        span,
-                        format!("`{param}` of `{function}` is a whole number"),
-                    ));
+                    let message = format!("`{param}` of `{function}` is a whole number");
+                    self.say(
+                        Diagnostic::error("E0208", self.place(span), message)
+                            .help("write the number out: it shapes the model"),
+                    );
                     return None;
                 }
             },
             Kind::Text => match self.expr(id)? {
                 Value::Text(text) => builtin::Value::Text(text.to_string()),
                 _ => {
-                    self.say(Diagnostic::error(
-                        "E0206",
-                        span,
-                        format!("`{param}` of `{function}` stands in quotes"),
-                    ));
+                    let message = format!("`{param}` of `{function}` stand in quotes");
+                    self.say(
+                        Diagnostic::error("E0206", self.place(span), message)
+                            .help("as in `einsum(\"nd,dh->nh\", x, W)`"),
+                    );
                     return None;
                 }
             },
@@ -483,11 +600,11 @@ impl Lowerer {
                     ExprKind::Name(name) if &**name == "true" => builtin::Value::Flag(true),
                     ExprKind::Name(name) if &**name == "false" => builtin::Value::Flag(false),
                     _ => {
-                        self.say(Diagnostic::error(
-                            "E0206",
-                            span,
-                            format!("`{param}` of `{function}` is `true` or `false`"),
-                        ));
+                        let message = format!("`{param}` of `{function}` is `true` or `false`");
+                        self.say(
+                            Diagnostic::error("E0206", self.place(span), message)
+                                .help(format!("write `{param} = true`, or leave it out")),
+                        );
                         return None;
                     }
                 }
@@ -507,10 +624,11 @@ impl Lowerer {
                     }
                 }
                 if rows.is_empty() || pairs.len() != rows.len() {
-                    let message = format!(
-                        "`{param}` of `{function}` is a list of pairs, as in `[[1, 2], [0, 1]]`"
+                    let message = format!("`{param}` of `{function}` is a list of pairs");
+                    self.say(
+                        Diagnostic::error("E0207", self.place(span), message)
+                            .help("write a pair for each axis, as in `[[1, 2], [0, 1]]`"),
                     );
-                    self.say(Diagnostic::error("E0207", span, message));
                     return None;
                 }
                 builtin::Value::Pairs(pairs)
@@ -545,6 +663,33 @@ impl Lowerer {
             _ => self.size(id).map(Spatial::All),
         }
     }
+}
+
+/// Functions of other languages with what this one has for them.
+const FOREIGN: &[(&str, &str)] = &[
+    ("ln", "`log`, which is the natural logarithm"),
+    ("log2", "`log(x) / log(2)`"),
+    ("log10", "`log(x) / log(10)`"),
+    ("power", "`x^y`"),
+    ("matmul", "`x @ y`"),
+    ("dot", "`x @ y`"),
+    ("mm", "`x @ y`"),
+    ("T", "`x'`"),
+    ("cat", "`concat[0]([a, b])`"),
+    ("concatenate", "`concat[0]([a, b])`"),
+    ("view", "`reshape(x, [2, 3])`"),
+    ("arange", "`iota(N)`"),
+    ("detach", "`stop_gradient(x)`"),
+    ("float", "`f32(x)`"),
+    ("int", "`i64(x)`"),
+    ("len", "the name of the dimension, such as `N`"),
+    ("linear", "`x @ W + b`"),
+    ("average", "`mean(x)`"),
+];
+
+/// `1 argument`, `2 arguments`.
+pub fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 enum Given {

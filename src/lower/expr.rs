@@ -1,5 +1,6 @@
 //! Expressions.
 
+use super::unknown::Sought;
 use super::{Lowerer, Meaning, Value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::NodeId;
@@ -135,7 +136,7 @@ impl Lowerer {
                 return None;
             }
             _ => {
-                self.unknown(name, span);
+                self.unknown(name, span, Sought::Value);
                 return None;
             }
         };
@@ -149,11 +150,11 @@ impl Lowerer {
             Value::Free(term) => self.planted(&term, dtype, span),
             Value::List(entries) => self.array(entries, dtype, span),
             Value::Text(_) => {
-                self.say(Diagnostic::error(
-                    "E0206",
-                    self.place(span),
-                    "text stands where a value should",
-                ));
+                let message = "text stands where a value should";
+                self.say(
+                    Diagnostic::error("E0206", self.place(span), message)
+                        .help("quotes are for `einsum` and `use`: leave them out around a name"),
+                );
                 None
             }
             Value::Several(values) => {
@@ -182,11 +183,9 @@ impl Lowerer {
             && let Some(number) = self.model.constant(exact)
         {
             if number.to_i64().is_none() {
-                let message = format!("{number} is no {dtype}");
-                self.say(
-                    Diagnostic::error("E0206", self.place(span), message)
-                        .help("cast the other side, as in `f32(x)`"),
-                );
+                let message = format!("{number} meets {dtype}, which has whole numbers only");
+                let help = format!("cast the other side to a float, as in `{}(x)`", self.float);
+                self.say(Diagnostic::error("E0206", self.place(span), message).help(help));
                 return None;
             }
             return Some(self.model.number(dtype, number, &origins));
@@ -207,11 +206,11 @@ impl Lowerer {
         if let Some((shape, numbers)) = self.literal(&entries, span)? {
             let bad = numbers.iter().find(|number| dtype.is_int() && number.to_i64().is_none());
             if let Some(bad) = bad {
-                self.say(Diagnostic::error(
-                    "E0206",
-                    self.place(span),
-                    format!("{bad} is no {dtype}"),
-                ));
+                let message = format!("{bad} stands in an array of {dtype}");
+                self.say(
+                    Diagnostic::error("E0206", self.place(span), message)
+                        .help("write whole numbers, or give the array a float type"),
+                );
                 return None;
             }
             let origins = self.origins(span);
@@ -240,7 +239,8 @@ impl Lowerer {
         entries: &[(Value, Span)],
         span: Span,
     ) -> Option<Option<(Vec<usize>, Vec<Number>)>> {
-        let (mut shape, mut numbers) = (None, Vec::new());
+        let (mut shape, mut numbers): (Option<Vec<usize>>, _) = (None, Vec::new());
+        let first = entries.first().map_or(span, |(_, at)| *at);
         for (value, at) in entries {
             let (inner, found) = match value {
                 Value::Free(term) => {
@@ -259,11 +259,19 @@ impl Lowerer {
             if let Some(known) = &shape
                 && *known != inner
             {
-                self.say(Diagnostic::error(
-                    "E0201",
-                    self.place(*at),
-                    "the rows of an array have one length; this differs",
-                ));
+                let said = |shape: &[usize]| match shape {
+                    [] => "a number".to_string(),
+                    [1] => "1 number".to_string(),
+                    [count] => format!("{count} numbers"),
+                    shape => format!("an array of shape [{}]", crate::ops::join(shape)),
+                };
+                let message = "the rows of an array differ in length";
+                self.say(
+                    Diagnostic::error("E0201", self.place(*at), message)
+                        .at(said(&inner))
+                        .label(self.place(first), said(known))
+                        .help("give every row the same number of entries"),
+                );
                 return None;
             }
             shape = Some(inner);
@@ -298,9 +306,7 @@ impl Lowerer {
     }
 
     pub(super) fn fail(&mut self, misfit: Misfit, operands: &[(NodeId, Span)], span: Span) {
-        let places: Vec<(Option<NodeId>, Span)> =
-            operands.iter().map(|(node, at)| (Some(*node), *at)).collect();
-        self.misfit(misfit, span, &places);
+        self.misfit(misfit, span, operands);
     }
 
     fn binary(
@@ -512,13 +518,22 @@ impl Lowerer {
             .filter(|item| matches!(item, IndexItem::At(_) | IndexItem::Slice { .. }))
             .count();
         if taken > ty.rank() {
-            let message = format!("{taken} indices for the {} axes of {ty}", ty.rank());
-            self.say(Diagnostic::error("E0202", self.place(span), message));
+            let axes = if ty.rank() == 1 { "axis" } else { "axes" };
+            let message = format!("{taken} indices for the {} {axes} of {ty}", ty.rank());
+            let help = match ty.rank() {
+                0 => "leave the index out: it is a scalar".to_string(),
+                1 => "index one axis".to_string(),
+                rank => format!("index at most {rank} axes"),
+            };
+            self.say(Diagnostic::error("E0202", self.place(span), message).help(help));
             return None;
         }
         let mut rest = items.iter().filter(|item| matches!(item, IndexItem::Rest(_)));
         if let (Some(_), Some(IndexItem::Rest(second))) = (rest.next(), rest.next()) {
-            self.say(Diagnostic::error("E0207", *second, "`..` stands once in an index"));
+            self.say(
+                Diagnostic::error("E0207", *second, "`..` stands twice in an index")
+                    .help("write `:` for one whole axis"),
+            );
             return None;
         }
         let (mut cuts, mut flips, mut gathers, mut places) =
@@ -536,7 +551,7 @@ impl Lowerer {
                 }
                 IndexItem::New(_) => places.push(Place::New),
                 IndexItem::At(at) => {
-                    match self.position(*at, &ty.shape[axis]) {
+                    match self.position(*at, &ty.shape[axis], (node, axis)) {
                         Some(Position::Fixed(at)) => {
                             cuts.push(Cut::At(at));
                             places.push(Place::Gone);
@@ -556,7 +571,8 @@ impl Lowerer {
                     axis += 1;
                 }
                 IndexItem::Slice { start, stop, step, span } => {
-                    match self.range_of(*start, *stop, *step, &ty.shape[axis], *span) {
+                    let of = (node, axis);
+                    match self.range_of((*start, *stop, *step), &ty.shape[axis], of, *span) {
                         Some((cut, flipped)) => {
                             if flipped {
                                 flips.push(
@@ -583,8 +599,12 @@ impl Lowerer {
         }
         if gathers.len() > 1 {
             self.say(
-                Diagnostic::error("E0207", span, "one axis at a time is indexed by a tensor")
-                    .help("index twice: `x[i][:, j]`"),
+                Diagnostic::error(
+                    "E0207",
+                    self.place(span),
+                    "two axes are indexed by tensors at once",
+                )
+                .help("index twice: `x[i][:, j]`"),
             );
             return None;
         }
@@ -597,11 +617,11 @@ impl Lowerer {
             extra = self.model.ty(indices).rank() as i64 - 1;
             node = self.insert(Gather { axis }, &[(node, base), (indices, at)], span)?;
             if places.contains(&Place::New) && extra != 0 {
-                self.say(Diagnostic::error(
-                    "E0207",
-                    span,
-                    "a new axis beside a gather: write it behind, as in `x[i][:, None]`",
-                ));
+                let message = "a new axis and indices from a tensor stand in one pair of brackets";
+                self.say(
+                    Diagnostic::error("E0207", self.place(span), message)
+                        .help("index twice: `x[i][:, None]`"),
+                );
                 return None;
             }
         }
@@ -627,10 +647,13 @@ impl Lowerer {
             .map(Value::Node)
     }
 
-    fn position(&mut self, id: ExprId, of: &Size) -> Option<Position> {
+    fn position(&mut self, id: ExprId, of: &Size, axis: (NodeId, usize)) -> Option<Position> {
         let span = self.span(id);
         match self.expr(id)? {
-            Value::Free(_) => self.offset(id, of).map(Position::Fixed),
+            Value::Free(_) => match self.beyond(id, of, axis, false) {
+                Some(()) => None,
+                None => self.offset(id, of).map(Position::Fixed),
+            },
             value => {
                 let node = self.typed(value, DType::I64, span)?;
                 let dtype = self.model.ty(node).dtype;
@@ -654,24 +677,55 @@ impl Lowerer {
         Some(if at.known().is_some_and(|at| at < 0) { of.clone() + at } else { at })
     }
 
+    /// Reports an index or an end of a slice that is known to lie beyond the axis.
+    fn beyond(&mut self, id: ExprId, of: &Size, node: (NodeId, usize), end: bool) -> Option<()> {
+        let at = self.size(id)?;
+        let at = self.model.dims.resolve(&at).known()?;
+        let size = self.model.dims.resolve(of).known()?;
+        let (low, high) = if end { (-size, size) } else { (-size, size - 1) };
+        if (low..=high).contains(&at) {
+            return None;
+        }
+        let message = match end {
+            false => format!("index {at} is out of range for an axis of size {size}"),
+            true => format!("the slice reaches to {at}, beyond an axis of size {size}"),
+        };
+        let help = match (end, size) {
+            (_, 0) => "an axis of size 0 has no elements".to_string(),
+            (false, _) => format!("indices go from 0 to {}, or from -1 back to -{size}", size - 1),
+            (true, _) => format!("end it at {size}, or leave the end open"),
+        };
+        let place = self.place(self.span(id));
+        let mut diagnostic = Diagnostic::error("E0205", place, message).help(help);
+        if let Some((at, text)) = super::trace::size(self, node.0, node.1) {
+            diagnostic = diagnostic.label(at, text);
+        }
+        self.say(diagnostic);
+        Some(())
+    }
+
     fn range_of(
         &mut self,
-        start: Option<ExprId>,
-        stop: Option<ExprId>,
-        step: Option<ExprId>,
+        (start, stop, step): (Option<ExprId>, Option<ExprId>, Option<ExprId>),
         of: &Size,
+        axis: (NodeId, usize),
         span: Span,
     ) -> Option<(Cut, bool)> {
+        for id in start.into_iter().chain(stop) {
+            if self.beyond(id, of, axis, true).is_some() {
+                return None;
+            }
+        }
         let step = match step {
             None => 1,
             Some(id) => match self.size(id)?.known() {
                 Some(step) if step != 0 && step.abs() < i64::from(i32::MAX) => step,
                 _ => {
-                    self.say(Diagnostic::error(
-                        "E0208",
-                        self.span(id),
-                        "the step of a slice is a whole number, not 0",
-                    ));
+                    let message = "the step of a slice is a whole number other than 0";
+                    self.say(
+                        Diagnostic::error("E0208", self.place(self.span(id)), message)
+                            .help("write `x[::2]` for every other, `x[::-1]` for the way back"),
+                    );
                     return None;
                 }
             },
@@ -691,15 +745,17 @@ impl Lowerer {
         let stride = step.abs();
         let size = self.model.dims.rename((apart + Size::Known(stride - 1)).floor_div(stride));
         if size.known().is_some_and(|size| size < 0) {
-            self.say(Diagnostic::error(
-                "E0205",
-                self.place(span),
-                "the slice ends before it starts",
-            ));
+            let back = self.cited(span).map(|text| text.trim_matches(['(', ')']).to_string());
+            let help = match back.filter(|text| step == 1 && text.matches(':').count() == 1) {
+                Some(text) => format!("write `{text}:-1` to go backwards"),
+                None => "swap its ends, or turn the sign of its step".into(),
+            };
+            let message = "the slice ends before it starts";
+            self.say(Diagnostic::error("E0205", self.place(span), message).help(help));
             return None;
         }
         let low = if step > 0 { first } else { first - (size.clone() - one) * Size::Known(stride) };
-        let stride = if size.is_one() { 1 } else { stride };
+        let stride = if size.known().is_some_and(|size| size <= 1) { 1 } else { stride };
         Some((Cut::Range { start: low, size, step: stride }, step < 0))
     }
 
@@ -715,7 +771,7 @@ impl Lowerer {
                 Some(Meaning::Value(_)) => None,
                 Some(Meaning::Broken) => return None,
                 None => {
-                    self.unknown(name, span);
+                    self.unknown(name, span, Sought::Size);
                     return None;
                 }
             },
@@ -725,13 +781,39 @@ impl Lowerer {
             },
         };
         if found.is_none() {
-            let message = "a size is made of whole numbers and dimensions";
+            let (message, help) = self.no_size(id);
+            self.say(Diagnostic::error("E0208", self.place(span), message).help(help));
+        }
+        let size = self.model.dims.rename(found?);
+        if size.is_too_large() {
+            let message = "this size is beyond 2^63, or has too many parts";
             self.say(
                 Diagnostic::error("E0208", self.place(span), message)
-                    .help("declare a dimension: `dim N`"),
+                    .help("write a smaller one, or declare a dimension for a part of it"),
             );
+            return None;
         }
-        found.map(|size| self.model.dims.rename(size))
+        Some(size)
+    }
+}
+
+impl Lowerer {
+    /// Why an expression is no size, and what to do.
+    fn no_size(&self, id: ExprId) -> (String, String) {
+        match &self.units[self.unit].ast[id].kind {
+            ExprKind::Name(name) => (
+                format!("`{name}` is a value; a size is known before the run"),
+                "declare a dimension for it, as in `dim N`".into(),
+            ),
+            ExprKind::Binary(BinaryOp::Div, ..) => (
+                "this quotient is not known to be a whole number".into(),
+                "round it: `floor(N / 2)`".into(),
+            ),
+            _ => (
+                "a size is made of whole numbers and dimensions".into(),
+                "write it with `+`, `-`, `*` and `floor(N / 2)`".into(),
+            ),
+        }
     }
 }
 

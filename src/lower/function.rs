@@ -15,28 +15,21 @@ impl Lowerer {
     pub(super) fn inlined(&mut self, call: &Call, span: Span) -> Option<Value> {
         let name = &call.callee.text;
         if self.calls.iter().any(|(active, _)| active == name) || self.calls.len() > DEPTH {
-            let message = format!("`{name}` calls itself");
-            self.say(
-                Diagnostic::error("E0107", call.callee.span, message)
-                    .help("functions are inlined: write the repetition out"),
-            );
-            return None;
+            return self.endless(call);
         }
         if !call.sizes.is_empty() || call.instance.is_some() {
-            let message =
-                format!("`{name}` is a function: it has no sizes behind `;` and no instance name");
-            self.say(Diagnostic::error("E0207", self.place(span), message));
+            let message = format!("`{name}` is a function, not a layer: it owns no parameters");
+            self.say(
+                Diagnostic::error("E0207", self.place(span), message)
+                    .help("leave out what stands behind `;` and the name behind `as`"),
+            );
             return None;
         }
         let brackets = self.brackets(call)?;
         let values = self.values(&call.args)?;
         let (unit, function) = self.overload(name, &values)?;
         if call.axes.is_some() && function.axes.is_none() {
-            self.say(Diagnostic::error(
-                "E0207",
-                call.callee.span,
-                format!("`{name}` takes no axes in brackets"),
-            ));
+            self.no_brackets(call, false);
             return None;
         }
         let args = self.assigned(&function, call, values, span)?;
@@ -104,24 +97,21 @@ impl Lowerer {
                         "the argument `{}` is given twice",
                         function.params[place].name.text
                     );
-                    self.say(Diagnostic::error("E0207", self.place(value.1), message));
+                    self.say(
+                        Diagnostic::error("E0207", self.place(value.1), message)
+                            .help("give it once, by its place or by its name"),
+                    );
                     return None;
                 }
                 (None, Some(ident)) => {
-                    self.say(Diagnostic::error(
-                        "E0207",
-                        ident.span,
-                        format!("`{name}` has no argument `{}`", ident.text),
-                    ));
+                    let known: Vec<&str> =
+                        function.params.iter().map(|param| &*param.name.text).collect();
+                    self.no_argument(name, ident, &known, function.axes.is_some());
                     return None;
                 }
                 (None, None) => {
-                    let message = format!(
-                        "`{name}` takes {} arguments; here are {}",
-                        function.params.len(),
-                        call.args.len()
-                    );
-                    self.say(Diagnostic::error("E0207", self.place(span), message));
+                    let takes = super::call::counted(function.params.len(), "argument");
+                    self.miscounted(name, &takes, call.args.len(), span);
                     return None;
                 }
             }
@@ -132,11 +122,9 @@ impl Lowerer {
             .zip(&args)
             .find(|(param, arg)| arg.is_none() && param.default.is_none());
         if let Some((param, _)) = missing {
-            self.say(Diagnostic::error(
-                "E0207",
-                self.place(span),
-                format!("`{name}` needs its argument `{}`", param.name.text),
-            ));
+            let message = format!("`{name}` needs its argument `{}`", param.name.text);
+            let help = self.usage(name);
+            self.say(Diagnostic::error("E0207", self.place(span), message).help(help));
             return None;
         }
         Some(args)
@@ -167,15 +155,9 @@ impl Lowerer {
         for item in &function.body.items {
             match &item.kind {
                 ItemKind::Binding(idents, value) => self.binding(idents, *value),
-                ItemKind::Const(ident, None, value) => {
-                    self.binding(std::slice::from_ref(ident), *value)
-                }
-                ItemKind::Error => return None,
-                _ => {
-                    let message = "the body of a function holds bindings and ends in `return`";
-                    self.say(Diagnostic::error("E0107", item.span, message));
-                    return None;
-                }
+                ItemKind::Const(ident, ty, value) => self.constant(ident, ty.as_ref(), *value),
+                // The parser has reported what cannot stand here.
+                _ => return None,
             }
         }
         let mut results = Vec::new();
@@ -217,30 +199,47 @@ impl Lowerer {
                 "`{}` of `{}` is {dtype}; this is {found}",
                 param.name.text, function.name.text
             );
-            self.say(
-                Diagnostic::error("E0206", self.place(at), message).help("cast it, as in `f32(x)`"),
-            );
+            let mut diagnostic = Diagnostic::error("E0206", self.place(at), message);
+            if let Some((from, text)) = super::trace::dtype(self, node) {
+                diagnostic = diagnostic.label(from, text);
+            }
+            let cited = self.cited(at).unwrap_or_else(|| "(...)".into());
+            let cited = cited.trim_matches(['(', ')']).to_string();
+            self.say(diagnostic.help(format!("cast it: `{dtype}({cited})`")));
             return None;
         }
         // With axes in brackets the shapes of the parameters are the body's concern.
-        if function.axes.is_none() && !self.unify(ty, &found) {
-            let wanted = written(&self.units[self.unit].text, ty);
+        if function.axes.is_none() && !self.unify(ty, &found, at) {
+            let (wanted, meant, by) = self.meant(ty);
             let message = format!(
                 "`{}` of `{}` is {wanted}; this is {found}",
                 param.name.text, function.name.text
             );
-            let mut diagnostic = Diagnostic::error("E0201", self.place(at), message);
-            if ty.span.file == 0 {
-                diagnostic = diagnostic.label(ty.span, "the parameter is declared here");
+            let own = self.place(at);
+            let mut diagnostic = Diagnostic::error("E0201", own, message).at(found.to_string());
+            let by = by.map(|by| self.place(by)).filter(|by| *by != own);
+            match (meant, by) {
+                (Some(meant), Some(by)) => {
+                    diagnostic = diagnostic.label(by, format!("{meant} by this"))
+                }
+                (Some(meant), None) => diagnostic = diagnostic.at(format!("{found}, but {meant}")),
+                _ => {}
             }
-            self.say(diagnostic);
+            if ty.span.file == 0 {
+                diagnostic = diagnostic.label(ty.span, "declared here");
+            }
+            let help = match self.bound_of(ty) {
+                Some((name, size, _)) => format!("give a value with {name} = {size}"),
+                None => format!("give a value of type {wanted}"),
+            };
+            self.say(diagnostic.help(help));
             return None;
         }
         Some(Value::Node(node))
     }
 
     /// Whether a type fits what is written; names of dimensions that are not known yet are bound.
-    fn unify(&mut self, ty: &TypeExpr, found: &Type) -> bool {
+    fn unify(&mut self, ty: &TypeExpr, found: &Type, at: Span) -> bool {
         let axes = ty.axes.as_deref().unwrap_or(&[]);
         let Some(leading) = found.rank().checked_sub(axes.len()) else { return false };
         if !ty.leading && leading > 0 {
@@ -276,6 +275,7 @@ impl Lowerer {
                             let span = self.span(axis);
                             let scope = self.scopes.last_mut().expect("the function's scope");
                             scope.names.insert(name.clone(), (Meaning::Size(size.clone()), span));
+                            scope.bound.push((name.clone(), size.clone(), at));
                             continue;
                         }
                     }
@@ -306,14 +306,64 @@ impl Lowerer {
             "float" => found.dtype.is_float(),
             named => DType::named(named) == Some(found.dtype),
         };
-        if dtype && (function.axes.is_some() || self.unify(ty, &found)) {
+        if dtype && (function.axes.is_some() || self.unify(ty, &found, at)) {
             return Some(());
         }
-        let wanted = written(&self.units[self.unit].text, ty);
+        let (wanted, meant, by) = self.meant(ty);
         let message = format!("`{}` promises {wanted}; this is {found}", function.name.text);
-        let mut diagnostic = Diagnostic::error("E0201", self.place(at), message);
+        let code = if dtype { "E0201" } else { "E0206" };
+        let mut diagnostic = Diagnostic::error(code, self.place(at), message).at(found.to_string());
         if ty.span.file == 0 {
             diagnostic = diagnostic.label(ty.span, "promised here");
+        }
+        if let (Some(meant), Some(by)) = (meant, by)
+            && self.place(by) != self.place(at)
+        {
+            diagnostic = diagnostic.label(self.place(by), format!("{meant} by this"));
+        }
+        self.say(diagnostic.help("write the type of what is returned behind `->`"));
+        None
+    }
+
+    /// A type of a signature as it is written, with what its first bound dimension stands for in this call, and where that
+    /// comes from.
+    fn meant(&self, ty: &TypeExpr) -> (String, Option<String>, Option<Span>) {
+        let wanted = written(&self.units[self.unit].text, ty);
+        let named = self.bound_of(ty);
+        let meant = named.map(|(name, size, _)| format!("{name} is {size}"));
+        (wanted, meant, named.map(|(.., at)| *at))
+    }
+
+    /// The first dimension of a type of a signature that an argument has bound, with its size and the argument.
+    fn bound_of(&self, ty: &TypeExpr) -> Option<&(Name, Size, Span)> {
+        let unit = &self.units[self.unit];
+        let bound = &self.scopes.last()?.bound;
+        ty.axes.iter().flatten().find_map(|axis| match &unit.ast[*axis].kind {
+            ExprKind::Name(name) => bound.iter().find(|(known, ..)| known == name),
+            _ => None,
+        })
+    }
+
+    /// Reports a function that is called while it is being inlined.
+    fn endless(&mut self, call: &Call) -> Option<Value> {
+        let name = &call.callee.text;
+        let start = self.calls.iter().position(|(active, _)| active == name);
+        let (message, through) = match start {
+            Some(start) => {
+                let next = self.calls[start + 1..].iter().find(|(via, _)| !via.starts_with('='));
+                let message = match next {
+                    Some((via, _)) => format!("`{name}` calls itself, by `{via}`"),
+                    None => format!("`{name}` calls itself"),
+                };
+                let label = next.map(|(via, at)| (*at, format!("`{name}` calls `{via}`")));
+                (message, label)
+            }
+            None => (format!("calls nest more than {DEPTH} deep at `{name}`"), None),
+        };
+        let mut diagnostic = Diagnostic::error("E0107", self.place(call.callee.span), message)
+            .help("functions are inlined: write the repetition out");
+        if let Some((at, text)) = through.filter(|(at, _)| at.file == 0) {
+            diagnostic = diagnostic.label(at, text);
         }
         self.say(diagnostic);
         None

@@ -37,12 +37,9 @@ impl Lowerer {
             if unit == 0 && crate::ops::builtin::find(&name).is_some()
                 || super::RESERVED.contains(&&*name)
             {
-                let message =
-                    format!("`{name}` is a name of the language and cannot be given to a function");
-                self.say(
-                    Diagnostic::error("E0105", function.name.span, message)
-                        .help("choose another name"),
-                );
+                let message = format!("`{name}` is a name of the language and cannot be defined");
+                let help = format!("choose another name, such as `{name}_` or `my_{name}`");
+                self.say(Diagnostic::error("E0105", function.name.span, message).help(help));
                 continue;
             }
             match known {
@@ -51,7 +48,8 @@ impl Lowerer {
                     let message = format!("`{name}` is defined twice");
                     self.say(
                         Diagnostic::error("E0102", function.name.span, message)
-                            .label(earlier, "first defined here"),
+                            .label(earlier, "first defined here")
+                            .help("give one of them another name"),
                     );
                     continue;
                 }
@@ -127,7 +125,7 @@ impl Lowerer {
     pub(super) fn absent(&mut self, what: &str, span: Span) {
         let first = Span { end: span.start + what.len() as u32, ..span };
         let message = format!("this version of pullback does not compile `{what}` yet");
-        self.say(Diagnostic::error("E0108", first, message));
+        self.say(Diagnostic::error("E0108", first, message).help(INSTEAD));
     }
 
     fn dim(&mut self, ident: &Ident, size: Option<ExprId>) {
@@ -140,11 +138,13 @@ impl Lowerer {
         };
         if value.as_ref().and_then(Size::known).is_some_and(|value| value < 0) {
             let at = size.map_or(ident.span, |id| self.span(id));
-            self.say(Diagnostic::error(
-                "E0208",
-                at,
-                format!("the dimension `{}` is below 0", ident.text),
-            ));
+            let message = format!("the dimension `{}` is below 0", ident.text);
+            let number = value.as_ref().map(Size::to_string).unwrap_or_default();
+            self.say(
+                Diagnostic::error("E0208", at, message)
+                    .at(format!("this is {number}"))
+                    .help("give it a size of 0 or more"),
+            );
         }
         self.define(&ident.text, ident.span, Meaning::Size(Size::Named(ident.text.clone())));
         self.model.dims.declare(ident.text.clone(), value);
@@ -155,6 +155,10 @@ impl Lowerer {
         let spans: Vec<Span> =
             declaration.ty.axes.iter().flatten().map(|id| self.span(*id)).collect();
         let range = declaration.range.as_ref().and_then(|range| self.range(range));
+        let init = match (&ty, &declaration.init) {
+            (Some(ty), Some(init)) => self.init(init, ty, declaration),
+            _ => None,
+        };
         for ident in &declaration.names {
             let Some(ty) = &ty else {
                 self.define(&ident.text, ident.span, Meaning::Broken);
@@ -162,15 +166,22 @@ impl Lowerer {
             };
             let origins = self.origins(ident.span);
             let variable = leaf::Variable { name: ident.text.clone(), ty: Arc::new(ty.clone()) };
-            let node =
-                self.model.insert(variable, &[], &origins).expect("a variable has no operands");
+            let node = match self.model.insert(variable, &[], &origins) {
+                Ok(node) => node,
+                Err(misfit) => {
+                    self.misfit(misfit, ident.span, &[]);
+                    self.define(&ident.text, ident.span, Meaning::Broken);
+                    continue;
+                }
+            };
             let before = self.diagnostics.len();
             self.define(&ident.text, ident.span, Meaning::Value(Value::Node(node)));
             if self.diagnostics.len() > before {
                 continue;
             }
-            let init = declaration.init.as_ref().and_then(|init| self.init(init, ty));
+            let init = init.clone();
             self.axes.insert(ident.text.clone(), spans.clone());
+            self.dtypes.insert(ident.text.clone(), declaration.ty.dtype.span);
             self.model.variables.insert(
                 ident.text.clone(),
                 Variable {
@@ -181,6 +192,7 @@ impl Lowerer {
                     symmetric: declaration.symmetric,
                     range: range.clone(),
                     span: ident.span,
+                    axes: spans.clone(),
                 },
             );
         }
@@ -211,53 +223,66 @@ impl Lowerer {
                 }
             }
             _ => {
-                self.say(Diagnostic::error(
-                    "E0208",
-                    span,
-                    "the end of a range is a number or a dimension",
-                ));
+                let message = "the end of a range is a number or a dimension";
+                self.say(
+                    Diagnostic::error("E0208", span, message)
+                        .help("write it as in `in [0, K)` or `in (0, 1)`"),
+                );
                 None
             }
         }
     }
 
-    fn init(&mut self, init: &ast::Init, ty: &Type) -> Option<Init> {
+    fn init(&mut self, init: &ast::Init, ty: &Type, of: &Declaration) -> Option<Init> {
         match init {
             ast::Init::Value(id) => {
                 let span = self.span(*id);
                 let value = self.expr(*id)?;
                 let node = self.typed(value, ty.dtype, span)?;
-                let node = self.fitted(node, ty, span)?;
-                if self.depends_on_variable(node) {
-                    let message = "a parameter starts from constants, not from other values";
-                    self.say(
-                        Diagnostic::error("E0109", span, message)
-                            .help("write a number, an array or `~ glorot()`"),
+                if let Some(on) = self.variable_of(node) {
+                    let name = &of.names[0].text;
+                    let message = format!("the first value of `{name}` depends on `{on}`");
+                    let mut diagnostic = Diagnostic::error("E0109", span, message).help(
+                        "start from a number, an array, or `~ glorot()`; or drop `param` to bind it",
                     );
+                    if let Some(at) = self.model.variables.get(&on).map(|known| known.span) {
+                        diagnostic = diagnostic.label(at, "given or learnt at run time");
+                    }
+                    self.say(diagnostic);
                     return None;
                 }
+                let what = format!("`{}`", of.names[0].text);
+                let node = self.fitted(node, ty, span, &what, Some(of.ty.span))?;
                 Some(Init::Value(node))
             }
             ast::Init::Random(id) => self.draw(*id, ty),
         }
     }
 
-    fn depends_on_variable(&self, node: NodeId) -> bool {
+    /// A variable that the value is computed from.
+    fn variable_of(&self, node: NodeId) -> Option<Name> {
         let mut seen = rustc_hash::FxHashSet::default();
         let mut waiting = vec![node];
         while let Some(id) = waiting.pop() {
-            if matches!(self.model.op(id), crate::ops::Op::Variable(_)) {
-                return true;
+            if let crate::ops::Op::Variable(variable) = self.model.op(id) {
+                return Some(variable.name.clone());
             }
             waiting.extend(
                 self.model.operands(id).into_iter().filter(|operand| seen.insert(*operand)),
             );
         }
-        false
+        None
     }
 
-    /// The node in the shape of `ty`: a scalar fills it.
-    pub(super) fn fitted(&mut self, node: NodeId, ty: &Type, span: Span) -> Option<NodeId> {
+    /// The node in the shape of `ty`, which `what` is declared to have at `declared`: a scalar fills it.
+    pub(super) fn fitted(
+        &mut self,
+        node: NodeId,
+        ty: &Type,
+        span: Span,
+        what: &str,
+        declared: Option<Span>,
+    ) -> Option<NodeId> {
         let found = self.model.ty(node).clone();
         let same = found.rank() == ty.rank()
             && found.shape.iter().zip(&ty.shape).all(|(a, b)| self.model.dims.equal(a, b))
@@ -272,28 +297,44 @@ impl Lowerer {
             return self.model.plant(&term, &[node], ty.dtype, &origins).ok();
         }
         let code = if found.dtype == ty.dtype { "E0201" } else { "E0206" };
-        self.say(Diagnostic::error(
-            code,
-            self.place(span),
-            format!("the declared type is {ty}; this is {found}"),
-        ));
+        let message = format!("{what} is {ty}; its value is {found}");
+        let mut diagnostic = Diagnostic::error(code, self.place(span), message);
+        if let Some(declared) = declared.filter(|declared| declared.file == 0) {
+            diagnostic = diagnostic.at(found.to_string()).label(declared, "declared here");
+        }
+        let mut pairs = found.shape.iter().zip(&ty.shape).filter(|(a, b)| a != b);
+        let same = match (pairs.next(), found.rank() == ty.rank()) {
+            (Some((a, b)), true) => self.same(a, b, None),
+            _ => None,
+        };
+        let help = match (code, same) {
+            ("E0206", _) => format!("cast it: `{}(...)`", ty.dtype),
+            (_, Some(help)) => help,
+            _ => "give the declaration and the value one shape".into(),
+        };
+        self.say(diagnostic.help(help));
         None
     }
 
     fn draw(&mut self, id: ExprId, ty: &Type) -> Option<Init> {
         let unit = self.unit();
         let span = self.span(id);
-        let ExprKind::Call(call) = &unit.ast[id].kind else {
-            let message = "after `~` stands a distribution";
-            self.say(Diagnostic::error("E0110", span, message).help(DISTRIBUTIONS));
-            return None;
-        };
+        // What is no call has been reported by the parser.
+        let ExprKind::Call(call) = &unit.ast[id].kind else { return None };
         if !ty.dtype.is_float() {
-            self.say(Diagnostic::error(
-                "E0206",
-                span,
-                format!("a parameter of {} is not drawn", ty.dtype),
-            ));
+            let message = format!("a distribution gives floats; the parameter is {}", ty.dtype);
+            self.say(
+                Diagnostic::error("E0206", span, message)
+                    .help("give it a float type, or write a value behind `=`"),
+            );
+            return None;
+        }
+        if !DRAWN.iter().any(|known| *known == &*call.callee.text) {
+            let message = format!("`{}` is no distribution", call.callee.text);
+            let near = crate::diagnostic::nearest(&call.callee.text, DRAWN.iter().copied());
+            let help =
+                near.map_or(DISTRIBUTIONS.to_string(), |near| format!("did you mean `{near}`?"));
+            self.say(Diagnostic::error("E0110", call.callee.span, message).help(help));
             return None;
         }
         let mut numbers: Vec<Number> = Vec::new();
@@ -307,15 +348,17 @@ impl Lowerer {
             match number {
                 Some(number) if known => numbers.push(number),
                 _ => {
-                    let at = self.span(arg.value);
-                    self.say(
-                        Diagnostic::error(
-                            "E0110",
-                            at,
-                            format!("`{}` does not take this", call.callee.text),
-                        )
-                        .help(DISTRIBUTIONS),
-                    );
+                    let (at, message) = match &arg.name {
+                        Some(name) if !known => (
+                            name.span,
+                            format!("`{}` has no argument `{}`", call.callee.text, name.text),
+                        ),
+                        _ => (
+                            self.span(arg.value),
+                            format!("an argument of `{}` is a number", call.callee.text),
+                        ),
+                    };
+                    self.say(Diagnostic::error("E0110", at, message).help(DISTRIBUTIONS));
                     return None;
                 }
             }
@@ -331,9 +374,9 @@ impl Lowerer {
             ("ones", []) => Draw::Uniform(Number::ONE, Number::ONE),
             _ => {
                 let message = format!(
-                    "no distribution is written `{}` with {} arguments",
+                    "`{}` does not take {}",
                     call.callee.text,
-                    numbers.len()
+                    super::call::counted(numbers.len(), "argument")
                 );
                 self.say(Diagnostic::error("E0110", span, message).help(DISTRIBUTIONS));
                 return None;
@@ -342,16 +385,21 @@ impl Lowerer {
         Some(Init::Random(draw))
     }
 
-    fn constant(&mut self, ident: &Ident, ty: Option<&TypeExpr>, value: ExprId) {
+    pub(super) fn constant(&mut self, ident: &Ident, ty: Option<&TypeExpr>, value: ExprId) {
         let span = self.span(value);
         let meaning = (|| {
             let lowered = self.expr(value)?;
             let Some(ty) = ty else { return Some(Meaning::Value(self.settled(lowered, span)?)) };
+            let written = ty.span;
             let ty = self.type_of(ty)?;
             let node = self.typed(lowered, ty.dtype, span)?;
-            Some(Meaning::Value(Value::Node(self.fitted(node, &ty, span)?)))
+            let what = format!("`{}`", ident.text);
+            let node = self.fitted(node, &ty, span, &what, Some(written))?;
+            Some(Meaning::Value(Value::Node(node)))
         })();
-        if let Some(Meaning::Value(Value::Node(node))) = &meaning {
+        if let Some(Meaning::Value(Value::Node(node))) = &meaning
+            && self.scopes.len() == 1
+        {
             self.model.names.insert(ident.text.clone(), *node);
         }
         self.define(&ident.text, ident.span, meaning.unwrap_or(Meaning::Broken));
@@ -380,9 +428,10 @@ impl Lowerer {
                 values.into_iter().map(Some).collect()
             }
             (Some(Value::Several(values)), idents) => {
-                let message = format!("{} results for {} names", values.len(), idents.len());
+                let names = super::call::counted(idents.len(), "name");
+                let message = format!("{} results for {names}", values.len());
                 self.say(
-                    Diagnostic::error("E0207", span, message)
+                    Diagnostic::error("E0207", self.place(span), message)
                         .help("write as many names as there are results: `(a, b) = ...`"),
                 );
                 vec![None; idents.len()]
@@ -390,7 +439,10 @@ impl Lowerer {
             (Some(value), [_]) => vec![Some(value)],
             (Some(_), idents) => {
                 let message = format!("one result for {} names", idents.len());
-                self.say(Diagnostic::error("E0207", span, message));
+                self.say(
+                    Diagnostic::error("E0207", self.place(span), message)
+                        .help(format!("write one name: `{} = ...`", idents[0].text)),
+                );
                 vec![None; idents.len()]
             }
         };
@@ -434,10 +486,12 @@ impl Lowerer {
         let ty = self.model.ty(node).clone();
         if kind == Kind::Loss && (ty.rank() > 0 || !ty.dtype.is_float()) {
             let message = format!("a loss is one float; `{}` is {ty}", ident.text);
-            self.say(
-                Diagnostic::error("E0301", ident.span, message)
-                    .help("sum it or take its mean: `mean(...)`"),
-            );
+            let help = if ty.dtype.is_float() {
+                "take its mean, `mean(...)`, or its sum"
+            } else {
+                "make it a float: `f32(...)`; or call it a `metric`"
+            };
+            self.say(Diagnostic::error("E0301", ident.span, message).help(help));
             return;
         }
         if self.model.named(&ident.text) != Some(node) {
@@ -446,9 +500,15 @@ impl Lowerer {
         let name = ident.text.clone();
         if self.model.outputs.iter().any(|output| output.name == name) {
             let message = format!("`{name}` is given out twice");
-            self.say(Diagnostic::error("E0102", ident.span, message));
+            let first = self.given.get(&name).copied().unwrap_or(ident.span);
+            self.say(
+                Diagnostic::error("E0102", ident.span, message)
+                    .label(first, "first given out here")
+                    .help("remove one of the two lines"),
+            );
             return;
         }
+        self.given.insert(name.clone(), ident.span);
         self.model.outputs.push(Output { kind, name, node });
     }
 
@@ -464,11 +524,11 @@ impl Lowerer {
         if let Some(ty) = node.map(|node| self.model.ty(node).clone())
             && (ty.rank() > 0 || !ty.dtype.is_float())
         {
-            let message = format!("the gradient is of one float; `{}` is {ty}", of.text);
-            self.say(
-                Diagnostic::error("E0301", of.span, message)
-                    .help("sum it, or take its mean, before asking for the gradient"),
-            );
+            if !self.diagnostics.iter().any(|known| known.code == "E0301") {
+                let message = format!("the gradient is of one float; `{}` is {ty}", of.text);
+                let help = "take its mean or its sum first, or ask for `jacobian`";
+                self.say(Diagnostic::error("E0301", of.span, message).help(help));
+            }
             return;
         }
         let wrt = wrt.iter().map(|ident| ident.text.clone()).collect();
@@ -481,17 +541,19 @@ impl Lowerer {
             Value::Node(node) if self.model.ty(node).dtype.is_float() => Some(node),
             Value::Node(node) => {
                 let message =
-                    format!("no derivative by `{name}`, which is {}", self.model.ty(node));
-                self.say(
-                    Diagnostic::error("E0302", span, message)
-                        .help("derivatives are taken by floats"),
-                );
+                    format!("there is no derivative by `{name}`, which is {}", self.model.ty(node));
+                let mut diagnostic = Diagnostic::error("E0302", self.place(span), message)
+                    .help("derive by floats only: leave it out");
+                if let Some((at, text)) = super::trace::dtype(self, node) {
+                    diagnostic = diagnostic.label(at, text);
+                }
+                self.say(diagnostic);
                 None
             }
             _ => {
-                let message = format!("no derivative by `{name}`, which is no tensor");
+                let message = format!("there is no derivative by `{name}`, which is a constant");
                 self.say(
-                    Diagnostic::error("E0304", span, message)
+                    Diagnostic::error("E0304", self.place(span), message)
                         .help("name a parameter, an input or a binding"),
                 );
                 None
@@ -507,10 +569,16 @@ impl Lowerer {
                 Some(dtype) => dtype,
                 None => {
                     let message = format!("`{name}` is no element type");
-                    self.say(
-                        Diagnostic::error("E0206", ty.dtype.span, message)
-                            .help("the element types are f32 f64 i32 i64 bool"),
-                    );
+                    let help = match name {
+                        "float32" | "single" | "real" | "num" => "write `f32`".into(),
+                        "float64" | "double" => "write `f64`".into(),
+                        "int" | "int64" | "long" | "index" => "write `i64`".into(),
+                        "int32" => "write `i32`".into(),
+                        "boolean" => "write `bool`".into(),
+                        _ => "the element types are `f32`, `f64`, `i32`, `i64` and `bool`"
+                            .to_string(),
+                    };
+                    self.say(Diagnostic::error("E0206", ty.dtype.span, message).help(help));
                     return None;
                 }
             },
@@ -520,11 +588,11 @@ impl Lowerer {
             match self.scopes.last().and_then(|scope| scope.leading.clone()) {
                 Some(leading) => shape.extend(leading),
                 None => {
-                    self.say(Diagnostic::error(
-                        "E0208",
-                        ty.span,
-                        "`..` stands only in the types of functions",
-                    ));
+                    let message = "`..` stands only in the types of functions";
+                    self.say(
+                        Diagnostic::error("E0208", ty.span, message)
+                            .help("write out the axes, as in `[N, D]`"),
+                    );
                     return None;
                 }
             }
@@ -537,43 +605,56 @@ impl Lowerer {
 
     /// What is probably not meant.
     pub(super) fn lints(&mut self) {
-        let live_from_outputs = {
-            let mut live = vec![false; self.model.len()];
-            for output in &self.model.outputs {
-                live[output.node.index()] = true;
-            }
-            for request in &self.model.requests {
-                if let Some(node) = self.model.named(&request.of) {
-                    live[node.index()] = true;
-                }
-            }
-            for id in self.model.nodes().rev() {
-                if live[id.index()] {
-                    for operand in self.model.operands(id) {
-                        live[operand.index()] = true;
-                    }
-                }
-            }
-            live
-        };
         if self.model.outputs.is_empty() {
             return;
         }
-        let unused: Vec<(Role, Name, Span)> = self
+        let asked: Vec<NodeId> = self
             .model
-            .variables
+            .requests
             .iter()
-            .filter(|(_, variable)| !live_from_outputs[variable.node.index()])
-            .map(|(name, variable)| (variable.role, name.clone(), variable.span))
+            .filter_map(|request| self.model.named(&request.of))
             .collect();
-        for (role, name, span) in unused {
-            let what = if role == Role::Input { "input" } else { "parameter" };
-            let message = format!("the {what} `{name}` reaches no result");
-            let code = if role == Role::Input { "W0501" } else { "W0502" };
-            self.say(Diagnostic::warning(code, span, message).help("use it, or remove its line"));
+        let of = |kind: fn(Kind) -> bool| {
+            let wanted = self.model.outputs.iter().filter(|output| kind(output.kind));
+            let roots = wanted.map(|output| output.node).chain(asked.iter().copied());
+            self.model.needed(roots)
+        };
+        let trained = self.model.outputs.iter().any(|output| output.kind == Kind::Loss);
+        let (used, learnt) = (of(|_| true), of(|kind| kind == Kind::Loss));
+        let mut said = Vec::new();
+        for (name, variable) in &self.model.variables {
+            let (code, message, help) = match (variable.role, used[variable.node.index()]) {
+                (Role::Input, false) => (
+                    "W0501",
+                    format!("the input `{name}` is not used"),
+                    "use it, or remove its line",
+                ),
+                (Role::Param, false) => (
+                    "W0502",
+                    format!("the parameter `{name}` reaches no result"),
+                    "use it, or remove its line",
+                ),
+                (Role::Param, true)
+                    if trained && !variable.frozen && !learnt[variable.node.index()] =>
+                {
+                    (
+                        "W0502",
+                        format!("the parameter `{name}` never reaches the loss: it is not learnt"),
+                        "use it in the loss, or mark it `frozen`",
+                    )
+                }
+                _ => continue,
+            };
+            said.push(Diagnostic::warning(code, variable.span, message).help(help));
         }
+        said.into_iter().for_each(|diagnostic| self.say(diagnostic));
     }
 }
+
+/// What to do about a construct that is not compiled.
+const INSTEAD: &str = "write it out with bindings and functions, or leave it out";
+
+const DRAWN: [&str; 6] = ["glorot", "he", "normal", "uniform", "zeros", "ones"];
 
 const DISTRIBUTIONS: &str =
     "write `glorot()`, `he()`, `normal(std = 0.1)`, `uniform(-1, 1)`, `zeros()` or `ones()`";

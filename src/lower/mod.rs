@@ -4,12 +4,14 @@ mod call;
 mod expr;
 mod function;
 mod items;
+mod misfit;
 mod trace;
+mod unknown;
 
-use crate::diagnostic::{Diagnostic, Span, nearest};
+use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::{Model, NodeId, Origin, Origins};
 use crate::ops::builtin::AxisRef;
-use crate::ops::{Misfit, Name, Size, Term};
+use crate::ops::{Name, Size, Term};
 use crate::syntax::ast::{Ast, ExprId, Function};
 use crate::tensor::DType;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -53,6 +55,8 @@ struct Scope {
     axes: Option<(Name, Option<Vec<AxisRef>>, bool)>,
     /// What `..` stands for.
     leading: Option<Vec<Size>>,
+    /// The dimensions of the signature that arguments have bound, with the arguments.
+    bound: Vec<(Name, Size, Span)>,
 }
 
 struct Lowerer {
@@ -72,7 +76,20 @@ struct Lowerer {
     float: DType,
     /// Where names are defined that later lines may define.
     later: FxHashMap<Name, Span>,
+    /// Where the element type of each variable is written.
+    dtypes: FxHashMap<Name, Span>,
+    /// Where each result is named.
+    given: FxHashMap<Name, Span>,
+    /// The names that each binding of the model mentions, gathered when first asked for.
+    mentions: Option<FxHashMap<Name, Vec<(Name, Span)>>>,
+    /// The names of circles that have been reported.
+    circled: FxHashSet<Name>,
+    /// How many errors there are, said or not.
+    errors: usize,
 }
+
+/// So many errors are said; each costs a walk through the text.
+const MOST: usize = 1000;
 
 /// The model of a syntax tree, with what is to be said about it. Where an error is said there is no model.
 ///
@@ -99,6 +116,11 @@ pub fn lower(
         axes: FxHashMap::default(),
         float: DType::F32,
         later: FxHashMap::default(),
+        dtypes: FxHashMap::default(),
+        given: FxHashMap::default(),
+        mentions: None,
+        circled: FxHashSet::default(),
+        errors: 0,
     };
     lowerer.model.lines = std::iter::once(0)
         .chain(
@@ -109,7 +131,7 @@ pub fn lower(
         )
         .collect();
     lowerer.items();
-    let failed = lowerer.diagnostics.iter().any(Diagnostic::is_error);
+    let failed = lowerer.errors > 0;
     if !failed {
         lowerer.lints();
     }
@@ -117,8 +139,12 @@ pub fn lower(
 }
 
 impl Lowerer {
+    /// Notes a diagnostic; a text with very many mistakes gets no more of them.
     fn say(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        self.errors += usize::from(diagnostic.is_error());
+        if self.errors <= MOST {
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     fn unit(&self) -> Rc<Unit> {
@@ -153,12 +179,15 @@ impl Lowerer {
 
     fn define(&mut self, name: &Name, span: Span, meaning: Meaning) {
         if crate::ops::builtin::find(name).is_some() || RESERVED.contains(&&**name) {
-            let message =
-                format!("`{name}` is a name of the language and cannot be given to a value");
-            self.say(
-                Diagnostic::error("E0105", span, message)
-                    .help("choose another name, such as `my_".to_string() + name + "`"),
-            );
+            let what = match &**name {
+                "e" | "pi" | "inf" | "nan" | "true" | "false" => "a constant",
+                _ => "a name",
+            };
+            let message = format!("`{name}` is {what} of the language and cannot be defined");
+            let help = format!("choose another name, such as `{name}_` or `my_{name}`");
+            self.say(Diagnostic::error("E0105", span, message).help(help));
+            let scope = self.scopes.last_mut().expect("there is always a scope");
+            scope.names.entry(name.clone()).or_insert((Meaning::Broken, span));
             return;
         }
         let earlier =
@@ -177,73 +206,6 @@ impl Lowerer {
             .expect("there is always a scope")
             .names
             .insert(name.clone(), (meaning, span));
-    }
-
-    fn unknown(&mut self, name: &Name, span: Span) {
-        if let Some(later) = self.later.get(name).copied().filter(|_| self.scopes.len() == 1) {
-            let own = later.start <= span.start && self.defining(name);
-            let (code, message) = if own {
-                ("E0103", format!("`{name}` depends on itself"))
-            } else {
-                ("E0104", format!("`{name}` is used before it is defined"))
-            };
-            let help = if own {
-                "a value is defined once, from earlier ones: give the new value another name"
-            } else {
-                "move the definition above its first use"
-            };
-            self.say(
-                Diagnostic::error(code, span, message).label(later, "defined here").help(help),
-            );
-            return;
-        }
-        let known: Vec<Name> =
-            self.scopes.iter().flat_map(|scope| scope.names.keys().cloned()).collect();
-        let mut diagnostic =
-            Diagnostic::error("E0101", span, format!("nothing is called `{name}`"));
-        if let Some(near) = nearest(name, known.iter().map(|name| &**name)) {
-            diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
-        }
-        self.say(diagnostic);
-    }
-
-    fn defining(&self, name: &Name) -> bool {
-        self.calls.last().is_some_and(|(defining, _)| *defining == Name::from(format!("={name}")))
-    }
-
-    /// Reports a misfit; `operands` are the operands' nodes and places.
-    fn misfit(&mut self, misfit: Misfit, span: Span, operands: &[(Option<NodeId>, Span)]) {
-        let place = self.place(span);
-        let mut diagnostic = Diagnostic::error(misfit.code, place, misfit.message);
-        for &(operand, axis) in &misfit.places {
-            let Some(&(node, operand_span)) = operands.get(operand) else { continue };
-            let label = match (node, axis) {
-                (Some(node), Some(axis)) => trace::source(self, node, axis),
-                _ => None,
-            };
-            let (at, text) = label.unwrap_or_else(|| {
-                let text =
-                    node.map(|node| format!("this is {}", self.model.ty(node))).unwrap_or_default();
-                (self.place(operand_span), text)
-            });
-            if !diagnostic.secondary.iter().any(|label| label.span == at)
-                && diagnostic.secondary.len() < 2
-                && !text.is_empty()
-            {
-                diagnostic = diagnostic.label(at, text);
-            }
-        }
-        let types: Vec<String> = operands
-            .iter()
-            .filter_map(|(node, _)| node.map(|node| self.model.ty(node).to_string()))
-            .collect();
-        if types.len() == 2 && misfit.code.starts_with("E02") && !misfit.places.is_empty() {
-            diagnostic = diagnostic.at(types.join(" and "));
-        }
-        if let Some(help) = misfit.help {
-            diagnostic = diagnostic.help(help);
-        }
-        self.say(diagnostic);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where the size of an axis comes from.
+//! Where the size of an axis, or an element type, comes from.
 
 use super::Lowerer;
 use crate::diagnostic::Span;
@@ -6,7 +6,7 @@ use crate::graph::NodeId;
 use crate::ops::{Op, Size};
 
 /// The place where the size of `axis` of `node` is written, with what is to be said of it.
-pub fn source(lowerer: &Lowerer, node: NodeId, axis: usize) -> Option<(Span, String)> {
+pub fn size(lowerer: &Lowerer, node: NodeId, axis: usize) -> Option<(Span, String)> {
     let model = &lowerer.model;
     let size: &Size = model.ty(node).shape.get(axis)?;
     let (mut at, mut along, mut via) = (node, axis, None);
@@ -57,7 +57,28 @@ pub fn source(lowerer: &Lowerer, node: NodeId, axis: usize) -> Option<(Span, Str
     }
 }
 
-fn by(lowerer: &Lowerer, span: Span) -> String {
+/// The place where the element type of `node` is written, with what is to be said of it.
+pub fn dtype(lowerer: &Lowerer, node: NodeId) -> Option<(Span, String)> {
+    let model = &lowerer.model;
+    let dtype = model.ty(node).dtype;
+    let mut at = node;
+    loop {
+        let text = || format!("{dtype} comes from here");
+        match model.op(at) {
+            Op::Variable(variable) => {
+                return Some((*lowerer.dtypes.get(&variable.name)?, text()));
+            }
+            Op::Cast(_) => return Some((model.origins(at).source()?, text())),
+            _ => {
+                let operands = model.operands(at);
+                at = *operands.iter().find(|operand| model.ty(**operand).dtype == dtype)?;
+            }
+        }
+    }
+}
+
+/// A place in words: `by `x @ W` on line 3`.
+pub fn by(lowerer: &Lowerer, span: Span) -> String {
     let text: String = lowerer.units[0]
         .text
         .get(span.range())

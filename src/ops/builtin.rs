@@ -336,6 +336,13 @@ fn pad(call: &Call) -> Result<Vec<Term>, Misfit> {
     let Value::Pairs(pairs) = &call.values[1] else {
         return Err(Misfit::call("`pad` takes a pair for each axis"));
     };
+    if let Some(axis) = pairs.iter().position(|(low, high)| {
+        [low, high].iter().any(|size| size.known().is_some_and(|size| size < 0))
+    }) {
+        return Err(Misfit::call(format!("`pad` of axis {axis} by less than nothing"))
+            .at(0, axis)
+            .help("cut with a slice, as in `x[1:-1]`"));
+    }
     let between = match &call.values[3] {
         Value::Sizes(sizes) => sizes.iter().map(|size| size.known().unwrap_or(0).max(0)).collect(),
         _ => vec![0; pairs.len()],

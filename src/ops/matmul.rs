@@ -167,30 +167,30 @@ impl Operator for MatMul {
             (1, 1 | 2, true, false) | (2.., 1 | 2, true, false) => matmul(x, y),
             (1, 1, false, true) => matmul(y, x),
             (2, 1, false, true) => matmul(y, transpose(x, 2)),
-            (1 | 2, 2.., false, true) => matmul(x, y),
-            // Both with the new axis and the leading axes of both, vectors as matrices.
+            (2, 2.., false, true) if ry == 2 => matmul(x, y),
+            (1, 2.., false, true) => matmul(x, y),
             _ => {
-                let more = &batching.operands[usize::from(ry > rx)].shape;
-                let leading = &more[..more.len().saturating_sub(2)];
-                let widened = |i: usize, column: bool| {
+                let longer = if rx > ry { 0 } else { 1 };
+                let lead = &batching.operands[longer].shape[..rx.max(ry).max(2) - 2];
+                // A stack of matrices with every leading axis of the result: of a vector one row or one column.
+                let stack = |i: usize, one: usize| {
                     let shape = &batching.operands[i].shape;
-                    let own = shape.len().saturating_sub(2);
-                    let mut to = vec![batching.size.clone()];
-                    to.extend(leading.iter().chain(&shape[own..]).cloned());
-                    let mut missing: Vec<usize> = if own < leading.len() {
-                        (1..=leading.len()).collect()
-                    } else {
-                        Vec::new()
-                    };
-                    if shape.len() == 1 {
-                        let place = leading.len() + if column { 2 } else { 1 };
-                        to.insert(place, Size::Known(1));
-                        missing.push(place);
+                    let mut to: Vec<Size> = std::iter::once(batching.size.clone())
+                        .chain(lead.iter().cloned())
+                        .collect();
+                    let mut missing: Vec<usize> =
+                        (0..to.len()).filter(|&axis| axis > 0 || !batching.batched[i]).collect();
+                    if shape.len() > 2 {
+                        missing.retain(|&axis| axis == 0);
                     }
-                    let term = batching.lifted(i);
-                    if missing.is_empty() { term } else { spread(term, &to, &missing) }
+                    to.extend(shape[shape.len().max(2) - 2..].iter().cloned());
+                    if shape.len() == 1 {
+                        to.insert(lead.len() + one, Size::Known(1));
+                        missing.push(lead.len() + one);
+                    }
+                    spread(Term::Var(i), &to, &missing)
                 };
-                let product = matmul(widened(0, false), widened(1, true));
+                let product = matmul(stack(0, 1), stack(1, 2));
                 let to: Vec<Size> = std::iter::once(batching.size.clone())
                     .chain(batching.result.shape.clone())
                     .collect();
@@ -292,7 +292,8 @@ impl Operator for Outer {
                 "`outer` takes two vectors; this is {}",
                 operands[i]
             ))
-            .at(i, None));
+            .at(i, None)
+            .help("take a vector of it, such as `x[0]`, or use `einsum`"));
         }
         Ok(Type::new(dtype, operands.iter().map(|operand| operand.shape[0].clone())))
     }

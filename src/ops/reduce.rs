@@ -279,16 +279,16 @@ fn product_rule(rule: &Rule, axes: &[usize]) -> Term {
 
 /// `term` moved one place along `axis` (towards the front where `back`), with `fill` in the free place.
 fn shifted(term: Term, shape: &[Size], axis: usize, back: bool, fill: i32) -> Term {
-    let one = Size::Known(1);
-    let mut cuts: SmallVec<[Cut; 1]> = shape.iter().map(Cut::all).collect();
-    let start = Size::Known(i64::from(back));
-    cuts[axis] = Cut::Range { start, size: shape[axis].clone() - one.clone(), step: 1 };
-    let rest = apply(Slice { cuts }, vec![term]);
     let mut edge: Vec<Size> = shape.to_vec();
-    edge[axis] = one;
+    edge[axis] = Size::Known(1);
     let all: Vec<usize> = (0..edge.len()).collect();
     let free = spread(fill.into(), &edge, &all);
-    apply(Concat { axis }, if back { vec![rest, free] } else { vec![free, rest] })
+    // First longer by one, then cut: an axis of size 0 has nothing to be cut before.
+    let longer = apply(Concat { axis }, if back { vec![term, free] } else { vec![free, term] });
+    let mut cuts: SmallVec<[Cut; 1]> = shape.iter().map(Cut::all).collect();
+    let start = Size::Known(i64::from(back));
+    cuts[axis] = Cut::Range { start, size: shape[axis].clone(), step: 1 };
+    apply(Slice { cuts }, vec![longer])
 }
 
 /// The place of the extreme of each line: the first where several are, the first NaN where there is one.

@@ -128,7 +128,11 @@ impl Operator for Reshape {
         if !dims.equal(&from, &count) {
             let message =
                 format!("cannot reshape {} to {to}: {from} and {count} elements", operands[0]);
-            return Err(Misfit { code: "E0203", ..Misfit::shape(message) }.at(0, None));
+            let help = match from.exact_div(&count) {
+                Some(rest) => format!("add an axis of size {rest}: [{rest}, {}]", join(&self.to)),
+                None => format!("choose sizes whose product is {from}"),
+            };
+            return Err(Misfit { code: "E0203", ..Misfit::shape(message) }.at(0, None).help(help));
         }
         Ok(to)
     }
@@ -593,7 +597,8 @@ fn alike(verb: &str, operands: &[Type], except: Option<usize>, dims: &Dims) -> R
         for axis in (0..first.rank()).filter(|&axis| Some(axis) != except) {
             if dims.agree(&first.shape[axis], &operand.shape[axis]).is_none() {
                 let message = format!("cannot {verb} {first} and {operand}: axis {axis} differs");
-                return Err(Misfit::shape(message).at(0, axis).at(i, axis));
+                let help = format!("`{verb}` values of one size along every other axis");
+                return Err(Misfit::shape(message).at(0, axis).at(i, axis).help(help));
             }
         }
     }

@@ -37,7 +37,15 @@ enum Factor {
     Named(Name),
     /// The quotient rounded down.
     Floor(Arc<Poly>, i64),
+    /// What is beyond 63 bits, or beyond what is held: it swallows all that it meets.
+    TooLarge,
 }
+
+/// So many products are held in a sum, and so many factors in a product.
+const MOST: usize = 1024;
+
+/// So deep quotients are held within each other.
+const DEPTH: usize = 64;
 
 impl From<i64> for Size {
     fn from(value: i64) -> Size {
@@ -93,10 +101,19 @@ impl Size {
         }
     }
 
+    fn too_large() -> Size {
+        Size::Poly(Arc::new(Poly(vec![(vec![Factor::TooLarge], 1)])))
+    }
+
+    /// Whether it came out beyond 63 bits, or of too many parts to be held.
+    pub fn is_too_large(&self) -> bool {
+        matches!(self, Size::Poly(poly) if poly.0.iter().any(|(product, _)| product.contains(&Factor::TooLarge)))
+    }
+
     /// The quotient by a positive number, rounded down.
     pub fn floor_div(&self, divisor: i64) -> Size {
         debug_assert!(divisor > 0);
-        if divisor == 1 {
+        if divisor == 1 || self.is_too_large() {
             return self.clone();
         }
         if let Size::Known(value) = self {
@@ -118,6 +135,9 @@ impl Size {
         if rest.0.iter().all(|(product, _)| product.is_empty()) {
             return Size::of(whole);
         }
+        if rest.depth() >= DEPTH {
+            return Size::too_large();
+        }
         let floor = Poly(vec![(vec![Factor::Floor(Arc::new(rest), divisor)], 1)]);
         Size::of(whole) + Size::of(floor)
     }
@@ -135,12 +155,15 @@ impl Size {
                 let place = product.iter().position(|f| f == factor)?;
                 product.remove(place);
             }
-            if coefficient % value != 0 {
+            if coefficient.checked_rem(value)? != 0 {
                 return None;
             }
-            let term = Size::of(Poly(vec![(product, coefficient / value)]));
+            let term = Size::of(Poly(vec![(product, coefficient.checked_div(value)?)]));
             rest = rest - term.clone() * divisor.clone();
             quotient = quotient + term;
+            if rest.is_too_large() {
+                return None;
+            }
         }
         Some(quotient)
     }
@@ -173,6 +196,7 @@ impl Size {
                     Factor::Named(name) if !names.contains(name) => names.push(name.clone()),
                     Factor::Named(_) => {}
                     Factor::Floor(inner, _) => collect(inner, names),
+                    Factor::TooLarge => {}
                 }
             }
         }
@@ -208,11 +232,20 @@ pub enum SizeError {
     #[error("nothing gives the dimension `{0}` a size")]
     Unbound(Name),
     /// A number of more than 63 bits.
-    #[error("a size is larger than 2^63")]
+    #[error("a size is beyond 2^63")]
     Overflow,
 }
 
 impl Poly {
+    /// How deep quotients stand within each other.
+    fn depth(&self) -> usize {
+        let depth = |factor: &Factor| match factor {
+            Factor::Floor(inner, _) => 1 + inner.depth(),
+            Factor::Named(_) | Factor::TooLarge => 0,
+        };
+        self.0.iter().flat_map(|(product, _)| product).map(depth).max().unwrap_or(0)
+    }
+
     fn substitute(&self, by: &mut dyn FnMut(&Name) -> Option<Size>) -> Size {
         let mut sum = Size::Known(0);
         for (product, value) in &self.0 {
@@ -221,6 +254,7 @@ impl Poly {
                 let factor = match factor {
                     Factor::Named(name) => by(name).unwrap_or_else(|| Size::Named(name.clone())),
                     Factor::Floor(inner, divisor) => inner.substitute(by).floor_div(*divisor),
+                    Factor::TooLarge => return Size::too_large(),
                 };
                 term = term * factor;
             }
@@ -237,6 +271,7 @@ impl Poly {
                 let factor = match factor {
                     Factor::Named(name) => Size::Named(name.clone()).eval(bindings)?,
                     Factor::Floor(inner, divisor) => inner.eval(bindings)?.div_euclid(*divisor),
+                    Factor::TooLarge => return Err(SizeError::Overflow),
                 };
                 term = term.checked_mul(factor).ok_or(SizeError::Overflow)?;
             }
@@ -246,11 +281,19 @@ impl Poly {
     }
 }
 
-fn collect(terms: impl Iterator<Item = (Vec<Factor>, i64)>) -> Size {
+fn collect(terms: impl Iterator<Item = Option<(Vec<Factor>, i64)>>) -> Size {
     let mut sum: BTreeMap<Vec<Factor>, i64> = BTreeMap::new();
-    for (product, value) in terms {
+    for term in terms {
+        let Some((product, value)) = term else { return Size::too_large() };
+        let held = product.len() <= MOST && !product.contains(&Factor::TooLarge);
         let total = sum.entry(product).or_default();
-        *total = total.saturating_add(value);
+        match total.checked_add(value) {
+            Some(value) if held => *total = value,
+            _ => return Size::too_large(),
+        }
+        if sum.len() > MOST {
+            return Size::too_large();
+        }
     }
     sum.retain(|_, value| *value != 0);
     Size::of(Poly(sum.into_iter().collect()))
@@ -259,7 +302,7 @@ fn collect(terms: impl Iterator<Item = (Vec<Factor>, i64)>) -> Size {
 impl std::ops::Add for Size {
     type Output = Size;
     fn add(self, other: Size) -> Size {
-        collect(self.poly().0.into_iter().chain(other.poly().0))
+        collect(self.poly().0.into_iter().chain(other.poly().0).map(Some))
     }
 }
 
@@ -278,7 +321,7 @@ impl std::ops::Mul for Size {
             right.0.iter().map(move |(b, y)| {
                 let mut product: Vec<Factor> = a.iter().chain(b).cloned().collect();
                 product.sort();
-                (product, x.saturating_mul(*y))
+                Some((product, x.checked_mul(*y)?))
             })
         }))
     }
@@ -324,6 +367,7 @@ impl fmt::Display for Poly {
                         format!("floor({inner}/{divisor})")
                     }
                     Factor::Floor(inner, divisor) => format!("floor(({inner})/{divisor})"),
+                    Factor::TooLarge => "(more than 2^63)".to_string(),
                 });
             }
             f.write_str(&factors.join("*"))?;
@@ -336,17 +380,33 @@ impl fmt::Display for Poly {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Dims {
     table: IndexMap<Name, Option<Size>>,
+    /// The declared sizes in terms of dimensions without one.
+    resolved: FxHashMap<Name, Size>,
+    /// The dimensions by what they come to, where that is more than a name or a number.
+    named: FxHashMap<Size, Name>,
 }
 
 impl Dims {
     /// Declares `name`; `size` gives it a size in terms of earlier names.
     pub fn declare(&mut self, name: Name, size: Option<Size>) {
+        if let Some(size) = &size {
+            let resolved = self.resolve(size);
+            if matches!(size, Size::Poly(_)) {
+                self.named.entry(resolved.clone()).or_insert_with(|| name.clone());
+            }
+            self.resolved.insert(name.clone(), resolved);
+        }
         self.table.insert(name, size);
     }
 
     /// Whether `name` is a dimension.
     pub fn contains(&self, name: &str) -> bool {
         self.table.contains_key(name)
+    }
+
+    /// Whether `name` is a dimension without a declared size.
+    pub fn is_free(&self, name: &str) -> bool {
+        matches!(self.table.get(name), Some(None))
     }
 
     /// The dimensions in order of declaration.
@@ -356,10 +416,7 @@ impl Dims {
 
     /// The size with every declared size put in.
     pub fn resolve(&self, size: &Size) -> Size {
-        size.substitute(&mut |name| {
-            let inner = self.table.get(name)?.as_ref()?;
-            Some(self.resolve(inner))
-        })
+        size.substitute(&mut |name| self.resolved.get(name).cloned())
     }
 
     /// Whether two sizes are equal by what is declared.
@@ -372,14 +429,7 @@ impl Dims {
         if !matches!(size, Size::Poly(_)) {
             return size;
         }
-        let resolved = self.resolve(&size);
-        let named = self.table.iter().find(|(_, declared)| {
-            matches!(declared, Some(declared @ Size::Poly(_)) if self.resolve(declared) == resolved)
-        });
-        match named {
-            Some((name, _)) => Size::Named(name.clone()),
-            None => size,
-        }
+        self.named.get(&self.resolve(&size)).map_or(size, |name| Size::Named(name.clone()))
     }
 
     /// What two axes have in common when they meet: the size of both, by the more telling name.

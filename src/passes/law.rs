@@ -3,8 +3,9 @@
 use super::{product, structure, sum};
 use crate::graph::{Model, NodeId, Operands, Origins};
 use crate::ops::laws::{LAWS, Law};
+use crate::ops::shape::Broadcast;
 use crate::ops::term::spread;
-use crate::ops::{Misfit, Number, Op, Scalar, Term, Type};
+use crate::ops::{Misfit, Number, Op, Scalar, Shape, Term, Type};
 use indexmap::IndexMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -86,6 +87,17 @@ impl Cx {
     /// Whether the source text needs the node.
     pub fn is_forward(&self, id: NodeId) -> bool {
         self.protected.contains(&id)
+    }
+
+    /// How a broadcast lays out its operand, and the shape of that: two values of one layout may meet before it.
+    pub fn layout(&self, id: NodeId) -> Option<(Broadcast, Shape)> {
+        match self.model.op(id) {
+            Op::Broadcast(broadcast) => {
+                let inner = self.model.operands(id)[0];
+                Some((broadcast.clone(), self.model.ty(inner).shape.clone()))
+            }
+            _ => None,
+        }
     }
 
     /// Notes that a law was used.

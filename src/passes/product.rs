@@ -251,18 +251,15 @@ pub fn zero_branch(cx: &Cx, id: NodeId) -> Option<usize> {
 
 /// Factors that are laid out alike are multiplied before they are laid out.
 fn share_broadcasts(cx: &mut Cx, product: &mut Product) -> Result<(), Misfit> {
-    let layout = |cx: &Cx, id: NodeId| match cx.see().op(id) {
-        Op::Broadcast(broadcast) if !cx.is_forward(id) => Some(broadcast.clone()),
-        _ => None,
-    };
+    let layout = |cx: &Cx, id: NodeId| cx.layout(id).filter(|_| !cx.is_forward(id));
     let mut place = 0;
     while place < product.factors.len() {
-        let Some(broadcast) = layout(cx, product.factors[place].0) else {
+        let Some(known) = layout(cx, product.factors[place].0) else {
             place += 1;
             continue;
         };
         let alike: Vec<usize> = (place..product.factors.len())
-            .filter(|&other| layout(cx, product.factors[other].0).as_ref() == Some(&broadcast))
+            .filter(|&other| layout(cx, product.factors[other].0).as_ref() == Some(&known))
             .collect();
         if alike.len() > 1 && alike.len() < product.factors.len() {
             let mut inner = Product {
@@ -277,7 +274,7 @@ fn share_broadcasts(cx: &mut Cx, product: &mut Product) -> Result<(), Misfit> {
             }
             let like = inner.factors.first().map_or(product.factors[place].0, |(id, _)| *id);
             let value = emit(cx, &inner, like)?;
-            let laid = cx.model().insert(broadcast, &[value], &product.origins.clone())?;
+            let laid = cx.model().insert(known.0, &[value], &product.origins.clone())?;
             cx.fire("multiply before laying out");
             product.factors[place] = (laid, 1);
             for &other in alike[1..].iter().rev() {

@@ -9,7 +9,7 @@ use crate::ops::matmul::MatMul;
 use crate::ops::reduce::{Fold, Reduce};
 use crate::ops::shape::{Broadcast, Cut, Permute, Slice};
 use crate::ops::term::spread;
-use crate::ops::{Misfit, Number, Op, Operator, Scalar, Select, Size, Term, elements};
+use crate::ops::{Misfit, Number, Op, Operator, Scalar, Select, Shape, Size, Term, elements};
 use crate::tensor::DType;
 use smallvec::SmallVec;
 
@@ -76,19 +76,19 @@ fn before_laying_out(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origin
     if !is_elementwise(op) {
         return Ok(None);
     }
-    let mut layout: Option<Broadcast> = None;
+    let mut layout: Option<(Broadcast, Shape)> = None;
     let mut inner = Operands::new();
     for &id in operands {
-        match cx.see().op(id) {
-            Op::Broadcast(broadcast) if layout.as_ref().is_none_or(|known| known == broadcast) => {
-                layout = Some(broadcast.clone());
+        match cx.layout(id) {
+            Some(found) if layout.as_ref().is_none_or(|known| *known == found) => {
+                layout = Some(found);
                 inner.push(cx.see().operands(id)[0]);
             }
             _ if cx.see().ty(id).rank() == 0 => inner.push(id),
             _ => return Ok(None),
         }
     }
-    let Some(layout) = layout else { return Ok(None) };
+    let Some((layout, _)) = layout else { return Ok(None) };
     let value = cx.build(op.clone(), &inner, origins)?;
     if cx.see().ty(value).rank() == 0 && layout.from.iter().any(Option::is_some) {
         return Ok(None);

@@ -1,8 +1,13 @@
 //! All integration tests, in one binary.
 
 mod cases;
+mod codes;
+mod command;
 mod data;
+mod diagnostics;
 mod families;
+mod layers;
 mod ops;
 mod render;
+mod robust;
 mod syntax;

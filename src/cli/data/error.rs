@@ -262,7 +262,7 @@ impl Fault {
 }
 
 /// Names for people: the first ten, and how many more.
-fn list(names: &[String]) -> String {
+pub fn list(names: &[String]) -> String {
     const MOST: usize = 10;
     let mut text = names.iter().take(MOST).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
     match names.len() {

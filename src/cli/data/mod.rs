@@ -17,7 +17,7 @@ mod table;
 
 use std::path::Path;
 
-pub use error::{DataError, Fault, ValueError};
+pub use error::{DataError, Fault, ValueError, list};
 pub use files::replace;
 pub use fit::fit;
 pub use idx::read_idx;

@@ -68,6 +68,11 @@ impl Draft {
         }
     }
 
+    /// Whether it is just the name of that node.
+    fn names(&self, id: NodeId) -> bool {
+        matches!(self.pieces.as_slice(), [Piece::Name(name)] if *name == id)
+    }
+
     fn push(&mut self, text: &str) {
         self.width += text.chars().count();
         match self.pieces.last_mut() {
@@ -137,18 +142,18 @@ pub fn render(model: &Model, id: NodeId, operands: Vec<Draft>) -> Draft {
     let types = model.operand_types(id);
     let (operands, free) = match op {
         Op::Scalar(_) | Op::Select(_) => laid(model, id, operands),
-        Op::MatMul(_) if leads_agree(model, id) => (operands, false),
+        Op::MatMul(_) if leads_agree(model, id, &operands) => (operands, false),
         _ => {
-            let spelled = model
-                .operands(id)
-                .iter()
-                .zip(operands)
-                .map(|(&operand, draft)| match model.op(operand) {
-                    Op::Broadcast(broadcast) => spelled(model, operand, broadcast, draft),
-                    _ => draft,
-                })
-                .collect();
-            (spelled, false)
+            let parts = model.operands(id);
+            let spelled =
+                parts.iter().zip(operands).map(|(&operand, draft)| {
+                    match open_broadcast(model, operand, &draft) {
+                        Some(broadcast) => spelled(model, operand, broadcast, draft),
+                        None if matches!(op, Op::Broadcast(_)) => draft,
+                        None => typed(model, operand, draft, matches!(op, Op::Cast(_))),
+                    }
+                });
+            (spelled.collect(), false)
         }
     };
     let mut draft = match op.form(&types, model.ty(id)) {
@@ -288,25 +293,41 @@ fn called(name: &str, brackets: &[String], args: &[FormArg], operands: Vec<Draft
 fn laid(model: &Model, id: NodeId, drafts: Vec<Draft>) -> (Vec<Draft>, bool) {
     let operands = model.operands(id);
     let result = &model.ty(id).shape;
-    let bare: Vec<Type> = operands.iter().map(|&operand| bare(model, operand)).collect();
-    let drafts = if agrees(model, &operands, &bare, result) {
+    let open: Vec<Option<&Broadcast>> = operands
+        .iter()
+        .zip(&drafts)
+        .map(|(&operand, draft)| open_broadcast(model, operand, draft))
+        .collect();
+    let bare: Vec<Type> = operands
+        .iter()
+        .zip(&open)
+        .map(|(&operand, open)| match open {
+            Some(_) => model.ty(model.operands(operand)[0]).clone(),
+            None => model.ty(operand).clone(),
+        })
+        .collect();
+    let drafts = if agrees(model, &operands, &open, &bare, result) {
         drafts
     } else {
         let opened: Vec<(Draft, Type)> = operands
             .iter()
             .zip(drafts)
-            .map(|(&operand, draft)| opened(model, operand, draft))
+            .zip(&open)
+            .map(|((&operand, draft), open)| match open {
+                Some(broadcast) => opened(model, operand, broadcast, draft),
+                None => (draft, model.ty(operand).clone()),
+            })
             .collect();
         let types: Vec<Type> = opened.iter().map(|(_, ty)| ty.clone()).collect();
-        if agrees(model, &operands, &types, result) {
+        if agrees(model, &operands, &open, &types, result) {
             opened.into_iter().map(|(draft, _)| draft).collect()
         } else {
             opened
                 .into_iter()
-                .zip(&operands)
-                .map(|((draft, _), &operand)| match model.op(operand) {
-                    Op::Broadcast(broadcast) => written(broadcast, draft),
-                    _ => draft,
+                .zip(operands.iter().zip(&open))
+                .map(|((draft, _), (&operand, open))| match open {
+                    Some(broadcast) => written(model, operand, broadcast, draft),
+                    None => draft,
                 })
                 .collect()
         }
@@ -338,50 +359,68 @@ fn settled(model: &Model, operands: &Operands, mut drafts: Vec<Draft>) -> Vec<Dr
 }
 
 /// Whether the language lays the leading axes of a matrix product out as the graph has them.
-fn leads_agree(model: &Model, id: NodeId) -> bool {
+fn leads_agree(model: &Model, id: NodeId, drafts: &[Draft]) -> bool {
     let operands = model.operands(id);
-    let bare: Vec<Type> = operands.iter().map(|&operand| bare(model, operand)).collect();
-    if bare.iter().any(|ty| ty.rank() < 3) {
+    let open = |place: usize| open_broadcast(model, operands[place], &drafts[place]);
+    let bare = |place: usize| match open(place) {
+        Some(_) => model.ty(model.operands(operands[place])[0]),
+        None => model.ty(operands[place]),
+    };
+    if (0..2).any(|place| bare(place).rank() < 3) {
         return false;
     }
-    let leads: Vec<Type> =
-        bare.iter().map(|ty| ty.with_shape(ty.shape[..ty.rank() - 2].iter().cloned())).collect();
-    let Ok((lead, _)) = align(&leads, &model.dims, "") else { return false };
-    operands.iter().zip(&bare).all(|(&operand, ty)| {
-        let to: Vec<Size> = lead.iter().chain(&ty.shape[ty.rank() - 2..]).cloned().collect();
-        match model.op(operand) {
-            Op::Broadcast(broadcast) => {
+    let lead = |ty: &Type| ty.with_shape(ty.shape[..ty.rank() - 2].iter().cloned());
+    let Ok((lead, _)) = align(&[lead(bare(0)), lead(bare(1))], &model.dims, "") else {
+        return false;
+    };
+    (0..2).all(|place| {
+        let shape = &bare(place).shape;
+        let to: Vec<Size> = lead.iter().chain(&shape[shape.len() - 2..]).cloned().collect();
+        match open(place) {
+            Some(broadcast) => {
                 broadcast.to.as_slice() == to
-                    && lay(&ty.shape, &to, &model.dims).as_ref() == Some(&broadcast.from)
+                    && lay(shape, &to, &model.dims).as_ref() == Some(&broadcast.from)
             }
-            _ => ty.shape.as_slice() == to,
+            None => shape.as_slice() == to,
         }
     })
 }
 
-/// The type that an operand has without its broadcast.
-fn bare(model: &Model, operand: NodeId) -> Type {
+/// The broadcast that an operand is, where it is not a value with a name of its own.
+fn open_broadcast<'a>(model: &'a Model, operand: NodeId, draft: &Draft) -> Option<&'a Broadcast> {
     match model.op(operand) {
-        Op::Broadcast(_) => model.ty(model.operands(operand)[0]).clone(),
-        _ => model.ty(operand).clone(),
+        Op::Broadcast(broadcast) if !draft.names(operand) => Some(broadcast),
+        _ => None,
     }
 }
 
+/// A number with its element type where that is not the one it would get, or where it is to be seen.
+fn typed(model: &Model, id: NodeId, draft: Draft, seen: bool) -> Draft {
+    let dtype = model.ty(id).dtype;
+    if !draft.free || (dtype == model.float() && !seen) {
+        return draft;
+    }
+    called(dtype.name(), &[], &[FormArg::Operand(0)], vec![draft])
+}
+
 /// Whether the language lays operands of these types out as the graph has them.
-fn agrees(model: &Model, operands: &Operands, types: &[Type], result: &[Size]) -> bool {
+fn agrees(
+    model: &Model,
+    operands: &Operands,
+    open: &[Option<&Broadcast>],
+    types: &[Type],
+    result: &[Size],
+) -> bool {
     let Ok((shape, maps)) = align(types, &model.dims, "") else { return false };
-    let scalars = types
-        .iter()
-        .zip(operands)
-        .any(|(ty, &operand)| ty.rank() == 0 && matches!(model.op(operand), Op::Broadcast(_)));
+    let scalars = types.iter().zip(open).any(|(ty, open)| ty.rank() == 0 && open.is_some());
     *shape == *result
         && !scalars
-        && operands.iter().zip(types).zip(maps).all(|((&operand, ty), map)| {
-            match model.op(operand) {
-                Op::Broadcast(broadcast) => composed(ty, &map, model, operand) == broadcast.from,
-                _ => true,
-            }
-        })
+        && operands.iter().zip(open).zip(types.iter().zip(maps)).all(
+            |((&operand, open), (ty, map))| match open {
+                Some(broadcast) => composed(ty, &map, model, operand, broadcast) == broadcast.from,
+                None => true,
+            },
+        )
 }
 
 /// Where each axis of the result lies in the operand of the broadcast, if a value of type `ty` is laid out by `map`.
@@ -390,13 +429,13 @@ fn composed(
     map: &crate::ops::align::Map,
     model: &Model,
     operand: NodeId,
+    broadcast: &Broadcast,
 ) -> crate::ops::align::Map {
     let inner = model.ty(model.operands(operand)[0]);
     if inner.rank() == ty.rank() {
         return map.clone();
     }
     // `ty` has new axes of size 1: number its own axes through.
-    let Op::Broadcast(broadcast) = model.op(operand) else { return map.clone() };
     let lead = broadcast.from.iter().take_while(|from| from.is_none()).count();
     map.iter()
         .map(|axis| {
@@ -406,10 +445,7 @@ fn composed(
 }
 
 /// An operand with its missing axes written as `None`, those in front left out.
-fn opened(model: &Model, operand: NodeId, draft: Draft) -> (Draft, Type) {
-    let Op::Broadcast(broadcast) = model.op(operand) else {
-        return (draft, model.ty(operand).clone());
-    };
+fn opened(model: &Model, operand: NodeId, broadcast: &Broadcast, draft: Draft) -> (Draft, Type) {
     let inner = model.ty(model.operands(operand)[0]).clone();
     let lead = broadcast.from.iter().take_while(|from| from.is_none()).count();
     let rest = &broadcast.from[lead..];
@@ -430,7 +466,8 @@ fn opened(model: &Model, operand: NodeId, draft: Draft) -> (Draft, Type) {
 }
 
 /// `broadcast(x, [N, K])`.
-fn written(broadcast: &Broadcast, draft: Draft) -> Draft {
+fn written(model: &Model, id: NodeId, broadcast: &Broadcast, draft: Draft) -> Draft {
+    let draft = typed(model, id, draft, false);
     called(
         "broadcast",
         &[],
@@ -465,12 +502,12 @@ pub fn spelled(model: &Model, id: NodeId, broadcast: &Broadcast, draft: Draft) -
     }
     let lays = crate::ops::align::lay(&model.ty(inner).shape, &broadcast.to, &model.dims);
     if lays.as_ref() == Some(&broadcast.from) {
-        return written(broadcast, draft);
+        return written(model, id, broadcast, draft);
     }
-    let (draft, ty) = opened(model, id, draft);
+    let (draft, ty) = opened(model, id, broadcast, draft);
     if broadcast.from.iter().all(Option::is_some) || ty.shape == broadcast.to {
         draft
     } else {
-        written(broadcast, draft)
+        written(model, id, broadcast, draft)
     }
 }

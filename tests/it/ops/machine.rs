@@ -6,7 +6,7 @@ use pullback::exec::run;
 use pullback::graph::print::{Part, print};
 use pullback::graph::{Kind, Model, NodeId, Values, check};
 use pullback::ops::special::Mode;
-use pullback::ops::{Bindings, Op, Type};
+use pullback::ops::{Bindings, Type};
 use pullback::tensor::{DType, Tensor};
 
 /// A variable with its numbers.
@@ -127,11 +127,6 @@ pub fn loosened(model: &Model) -> Model {
 pub fn is_float(model: &Model, id: NodeId) -> bool {
     let Type { dtype, .. } = model.ty(id);
     dtype.is_float()
-}
-
-/// The variables' nodes.
-pub fn is_variable(model: &Model, id: NodeId) -> bool {
-    matches!(model.op(id), Op::Variable(_))
 }
 
 /// Fails unless two arrays agree up to `tolerance` of the largest element, and at least of 1.

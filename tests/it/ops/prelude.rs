@@ -102,9 +102,9 @@ const CASES: &[Row] = &[
             if d < 1.0 { d * d / 2.0 } else { d - 0.5 }
         })
     }),
-    ("x: f64[2] = 0.5 3; y: f64", "huber(x, y, delta = 2)", |a| {
-        a[0].map(|x| {
-            let d = (x - a[1].values[0]).abs();
+    ("x: f64[2] = 0.5 3; y: f64[2] = 0.1 0", "huber(x, y, delta = 2)", |a| {
+        both(a, |x, y| {
+            let d = (x - y).abs();
             if d < 2.0 { d * d / 2.0 } else { 2.0 * d - 2.0 }
         })
     }),

@@ -239,7 +239,7 @@ fn same(one: &Model, two: &Model) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn laws_keep_values(choices in prop::collection::vec(any::<(u16, u16, u16)>(), 1..9)) {
