@@ -294,7 +294,9 @@ fn transposed_product(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origi
     }
     let left = cx.build(permute.clone(), &[factors[1]], origins)?;
     let right = cx.build(permute.clone(), &[factors[0]], origins)?;
-    cx.build(MatMul, &[left, right], origins).map(Some)
+    let mut both = cx.see().origins(operands[0]).clone();
+    both.unite(origins);
+    cx.build(MatMul, &[left, right], &both).map(Some)
 }
 
 /// `(A + B')'` is `A' + B`: where transposes go or none is left.
