@@ -49,7 +49,11 @@ fn answers_at_f32() {
 #[test]
 fn printed_models_are_models() {
     each(|case| {
-        for derived in [case.gradient(Level::Readable), case.higher(Level::Readable)] {
+        let mut models = vec![case.gradient(Level::Readable)];
+        if ["hess.", "hvp.", "nth"].iter().any(|kind| case.named(kind).next().is_some()) {
+            models.push(case.higher(Level::Readable));
+        }
+        for derived in models {
             let printed = print(&derived.model, Part::Whole);
             let again = model_of(&printed.text, &case.id());
             same_graph(&derived.model, &again, &printed.text);
