@@ -1,13 +1,13 @@
 //! All integration tests, in one binary.
 
-mod cases;
+mod cli;
 mod codes;
 mod command;
 mod data;
 mod diagnostics;
 mod families;
 mod layers;
-mod ops;
+mod readme;
 mod render;
 mod robust;
 mod syntax;
