@@ -1,6 +1,5 @@
 //! Reverse mode: from the adjoint of a value to the adjoints of what it is computed from.
 
-use crate::diagnostic::Span;
 use crate::graph::{Model, NodeId, Operands, Origin, Origins};
 use crate::ops::reduce::{Fold, Reduce};
 use crate::ops::shape::Broadcast;
@@ -119,7 +118,7 @@ fn contributions(model: &Model, id: NodeId) -> Vec<Option<Term>> {
 }
 
 fn origin(model: &Model, id: NodeId, place: usize, operands: usize) -> Origins {
-    let span = model.origins(id).span().unwrap_or(Span::default());
+    let span = model.origins(id).span().unwrap_or_default();
     let operand = (operands > 1).then_some(place as u8);
     Origin::Adjoint { span, rule: model.op(id).name(), operand }.into()
 }

@@ -96,15 +96,20 @@ fn tidy_broadcast(model: &Model, outer: &Broadcast, operand: NodeId) -> Tidy {
 }
 
 fn tidy_permute(model: &Model, outer: &Permute, operand: NodeId) -> Tidy {
-    let (mut order, mut operand) = (outer.order.clone(), operand);
-    while let Op::Permute(inner) = model.op(operand) {
-        order = order.iter().map(|&axis| inner.order[axis]).collect();
-        operand = model.operands(operand)[0];
-    }
-    if order.iter().enumerate().all(|(place, &axis)| place == axis) {
+    let in_place = |mut order: std::iter::Enumerate<std::slice::Iter<usize>>| {
+        order.all(|(place, &axis)| place == axis)
+    };
+    if in_place(outer.order.iter().enumerate()) {
         return Tidy::Node(operand);
     }
-    Tidy::Op(Permute { order }.into(), SmallVec::from_slice(&[operand]))
+    if let Op::Permute(inner) = model.op(operand) {
+        let order: SmallVec<[usize; 4]> =
+            outer.order.iter().map(|&axis| inner.order[axis]).collect();
+        if in_place(order.iter().enumerate()) {
+            return Tidy::Node(model.operands(operand)[0]);
+        }
+    }
+    Tidy::Op(outer.clone().into(), SmallVec::from_slice(&[operand]))
 }
 
 /// Exact arithmetic of scalar constants and dimensions.

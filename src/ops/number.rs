@@ -200,13 +200,14 @@ impl fmt::Display for Number {
             }
             Number::Exact(ratio) => {
                 let fraction = format!("{}/{}", ratio.numer(), ratio.denom());
+                let room = fraction.len().max("0.125".len());
                 match shortest(value) {
-                    text if Number::parse(&text) == Some(*self) && text.len() <= fraction.len() => {
+                    text if Number::parse(&text) == Some(*self) && text.len() <= room => {
                         f.write_str(&text)
                     }
                     text if value < 0.0
                         && Number::parse(&text[1..]) == Some(-*self)
-                        && text.len() <= fraction.len() =>
+                        && text.len() <= room + 1 =>
                     {
                         f.write_str(&text)
                     }

@@ -655,10 +655,10 @@ impl Operator for Concat {
         apply(Concat { axis: self.axis + 1 }, batching.all())
     }
 
-    fn form(&self, _operands: &[Type], _result: &Type) -> Form {
+    fn form(&self, operands: &[Type], _result: &Type) -> Form {
         Form::Call {
             name: "concat".into(),
-            brackets: vec![self.axis.to_string()],
+            brackets: if operands[0].rank() == 1 { vec![] } else { vec![self.axis.to_string()] },
             args: vec![super::FormArg::List],
         }
     }
@@ -718,7 +718,7 @@ impl Operator for Stack {
     fn form(&self, _operands: &[Type], _result: &Type) -> Form {
         Form::Call {
             name: "stack".into(),
-            brackets: vec![self.axis.to_string()],
+            brackets: if self.axis == 0 { vec![] } else { vec![self.axis.to_string()] },
             args: vec![super::FormArg::List],
         }
     }

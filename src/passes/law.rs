@@ -14,6 +14,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 pub struct Cx {
     model: Model,
     protected: FxHashSet<NodeId>,
+    named: FxHashSet<NodeId>,
     uses: FxHashMap<NodeId, u32>,
     /// For each node so far whether it is a scalar made of numbers and dimensions only.
     free: Vec<bool>,
@@ -45,6 +46,16 @@ impl Cx {
     /// Marks a node that laws do not look into.
     pub fn protect(&mut self, id: NodeId) {
         self.protected.insert(id);
+    }
+
+    /// Marks a node that has a name in the source text.
+    pub fn name(&mut self, id: NodeId) {
+        self.named.insert(id);
+    }
+
+    /// Whether a node is written as a name: a variable or a binding.
+    pub fn is_named(&self, id: NodeId) -> bool {
+        self.named.contains(&id) || matches!(self.model.op(id), Op::Variable(_))
     }
 
     /// Notes how often a node is used.

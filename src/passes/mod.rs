@@ -2,6 +2,7 @@
 
 mod facts;
 mod law;
+mod pieces;
 mod product;
 mod release;
 mod retype;

@@ -4,7 +4,8 @@ use super::facts::positive;
 use super::law::Cx;
 use crate::graph::{NodeId, Origins};
 use crate::ops::leaf::SizeOf;
-use crate::ops::{Misfit, Number, Op, Scalar, Select};
+use crate::ops::reduce::{Fold, Reduce};
+use crate::ops::{Misfit, Number, Op, Scalar, Select, Size, elements};
 
 /// `number * f1^e1 * f2^e2 * ...`
 #[derive(Clone, Debug)]
@@ -46,12 +47,14 @@ pub fn normal(
         }
         _ => return Ok(None),
     }
+    open_quotients(cx, &mut product);
     cancel(cx, &mut product);
     if let Some(node) = choice(cx, &product, like)? {
         cx.fire("factor into the choice");
         return Ok(Some(node));
     }
     share_broadcasts(cx, &mut product)?;
+    average(cx, &mut product, origins)?;
     let node = emit(cx, &product, like)?;
     let same = cx.see().op(node) == op && cx.see().operands(node).as_slice() == operands;
     if same {
@@ -76,13 +79,11 @@ fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
         if let Some(number) = model
             .filled(id)
             .filter(|number| number.parts().is_some() && (exponent > 0 || !number.is_zero()))
+            && let Some(power) = number.pow(Number::int(i64::from(exponent)))
+            && power.parts().is_some()
         {
-            if let Some(power) =
-                number.pow(Number::int(i64::from(exponent))).filter(|power| power.parts().is_some())
-            {
-                product.number = product.number * power;
-                continue;
-            }
+            product.number = product.number * power;
+            continue;
         }
         let operands = model.operands(id);
         let scalar_fill =
@@ -104,8 +105,9 @@ fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
             }
             continue;
         }
-        let open =
-            (cx.is_open(id) && product.factors.len() + waiting.len() < FACTORS) || cx.is_free(id);
+        let open = (cx.is_open(id) && product.factors.len() + waiting.len() < FACTORS)
+            || cx.is_free(id)
+            || is_multiple(cx, id);
         let model = cx.see();
         match model.op(id) {
             Op::Scalar(Scalar::Mul) if open => {
@@ -131,6 +133,33 @@ fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
         }
         product.origins.unite(model.origins(id));
     }
+}
+
+/// `(a / b) / b` is `a / b^2`, even if the source text has a use for `a / b`.
+fn open_quotients(cx: &mut Cx, product: &mut Product) {
+    for (id, exponent) in product.factors.clone() {
+        if exponent != 1 || cx.is_named(id) || *cx.see().op(id) != Op::Scalar(Scalar::Div) {
+            continue;
+        }
+        let operands = cx.see().operands(id);
+        if product.factors.contains(&(operands[1], -1)) {
+            product.factors.retain(|factor| *factor != (id, 1));
+            gather(cx, operands[0], 1, product);
+            gather(cx, operands[1], -1, product);
+        }
+    }
+}
+
+/// Whether a value is a number times another one, or through it: taken apart, it costs nothing to write again.
+fn is_multiple(cx: &Cx, id: NodeId) -> bool {
+    let model = cx.see();
+    let number = |id: NodeId| model.filled(id).is_some_and(|number| number.parts().is_some());
+    !cx.is_named(id)
+        && match model.op(id) {
+            Op::Scalar(Scalar::Neg) => true,
+            Op::Scalar(Scalar::Mul | Scalar::Div) => model.operands(id).into_iter().any(number),
+            _ => false,
+        }
 }
 
 fn add(product: &mut Product, id: NodeId, exponent: i32) {
@@ -255,6 +284,42 @@ fn share_broadcasts(cx: &mut Cx, product: &mut Product) -> Result<(), Misfit> {
     Ok(())
 }
 
+/// `sum[K](x) / K` is `mean[K](x)`.
+fn average(cx: &mut Cx, product: &mut Product, origins: &Origins) -> Result<(), Misfit> {
+    for place in 0..product.factors.len() {
+        let (id, exponent) = product.factors[place];
+        let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = cx.see().op(id).clone() else {
+            continue;
+        };
+        if exponent != 1 || cx.is_named(id) {
+            continue;
+        }
+        let source = cx.see().operands(id)[0];
+        let along: Vec<Size> =
+            axes.iter().map(|&axis| cx.see().ty(source).shape[axis].clone()).collect();
+        let count = elements(&along);
+        let divisor = product.factors.iter().position(|&(id, exponent)| {
+            exponent == -1 && matches!(cx.see().op(id), Op::SizeOf(known) if known.size == count)
+        });
+        let (_, _, below) = parts(product.number);
+        if let Some(divisor) = divisor {
+            product.factors.remove(divisor);
+        } else if let Some(count) = count.known().filter(|&count| count > 1)
+            && below == Number::int(count)
+        {
+            product.number = product.number * below;
+        } else {
+            continue;
+        }
+        let mean = cx.build(Reduce { kind: Fold::Mean, axes }, &[source], origins)?;
+        let known = product.factors.iter_mut().find(|(factor, e)| *factor == id && *e == 1);
+        known.expect("it is a factor").0 = mean;
+        cx.fire("average");
+        return Ok(());
+    }
+    Ok(())
+}
+
 /// The product as nodes: `-2 * a * b^2 / (3 * c)`. Before a matrix product the number stands behind.
 pub fn emit(cx: &mut Cx, product: &Product, like: NodeId) -> Result<NodeId, Misfit> {
     let origins = &product.origins;
@@ -272,8 +337,9 @@ pub fn emit(cx: &mut Cx, product: &Product, like: NodeId) -> Result<NodeId, Misf
     if !above.is_one() || numerators.is_empty() {
         let signed = if negative { -above } else { above };
         let number = cx.number(like, signed, origins);
-        let behind =
-            numerators.first().is_some_and(|&first| matches!(cx.see().op(first), Op::MatMul(_)));
+        let behind = numerators.first().is_some_and(|&first| {
+            matches!(cx.see().op(first), Op::MatMul(_)) && !cx.is_named(first)
+        });
         numerators.insert(if behind { 1 } else { 0 }, number);
     } else if negative {
         numerators[0] = negated(cx, numerators[0], origins)?;
@@ -335,7 +401,7 @@ fn parts(number: Number) -> (bool, Number, Number) {
     let size = if negative { -number } else { number };
     let Some((above, below)) = size.parts() else { return (negative, size, Number::ONE) };
     let decimal = !size.to_string().contains('/');
-    let plain = below == 1 || (decimal && !(above == 1 && below <= 8));
+    let plain = below == 1 || (decimal && !(above == 1 && matches!(below, 2 | 4 | 8)));
     match (plain, i64::try_from(above), i64::try_from(below)) {
         (false, Ok(above), Ok(below)) => (negative, Number::int(above), Number::int(below)),
         _ => (negative, size, Number::ONE),

@@ -41,6 +41,10 @@ fn round(model: &Model) -> (Model, IndexMap<&'static str, usize>) {
     let forward = forward(model);
     let uses = model.uses();
     let inner = inner(model, &forward, &uses);
+    let mut named = vec![false; model.len()];
+    for id in model.names.values().chain(model.outputs.iter().map(|output| &output.node)) {
+        named[id.index()] = forward[id.index()];
+    }
     let mut cx = Cx::default();
     let next = model.rebuild(|to, id, operands| {
         cx.take(to);
@@ -48,6 +52,9 @@ fn round(model: &Model) -> (Model, IndexMap<&'static str, usize>) {
         let node = if forward[id.index()] {
             let node = cx.model().insert(model.op(id).clone(), operands, &origins)?;
             cx.protect(node);
+            if named[id.index()] {
+                cx.name(node);
+            }
             node
         } else if inner[id.index()] {
             cx.build_part(model.op(id).clone(), operands, &origins)?

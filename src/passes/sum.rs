@@ -1,6 +1,7 @@
 //! The normal form of sums: equal terms gathered, common factors in front of a bracket.
 
 use super::law::Cx;
+use super::pieces;
 use super::product::{Product, emit, product_of};
 use crate::graph::{NodeId, Origins};
 use crate::ops::matmul::MatMul;
@@ -20,17 +21,16 @@ pub fn normal(
     }
     let negative = *op == Op::Scalar(Scalar::Sub);
     let mut sum = Sum { terms: Vec::new(), origins: origins.clone() };
-    gather(cx, operands[0], false, &mut sum);
-    gather(cx, operands[1], negative, &mut sum);
+    gather(cx, operands[0], false, &mut sum)?;
+    gather(cx, operands[1], negative, &mut sum)?;
     collect(&mut sum);
-    if let Some(node) = stacked(cx, &sum, like)? {
-        cx.fire("one-hot vectors side by side");
-        return Ok(Some(node));
-    }
     let before = sum.terms.len();
     products(cx, &mut sum, like)?;
     if sum.terms.len() < before {
         cx.fire("common matrix");
+    }
+    if pieces::join(cx, &mut sum.terms, origins, like)? {
+        cx.fire("pieces side by side");
     }
     let node = match common(&sum) {
         Some(factor) => {
@@ -51,7 +51,7 @@ struct Sum {
     origins: Origins,
 }
 
-fn gather(cx: &mut Cx, id: NodeId, negative: bool, sum: &mut Sum) {
+fn gather(cx: &mut Cx, id: NodeId, negative: bool, sum: &mut Sum) -> Result<(), Misfit> {
     let mut waiting = vec![(id, negative)];
     while let Some((id, negative)) = waiting.pop() {
         let model = cx.see();
@@ -67,6 +67,7 @@ fn gather(cx: &mut Cx, id: NodeId, negative: bool, sum: &mut Sum) {
                 let id = unsigned(cx, id);
                 let (id, negative) = (id.0, negative != id.1);
                 let mut term = product_of(cx, id);
+                signed(cx, &mut term)?;
                 if negative {
                     term.number = -term.number;
                 }
@@ -77,6 +78,28 @@ fn gather(cx: &mut Cx, id: NodeId, negative: bool, sum: &mut Sum) {
         }
         sum.origins.unite(cx.see().origins(id));
     }
+    Ok(())
+}
+
+/// The sign of a value that is laid out belongs to the term.
+fn signed(cx: &mut Cx, term: &mut Product) -> Result<(), Misfit> {
+    for place in 0..term.factors.len() {
+        let (id, exponent) = term.factors[place];
+        let Op::Broadcast(broadcast) = cx.see().op(id).clone() else { continue };
+        let source = cx.see().operands(id)[0];
+        if exponent != 1 || !cx.is_open(id) || !cx.is_open(source) {
+            continue;
+        }
+        let mut inner = product_of(cx, source);
+        if inner.number.is_negative() && !inner.factors.is_empty() {
+            inner.number = -inner.number;
+            let source = emit(cx, &inner, source)?;
+            let origins = cx.see().origins(id).clone();
+            term.factors[place].0 = cx.model().insert(broadcast, &[source], &origins)?;
+            term.number = -term.number;
+        }
+    }
+    Ok(())
 }
 
 /// A laid-out negative as what is laid out, and whether it is negative.
@@ -95,38 +118,6 @@ fn unsigned(cx: &mut Cx, id: NodeId) -> (NodeId, bool) {
     let laid =
         emit(cx, &product, inner).and_then(|value| cx.model().insert(layout, &[value], &origins));
     laid.map_or((id, false), |laid| (laid, true))
-}
-
-/// `a * one_hot(0, 2) + b * one_hot(1, 2)` is `stack([a, b])`: where each place has its number.
-fn stacked(cx: &mut Cx, sum: &Sum, like: NodeId) -> Result<Option<NodeId>, Misfit> {
-    let Some(Size::Known(count)) = cx.see().ty(like).shape.first().cloned() else {
-        return Ok(None);
-    };
-    if cx.see().ty(like).rank() != 1 || sum.terms.len() < 2 || count != sum.terms.len() as i64 {
-        return Ok(None);
-    }
-    let mut parts: Vec<Option<Product>> = vec![None; sum.terms.len()];
-    for term in &sum.terms {
-        let place = term
-            .factors
-            .iter()
-            .position(|&(id, e)| e == 1 && matches!(cx.see().op(id), Op::OneHot(_)));
-        let Some(place) = place else { return Ok(None) };
-        let mut rest = term.clone();
-        let (hot, _) = rest.factors.remove(place);
-        let index = cx.see().constant(cx.see().operands(hot)[0]).and_then(|number| number.to_i64());
-        let scalar = rest.factors.iter().all(|&(id, _)| cx.see().ty(id).rank() == 0);
-        match index.and_then(|index| parts.get_mut(usize::try_from(index).ok()?)) {
-            Some(part @ None) if scalar => *part = Some(rest),
-            _ => return Ok(None),
-        }
-    }
-    let mut scalars = Vec::new();
-    for part in parts {
-        let Some(part) = part else { return Ok(None) };
-        scalars.push(emit(cx, &part, like)?);
-    }
-    cx.model().insert(Stack { axis: 0 }, &scalars, &sum.origins).map(Some)
 }
 
 /// Terms with the same factors become one.

@@ -1,6 +1,6 @@
 //! What is said beside the line of an adjoint: source lines and rules.
 
-use super::draft::Draft;
+use super::draft::{Draft, Piece};
 use super::statements::Plan;
 use crate::diagnostic::Span;
 use crate::graph::{NodeId, Origin};
@@ -90,5 +90,10 @@ pub fn comment(plan: &Plan, id: NodeId, draft: &Draft) -> Option<String> {
 /// The lecture's cases of the backward pass: the adjoint of what feeds an activation comes from the loss, or through the
 /// weights from the layer behind.
 fn layer(plan: &Plan, id: NodeId, draft: &Draft) -> Option<&'static str> {
-    plan.before.contains(&id).then_some(if draft.product { "hidden layer" } else { "output layer" })
+    let adjoint = |piece: &Piece| matches!(piece, Piece::Name(name) if !plan.forward[name.index()]);
+    match plan.before.contains(&id) {
+        true if draft.product => Some("hidden layer"),
+        true if !draft.pieces.iter().any(adjoint) => Some("output layer"),
+        _ => None,
+    }
 }

@@ -1,7 +1,7 @@
 //! An expression as text in which names may still be open.
 
 use crate::graph::{Model, NodeId, Operands};
-use crate::ops::align::align;
+use crate::ops::align::{align, lay};
 use crate::ops::shape::Broadcast;
 use crate::ops::{Form, FormArg, Op, Operator, Size, Type, join};
 use crate::tensor::DType;
@@ -33,7 +33,7 @@ pub enum Piece {
 pub struct Draft {
     pub pieces: Vec<Piece>,
     pub level: Level,
-    /// The width in columns, open names taken as long as `NAME`.
+    /// The width in columns, open names with the width they are taken to have.
     pub width: usize,
     /// Whether it has no element type of its own: numbers and dimensions only.
     pub free: bool,
@@ -42,8 +42,6 @@ pub struct Draft {
     /// The nodes it is made of.
     pub nodes: Vec<NodeId>,
 }
-
-const NAME: usize = 6;
 
 impl Draft {
     pub fn text(text: impl Into<String>, level: Level) -> Draft {
@@ -59,11 +57,11 @@ impl Draft {
         }
     }
 
-    pub fn name(id: NodeId) -> Draft {
+    pub fn name(id: NodeId, width: usize) -> Draft {
         Draft {
             pieces: vec![Piece::Name(id)],
             level: Level::Atom,
-            width: NAME,
+            width,
             free: false,
             product: false,
             nodes: Vec::new(),
@@ -144,13 +142,14 @@ pub fn render(model: &Model, id: NodeId, operands: Vec<Draft>) -> Draft {
     let types = model.operand_types(id);
     let (operands, free) = match op {
         Op::Scalar(_) | Op::Select(_) => laid(model, id, operands),
+        Op::MatMul(_) if leads_agree(model, id) => (operands, false),
         _ => {
             let parts = model.operands(id);
             let spelled =
                 parts.iter().zip(operands).map(|(&operand, draft)| {
                     match open_broadcast(model, operand, &draft) {
                         Some(broadcast) => spelled(model, operand, broadcast, draft),
-                        None if matches!(op, Op::Broadcast(_)) => draft,
+                        None if matches!(op, Op::Broadcast(_) | Op::OneHot(_)) => draft,
                         None => typed(model, operand, draft, matches!(op, Op::Cast(_))),
                     }
                 });
@@ -357,6 +356,34 @@ fn settled(model: &Model, operands: &Operands, mut drafts: Vec<Draft>) -> Vec<Dr
         );
     }
     drafts
+}
+
+/// Whether the language lays the leading axes of a matrix product out as the graph has them.
+fn leads_agree(model: &Model, id: NodeId) -> bool {
+    let operands = model.operands(id);
+    let bare: Vec<Type> = operands
+        .iter()
+        .map(|&operand| match model.op(operand) {
+            Op::Broadcast(_) => model.ty(model.operands(operand)[0]).clone(),
+            _ => model.ty(operand).clone(),
+        })
+        .collect();
+    if bare.iter().any(|ty| ty.rank() < 3) {
+        return false;
+    }
+    let leads: Vec<Type> =
+        bare.iter().map(|ty| ty.with_shape(ty.shape[..ty.rank() - 2].iter().cloned())).collect();
+    let Ok((lead, _)) = align(&leads, &model.dims, "") else { return false };
+    operands.iter().zip(&bare).all(|(&operand, ty)| {
+        let to: Vec<Size> = lead.iter().chain(&ty.shape[ty.rank() - 2..]).cloned().collect();
+        match model.op(operand) {
+            Op::Broadcast(broadcast) => {
+                broadcast.to.as_slice() == to
+                    && lay(&ty.shape, &to, &model.dims).as_ref() == Some(&broadcast.from)
+            }
+            _ => ty.shape.as_slice() == to,
+        }
+    })
 }
 
 /// The broadcast that an operand is, where it is not a value with a name of its own.

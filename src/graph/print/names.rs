@@ -54,7 +54,15 @@ pub fn names(plan: &Plan) -> Names {
             }
         }
     }
-    let owners = owners(plan, &text);
+    let mut owners = owners(plan, &text);
+    for &(of, adjoint) in model.adjoints.iter().rev() {
+        if !text.contains_key(&adjoint)
+            && !plan.forward[adjoint.index()]
+            && let Some(owner) = owners.get(&of)
+        {
+            owners.insert(adjoint, format!("d_{owner}"));
+        }
+    }
     let mut counters: FxHashMap<String, usize> = FxHashMap::default();
     for &id in &lines {
         if !text.contains_key(&id) {

@@ -9,6 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A line `keyword name = text`.
 pub struct Statement {
+    pub node: NodeId,
     pub keyword: &'static str,
     pub name: String,
     pub text: String,
@@ -37,11 +38,37 @@ pub struct Plan<'a> {
 /// Expressions wider than this get lines for their parts: names and comments need room too.
 const ROOM: usize = WIDTH - 28;
 
+/// Names are given when all lines are known; until then one is taken to be so wide.
+const NAME: usize = 6;
+
 /// The lines of `part`, operands before their users.
 pub fn statements(model: &Model, part: Part) -> Vec<Statement> {
+    let mut room = FxHashMap::default();
+    loop {
+        let statements = written(model, part, &room);
+        let width = |line: &Statement| {
+            let widths = [line.keyword, &line.name, &line.text].map(|text| text.chars().count());
+            widths.iter().sum::<usize>() + " = ".len()
+        };
+        let mut shorter = false;
+        for line in statements.iter().filter(|line| width(line) > WIDTH) {
+            let known = room.entry(line.node).or_insert(ROOM);
+            if *known > ROOM / 8 {
+                *known -= (width(line) - WIDTH).clamp(ROOM / 16, ROOM / 4).min(*known);
+                shorter = true;
+            }
+        }
+        if !shorter {
+            return statements;
+        }
+    }
+}
+
+/// The lines, where the expressions of some values get less room.
+fn written(model: &Model, part: Part, room: &FxHashMap<NodeId, usize>) -> Vec<Statement> {
     let mut plan = plan(model, part);
     decide(&mut plan);
-    let drafts = drafts(&mut plan);
+    let drafts = drafts(&mut plan, room);
     let names = names::names(&plan);
     let called = called(model, part);
     let mut statements = Vec::new();
@@ -108,7 +135,7 @@ fn statement(plan: &Plan, names: &Names, id: NodeId, draft: &Draft) -> Statement
         text = format!("{dtype}({text})");
     }
     let comment = adjoint.then(|| comment::comment(plan, id, draft)).flatten();
-    Statement { keyword: keyword(model, &name), name, text, comment, adjoint }
+    Statement { node: id, keyword: keyword(model, &name), name, text, comment, adjoint }
 }
 
 fn keyword(model: &Model, name: &str) -> &'static str {
@@ -151,6 +178,7 @@ fn aliases(
                 .any(|output| output.name == *name && output.kind == Kind::Gradient);
             let text = own.cloned().unwrap_or_default();
             statements.push(Statement {
+                node: id,
                 keyword: keyword(plan.model, name),
                 name: name.to_string(),
                 text,
@@ -214,6 +242,7 @@ fn plan(model: &Model, part: Part) -> Plan<'_> {
         .nodes()
         .filter(|id| forward[id.index()] && names::is_activation(model, *id))
         .map(|id| model.operands(id)[0])
+        .filter(|id| !model.operands(*id).is_empty())
         .collect();
     let before = model
         .adjoints
@@ -276,6 +305,7 @@ fn is_small(plan: &Plan, id: NodeId) -> bool {
         Op::Broadcast(_) => true,
         Op::Permute(permute) => permute.is_transpose(),
         Op::Const(_) | Op::SizeOf(_) | Op::Iota(_) | Op::Eye(_) => true,
+        Op::Scalar(_) if operands.iter().all(|&id| model.constant(id).is_some()) => true,
         Op::Literal(literal) => literal.values.len() <= 4,
         Op::Scalar(
             Scalar::Add | Scalar::Sub | Scalar::Square | Scalar::Neg | Scalar::Gt | Scalar::Eq,
@@ -291,7 +321,7 @@ fn is_small(plan: &Plan, id: NodeId) -> bool {
 }
 
 /// The expressions of all lines. What would make a line too wide gets a line too.
-fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
+fn drafts(plan: &mut Plan, room: &FxHashMap<NodeId, usize>) -> Vec<Option<Draft>> {
     let model = plan.model;
     let mut done: Vec<Option<Draft>> = vec![None; model.len()];
     let mut left = readers(plan);
@@ -308,10 +338,18 @@ fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
                 operands.iter().map(|&operand| part(plan, &done, operand)).collect();
             let nested = nested_product(plan, id, &parts);
             let draft = render(model, id, parts);
-            let widest = nested
-                .or_else(|| (draft.width > ROOM).then(|| widest(plan, &done, &operands)).flatten());
+            let widest = nested.or_else(|| {
+                (draft.width > room.get(&id).copied().unwrap_or(ROOM))
+                    .then(|| widest(plan, &done, &operands))
+                    .flatten()
+            });
             match widest {
-                Some(operand) => plan.lines[operand.index()] = true,
+                Some(operand) => {
+                    plan.lines[operand.index()] = true;
+                    for &part in &operands {
+                        relaid(plan, &mut done, part);
+                    }
+                }
                 None => {
                     done[id.index()] = Some(draft);
                     break;
@@ -319,7 +357,8 @@ fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
             }
         }
         for &operand in &operands {
-            if left[operand.index()] == 0 && !plan.lines[operand.index()] {
+            let laid = matches!(model.op(id), Op::Broadcast(_));
+            if left[operand.index()] == 0 && !plan.lines[operand.index()] && !laid {
                 done[operand.index()] = None;
             }
         }
@@ -335,6 +374,18 @@ fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
     done
 }
 
+/// Writes what is laid out anew, now that a value behind it has a line.
+fn relaid(plan: &Plan, done: &mut [Option<Draft>], id: NodeId) {
+    let Op::Broadcast(_) = plan.model.op(id) else { return };
+    if plan.lines[id.index()] || done[id.index()].is_none() {
+        return;
+    }
+    let inner = plan.model.operands(id)[0];
+    relaid(plan, done, inner);
+    let draft = part(plan, done, inner);
+    done[id.index()] = Some(render(plan.model, id, vec![draft]));
+}
+
 fn readers(plan: &Plan) -> Vec<u32> {
     let mut readers = vec![0; plan.model.len()];
     for id in plan.model.nodes().filter(|id| plan.region[id.index()]) {
@@ -346,10 +397,12 @@ fn readers(plan: &Plan) -> Vec<u32> {
 }
 
 fn part(plan: &Plan, done: &[Option<Draft>], operand: NodeId) -> Draft {
-    if plan.lines[operand.index()] || plan.known[operand.index()].is_some() {
-        return Draft::name(operand);
+    let known = plan.known[operand.index()].as_ref();
+    let width = known.map_or(NAME, |name| name.chars().count());
+    if plan.lines[operand.index()] || known.is_some() {
+        return Draft::name(operand, width);
     }
-    done[operand.index()].clone().unwrap_or_else(|| Draft::name(operand))
+    done[operand.index()].clone().unwrap_or_else(|| Draft::name(operand, width))
 }
 
 /// An operand of a matrix product that is an adjoint and holds a matrix product itself: a step of its own.
