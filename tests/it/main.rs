@@ -1,6 +1,6 @@
 //! All integration tests, in one binary.
 
-mod cases;
+mod cli;
 mod codes;
 mod command;
 mod data;
@@ -8,7 +8,7 @@ mod diagnostics;
 mod examples;
 mod families;
 mod layers;
-mod ops;
+mod readme;
 mod render;
 mod robust;
 mod syntax;
