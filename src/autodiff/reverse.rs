@@ -5,7 +5,6 @@ use crate::ops::reduce::{Fold, Reduce};
 use crate::ops::shape::Broadcast;
 use crate::ops::term::{select, spread, sum};
 use crate::ops::{Misfit, Op, Operator, Rule, Scalar, Term};
-use crate::tensor::DType;
 
 /// What reaches a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +164,8 @@ fn condition_behind(
         Op::Scalar(_) => Ok(Some(guard.condition)),
         Op::Reduce(Reduce { kind: Fold::Sum | Fold::Mean, axes }) if whole => {
             let laid = spread(Term::Var(0), shape, axes);
-            model.plant(&laid, &[guard.condition], DType::Bool, origins).map(Some)
+            let truth = model.ty(guard.condition).dtype;
+            model.plant(&laid, &[guard.condition], truth, origins).map(Some)
         }
         // What is laid out under a condition that is the same all along.
         Op::Broadcast(broadcast) if whole => {

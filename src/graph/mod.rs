@@ -20,6 +20,9 @@ use std::hash::{Hash, Hasher};
 pub use tidy::Operands;
 use tidy::{Tidy, tidy};
 
+/// No value has more axes.
+pub const RANK: usize = 64;
+
 /// A value of the graph.
 pub type NodeId = NodeIndex<u32>;
 
@@ -248,6 +251,9 @@ impl Model {
         }
         let types: SmallVec<[Type; 2]> = operands.iter().map(|&id| self.ty(id).clone()).collect();
         let ty = op.infer(&types, &self.dims)?;
+        if ty.rank() > RANK {
+            return Err(Misfit::rank(format!("{} axes; a value has at most {RANK}", ty.rank())));
+        }
         held(&ty, &self.dims)?;
         let id = self.graph.add_node(Node { op, ty, origins: origins.clone() });
         for (position, &operand) in operands.iter().enumerate() {

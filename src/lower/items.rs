@@ -2,7 +2,7 @@
 
 use super::{Lowerer, Meaning, Value};
 use crate::diagnostic::{Diagnostic, Span};
-use crate::graph::{Draw, Init, Kind, NodeId, Output, Range, Request, Role, Variable};
+use crate::graph::{Draw, Init, Kind, NodeId, Output, RANK, Range, Request, Role, Variable};
 use crate::ops::special::Barrier;
 use crate::ops::{Name, Number, Size, Term, Type, leaf};
 use crate::syntax::ast::{
@@ -599,6 +599,11 @@ impl Lowerer {
         }
         for &axis in ty.axes.iter().flatten() {
             shape.push(self.size(axis)?);
+        }
+        if shape.len() > RANK {
+            let message = format!("{} axes; a value has at most {RANK}", shape.len());
+            self.say(Diagnostic::error("E0202", ty.span, message));
+            return None;
         }
         Some(Type::new(dtype, shape))
     }

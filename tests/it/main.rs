@@ -1,5 +1,6 @@
 //! All integration tests, in one binary.
 
+mod cases;
 mod cli;
 mod codes;
 mod command;
@@ -8,6 +9,7 @@ mod diagnostics;
 mod examples;
 mod families;
 mod layers;
+mod ops;
 mod readme;
 mod render;
 mod robust;
