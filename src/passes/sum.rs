@@ -5,8 +5,8 @@ use super::pieces;
 use super::product::{Product, emit, product_of};
 use crate::graph::{NodeId, Origins};
 use crate::ops::matmul::MatMul;
-use crate::ops::shape::{Permute, Stack};
-use crate::ops::{Misfit, Number, Op, Scalar, Size};
+use crate::ops::shape::Permute;
+use crate::ops::{Misfit, Number, Op, Scalar};
 
 /// The normal form of `op` on `operands`, where it differs.
 pub fn normal(
