@@ -35,12 +35,12 @@ pub const LAWS: &[(&str, StructureLaw)] = &[
     ("factor out of a sum", factor_out_of_sum),
     ("axes in another order twice", permuted_twice),
     ("slice of a slice", slice_of_slice),
-    ("one element among zeros", one_element),
-    ("sum of one element", sum_of_one_element),
     ("above the kink", above_kink),
-    ("product with ones", product_with_ones),
     ("transpose before laying out", transpose_before_laying_out),
-    ("sum of a lone element", sum_of_lone),
+    ("outer product with equal values", outer_of_fill),
+    ("matrix product with equal values", product_with_fill),
+    ("one number among zeros", one_among_zeros),
+    ("sum of a one-hot vector", sum_of_one_hot),
 ];
 
 fn is_elementwise(op: &Op) -> bool {
@@ -294,7 +294,9 @@ fn transposed_product(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origi
     }
     let left = cx.build(permute.clone(), &[factors[1]], origins)?;
     let right = cx.build(permute.clone(), &[factors[0]], origins)?;
-    cx.build(MatMul, &[left, right], origins).map(Some)
+    let mut both = cx.see().origins(operands[0]).clone();
+    both.unite(origins);
+    cx.build(MatMul, &[left, right], &both).map(Some)
 }
 
 /// `(A + B')'` is `A' + B`: where transposes go or none is left.
@@ -423,35 +425,6 @@ fn slice_of_slice(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) 
     cx.build(Slice { cuts }, &[source], origins).map(Some)
 }
 
-/// `pad(broadcast(s, [1]), [[1, 2]])` is `s * one_hot(1, 4)`.
-fn one_element(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
-    let Op::Pad(pad) = op else { return Ok(None) };
-    let ty = cx.see().ty(operands[0]).clone();
-    let (Some(low), Some(high)) = (pad.low[0].known(), pad.high[0].known()) else {
-        return Ok(None);
-    };
-    if ty.rank() != 1 || !ty.shape[0].is_one() || !ty.dtype.is_float() {
-        return Ok(None);
-    }
-    let Op::Broadcast(_) = cx.see().op(operands[0]) else { return Ok(None) };
-    let inner = cx.see().operands(operands[0])[0];
-    if cx.see().ty(inner).rank() > 0 {
-        return Ok(None);
-    }
-    let place = cx.model().number(DType::I64, Number::int(low), origins);
-    let hot = OneHot { dtype: ty.dtype, size: Size::Known(low + 1 + high), axis: 0 };
-    let hot = cx.model().insert(hot, &[place], origins)?;
-    cx.scalar(Scalar::Mul, &[inner, hot], origins).map(Some)
-}
-
-fn sum_of_one_element(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
-    let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = op else { return Ok(None) };
-    let Op::OneHot(hot) = cx.see().op(operands[0]) else { return Ok(None) };
-    let place = cx.see().operands(operands[0])[0];
-    let known = cx.see().constant(place).is_some() && axes.as_slice() == [hot.axis];
-    Ok(known.then(|| cx.number(operands[0], Number::ONE, origins)))
-}
-
 /// `relu(x) > 0` is `x > 0`: said of x where that is a name or a short formula.
 fn above_kink(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
     let Op::Scalar(Scalar::Gt) = op else { return Ok(None) };
@@ -465,49 +438,6 @@ fn above_kink(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> F
         return Ok(None);
     }
     cx.build(Scalar::Gt, &[x, operands[1]], origins).map(Some)
-}
-
-/// `A' @ ones(N)` is `sum[N](A)`, and `outer(ones(N), x)` is x laid out.
-fn product_with_ones(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
-    if !matches!(op, Op::MatMul(_) | Op::Outer(_)) {
-        return Ok(None);
-    }
-    let vector = |cx: &Cx, id: NodeId| {
-        let ty = cx.see().ty(id);
-        (ty.rank() == 1 && ty.dtype.is_float()).then(|| cx.see().filled(id)).flatten()
-    };
-    let Some(place) = (0..2).find(|&i| vector(cx, operands[i]).is_some()) else {
-        return Ok(None);
-    };
-    let other = operands[1 - place];
-    let number = vector(cx, operands[place]).expect("it is filled");
-    let dtype = cx.see().ty(other).dtype;
-    let value = match op {
-        Op::MatMul(_) if cx.see().ty(other).rank() > 0 => {
-            let rank = cx.see().ty(other).rank();
-            let along = if place == 0 { rank.saturating_sub(2) } else { rank - 1 };
-            let (source, axis) = match cx.see().op(other).clone() {
-                Op::Permute(permute) => (cx.see().operands(other)[0], permute.order[along]),
-                _ => (other, along),
-            };
-            if rank > 2 && source != other {
-                return Ok(None);
-            }
-            cx.build(
-                Reduce { kind: Fold::Sum, axes: SmallVec::from_slice(&[axis]) },
-                &[source],
-                origins,
-            )?
-        }
-        Op::Outer(_) if cx.see().ty(other).rank() == 1 => {
-            let (a, b) = (cx.see().ty(operands[0]), cx.see().ty(operands[1]));
-            let to = [a.shape[0].clone(), b.shape[0].clone()];
-            cx.model().plant(&spread(Term::Var(0), &to, &[place]), &[other], dtype, origins)?
-        }
-        _ => return Ok(None),
-    };
-    let number = cx.number(value, number, origins);
-    cx.scalar(Scalar::Mul, &[number, value], origins).map(Some)
 }
 
 /// `broadcast(x, [N, K, M])'` is `broadcast(x', [N, M, K])`.
@@ -536,54 +466,75 @@ fn transpose_before_laying_out(
     cx.model().insert(Broadcast { to, from: broadcast.from }, &[turned], origins).map(Some)
 }
 
-/// A sum along axes of size 1 that are laid out again at once.
-fn sum_of_lone(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
-    let Op::Broadcast(broadcast) = op else { return Ok(None) };
-    let product = product_of(cx, operands[0]);
-    let lone = |cx: &Cx, id: NodeId| match cx.see().op(id) {
-        Op::Reduce(Reduce { kind: Fold::Sum, axes }) => {
-            let source = cx.see().operands(id)[0];
-            let ty = cx.see().ty(source);
-            let ones = axes.iter().all(|&axis| ty.shape[axis].is_one());
-            (ones && !cx.is_forward(id)).then(|| (source, axes.clone()))
+/// `outer(s, v)` of equal values s is `v * s` laid out.
+fn outer_of_fill(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Outer(_) = op else { return Ok(None) };
+    let to: Vec<Size> = operands.iter().map(|&id| cx.see().ty(id).shape[0].clone()).collect();
+    for (place, other) in [(0, 1), (1, 0)] {
+        let Some(scalar) = fill(cx, operands[place]) else { continue };
+        let value = cx.scalar(Scalar::Mul, &[operands[other], scalar], origins)?;
+        let dtype = cx.see().ty(value).dtype;
+        return cx
+            .model()
+            .plant(&spread(Term::Var(0), &to, &[place]), &[value], dtype, origins)
+            .map(Some);
+    }
+    Ok(None)
+}
+
+/// The scalar that fills a value.
+fn fill(cx: &Cx, id: NodeId) -> Option<NodeId> {
+    match cx.see().op(id) {
+        Op::Broadcast(_) => {
+            let inner = cx.see().operands(id)[0];
+            (cx.see().ty(inner).rank() == 0).then_some(inner)
         }
         _ => None,
+    }
+}
+
+/// `A @ s` of equal values s is the sum of A's rows times s, and so for columns.
+fn product_with_fill(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::MatMul(_) = op else { return Ok(None) };
+    let rank = |cx: &Cx, id: NodeId| cx.see().ty(id).rank();
+    let (left, right) = (operands[0], operands[1]);
+    let (scalar, other, axis) = match (fill(cx, left), fill(cx, right)) {
+        (_, Some(scalar)) if rank(cx, right) == 1 => (scalar, left, rank(cx, left) - 1),
+        (Some(scalar), _) if rank(cx, left) == 1 && rank(cx, right) == 1 => (scalar, right, 0),
+        (Some(scalar), _) if rank(cx, left) == 1 => (scalar, right, rank(cx, right) - 2),
+        _ => return Ok(None),
     };
-    let Some((source, axes)) = product.factors.iter().find_map(|&(id, _)| lone(cx, id)) else {
+    let (other, axis) = match cx.see().op(other) {
+        Op::Permute(permute) => (cx.see().operands(other)[0], permute.order[axis]),
+        _ => (other, axis),
+    };
+    let kept: Vec<usize> = (0..rank(cx, other)).filter(|a| *a != axis).collect();
+    if kept.len() > 1 {
+        return Ok(None);
+    }
+    let sum =
+        cx.build(Reduce { kind: Fold::Sum, axes: smallvec::smallvec![axis] }, &[other], origins)?;
+    cx.scalar(Scalar::Mul, &[sum, scalar], origins).map(Some)
+}
+
+/// `pad(s, [[i, n - i - 1]])` of one number s is `s * one_hot(i, n)`.
+fn one_among_zeros(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Pad(pad) = op else { return Ok(None) };
+    let Some(scalar) = fill(cx, operands[0]) else { return Ok(None) };
+    let ty = cx.see().ty(operands[0]).clone();
+    let (1, true, Some(index)) = (ty.rank(), ty.shape[0].is_one(), pad.low[0].known()) else {
         return Ok(None);
     };
-    let wide = cx.see().ty(source).shape.clone();
-    let kept: Vec<usize> = (0..wide.len()).filter(|axis| !axes.contains(axis)).collect();
-    let mut place = 0;
-    let back: SmallVec<[Option<u8>; 4]> = (0..wide.len())
-        .map(|axis| {
-            let known = (!axes.contains(&axis)).then_some(place as u8);
-            place += usize::from(known.is_some());
-            known
-        })
-        .collect();
-    // Where each axis of size 1 may lie in the result: on one along which values repeat, in order.
-    let mut free = (0..broadcast.to.len()).filter(|&axis| broadcast.from[axis].is_none());
-    let mut from: SmallVec<[Option<u8>; 4]> =
-        broadcast.from.iter().map(|axis| axis.map(|axis| kept[axis as usize] as u8)).collect();
-    for &axis in &axes {
-        let Some(at) = free.next() else { return Ok(None) };
-        from[at] = Some(axis as u8);
-    }
-    let mut inner = product.clone();
-    for (id, _) in &mut inner.factors {
-        if cx.see().ty(*id).rank() == 0 {
-            continue;
-        }
-        *id = match lone(cx, *id) {
-            Some((source, known)) if known == axes => source,
-            _ => {
-                let layout = Broadcast { to: wide.clone(), from: back.iter().copied().collect() };
-                cx.model().insert(layout, &[*id], origins)?
-            }
-        };
-    }
-    let value = emit(cx, &inner, source)?;
-    let from = from.into_iter().collect();
-    cx.model().insert(Broadcast { to: broadcast.to.clone(), from }, &[value], origins).map(Some)
+    let size = op.infer(&[ty.clone()], &cx.see().dims)?.shape[0].clone();
+    let index = cx.model().number(crate::tensor::DType::I64, Number::int(index), origins);
+    let hot = OneHot { dtype: ty.dtype, size, axis: 0 };
+    let hot = cx.model().insert(hot, &[index], origins)?;
+    cx.scalar(Scalar::Mul, &[scalar, hot], origins).map(Some)
+}
+
+fn sum_of_one_hot(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = op else { return Ok(None) };
+    let Op::OneHot(hot) = cx.see().op(operands[0]).clone() else { return Ok(None) };
+    let [axis] = axes.as_slice() else { return Ok(None) };
+    Ok((*axis == hot.axis).then(|| cx.number(operands[0], Number::ONE, origins)))
 }

@@ -64,8 +64,6 @@ fn gather(cx: &mut Cx, id: NodeId, negative: bool, sum: &mut Sum) -> Result<(), 
                 waiting.extend([(operands[1], !negative), (operands[0], negative)])
             }
             _ => {
-                let id = unsigned(cx, id);
-                let (id, negative) = (id.0, negative != id.1);
                 let mut term = product_of(cx, id);
                 signed(cx, &mut term)?;
                 if negative {
@@ -87,7 +85,8 @@ fn signed(cx: &mut Cx, term: &mut Product) -> Result<(), Misfit> {
         let (id, exponent) = term.factors[place];
         let Op::Broadcast(broadcast) = cx.see().op(id).clone() else { continue };
         let source = cx.see().operands(id)[0];
-        if exponent != 1 || !cx.is_open(id) || !cx.is_open(source) {
+        let scalar = cx.see().ty(source).rank() == 0;
+        if exponent != 1 || scalar || !cx.is_open(id) || !cx.is_open(source) {
             continue;
         }
         let mut inner = product_of(cx, source);
@@ -100,24 +99,6 @@ fn signed(cx: &mut Cx, term: &mut Product) -> Result<(), Misfit> {
         }
     }
     Ok(())
-}
-
-/// A laid-out negative as what is laid out, and whether it is negative.
-fn unsigned(cx: &mut Cx, id: NodeId) -> (NodeId, bool) {
-    let Op::Broadcast(layout) = cx.see().op(id).clone() else { return (id, false) };
-    let inner = cx.see().operands(id)[0];
-    if !cx.is_open(id) || !cx.is_open(inner) || cx.see().ty(inner).rank() == 0 {
-        return (id, false);
-    }
-    let mut product = product_of(cx, inner);
-    if !product.number.is_negative() || product.factors.is_empty() {
-        return (id, false);
-    }
-    product.number = -product.number;
-    let origins = product.origins.clone();
-    let laid =
-        emit(cx, &product, inner).and_then(|value| cx.model().insert(layout, &[value], &origins));
-    laid.map_or((id, false), |laid| (laid, true))
 }
 
 /// Terms with the same factors become one.

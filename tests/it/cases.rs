@@ -6,8 +6,9 @@ use pullback::compile::{self, Derived, Level, Request};
 use pullback::exec::run;
 use pullback::graph::print::{Part, WIDTH, print};
 use pullback::graph::{Kind, Model, NodeId, Values};
+use pullback::ops::shape::{Broadcast, Reshape};
 use pullback::ops::special::Mode;
-use pullback::ops::{Bindings, Name, Size};
+use pullback::ops::{Bindings, Name, Op, Shape, Size, Type};
 use pullback::passes::retype;
 use pullback::tensor::{DType, Tensor};
 use std::collections::HashMap;
@@ -48,7 +49,11 @@ fn answers_at_f32() {
 #[test]
 fn printed_models_are_models() {
     each(|case| {
-        for derived in [case.gradient(Level::Readable), case.higher(Level::Readable)] {
+        let mut models = vec![case.gradient(Level::Readable)];
+        if ["hess.", "hvp.", "nth"].iter().any(|kind| case.named(kind).next().is_some()) {
+            models.push(case.higher(Level::Readable));
+        }
+        for derived in models {
             let printed = print(&derived.model, Part::Whole);
             let again = model_of(&printed.text, &case.id());
             same_graph(&derived.model, &again, &printed.text);
@@ -56,10 +61,11 @@ fn printed_models_are_models() {
             for (name, value) in one {
                 assert!(same_bits(&value, &two[&name]), "{name}\n{}", printed.text);
             }
-            let text = without_comments(&printed.text);
-            assert_eq!(without_comments(&print(&again, Part::Whole).text), text);
             assert!(printed.widest <= WIDTH, "{}", printed.text);
         }
+        let printed = print(&case.gradient(Level::Readable).model, Part::Whole).text;
+        let again = print(&model_of(&printed, &case.id()), Part::Whole).text;
+        assert_eq!(without_comments(&again), without_comments(&printed));
     });
 }
 
@@ -299,6 +305,18 @@ fn without_comments(text: &str) -> String {
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
+/// Operator and type of a value, sizes by what the dimensions declare.
+fn resolved(model: &Model, id: NodeId) -> (Op, Type) {
+    let sizes = |sizes: &[Size]| sizes.iter().map(|size| model.dims.resolve(size)).collect();
+    let op = match model.op(id).clone() {
+        Op::Broadcast(layout) => Broadcast { to: sizes(&layout.to), ..layout }.into(),
+        Op::Reshape(reshape) => Reshape { to: sizes(&reshape.to) }.into(),
+        op => op,
+    };
+    let shape: Shape = sizes(&model.ty(id).shape);
+    (op, model.ty(id).with_shape(shape))
+}
+
 /// The same results of the same operators on the same values, for each name of the first model.
 fn same_graph(one: &Model, two: &Model, what: &str) {
     let results = |model: &Model| -> Vec<(String, Kind, NodeId)> {
@@ -338,8 +356,7 @@ fn same_graph(one: &Model, two: &Model, what: &str) {
             one.op(a),
             two.op(b)
         );
-        assert_eq!(one.op(a), two.op(b), "{what}");
-        assert_eq!(one.ty(a), two.ty(b), "{:?}\n{what}", one.op(a));
+        assert_eq!(resolved(one, a), resolved(two, b), "{what}");
         let (ours, theirs) = (one.operands(a), two.operands(b));
         assert_eq!(ours.len(), theirs.len(), "{what}");
         waiting.extend(ours.into_iter().zip(theirs));

@@ -5,6 +5,7 @@ mod codes;
 mod command;
 mod data;
 mod diagnostics;
+mod examples;
 mod families;
 mod layers;
 mod readme;

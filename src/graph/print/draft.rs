@@ -142,14 +142,14 @@ pub fn render(model: &Model, id: NodeId, operands: Vec<Draft>) -> Draft {
     let types = model.operand_types(id);
     let (operands, free) = match op {
         Op::Scalar(_) | Op::Select(_) => laid(model, id, operands),
-        Op::MatMul(_) if leads_agree(model, id) => (operands, false),
+        Op::MatMul(_) if leads_agree(model, id, &operands) => (operands, false),
         _ => {
             let parts = model.operands(id);
             let spelled =
                 parts.iter().zip(operands).map(|(&operand, draft)| {
                     match open_broadcast(model, operand, &draft) {
                         Some(broadcast) => spelled(model, operand, broadcast, draft),
-                        None if matches!(op, Op::Broadcast(_) | Op::OneHot(_)) => draft,
+                        None if matches!(op, Op::Broadcast(_)) => draft,
                         None => typed(model, operand, draft, matches!(op, Op::Cast(_))),
                     }
                 });
@@ -359,29 +359,29 @@ fn settled(model: &Model, operands: &Operands, mut drafts: Vec<Draft>) -> Vec<Dr
 }
 
 /// Whether the language lays the leading axes of a matrix product out as the graph has them.
-fn leads_agree(model: &Model, id: NodeId) -> bool {
+fn leads_agree(model: &Model, id: NodeId, drafts: &[Draft]) -> bool {
     let operands = model.operands(id);
-    let bare: Vec<Type> = operands
-        .iter()
-        .map(|&operand| match model.op(operand) {
-            Op::Broadcast(_) => model.ty(model.operands(operand)[0]).clone(),
-            _ => model.ty(operand).clone(),
-        })
-        .collect();
-    if bare.iter().any(|ty| ty.rank() < 3) {
+    let open = |place: usize| open_broadcast(model, operands[place], &drafts[place]);
+    let bare = |place: usize| match open(place) {
+        Some(_) => model.ty(model.operands(operands[place])[0]),
+        None => model.ty(operands[place]),
+    };
+    if (0..2).any(|place| bare(place).rank() < 3) {
         return false;
     }
-    let leads: Vec<Type> =
-        bare.iter().map(|ty| ty.with_shape(ty.shape[..ty.rank() - 2].iter().cloned())).collect();
-    let Ok((lead, _)) = align(&leads, &model.dims, "") else { return false };
-    operands.iter().zip(&bare).all(|(&operand, ty)| {
-        let to: Vec<Size> = lead.iter().chain(&ty.shape[ty.rank() - 2..]).cloned().collect();
-        match model.op(operand) {
-            Op::Broadcast(broadcast) => {
+    let lead = |ty: &Type| ty.with_shape(ty.shape[..ty.rank() - 2].iter().cloned());
+    let Ok((lead, _)) = align(&[lead(bare(0)), lead(bare(1))], &model.dims, "") else {
+        return false;
+    };
+    (0..2).all(|place| {
+        let shape = &bare(place).shape;
+        let to: Vec<Size> = lead.iter().chain(&shape[shape.len() - 2..]).cloned().collect();
+        match open(place) {
+            Some(broadcast) => {
                 broadcast.to.as_slice() == to
-                    && lay(&ty.shape, &to, &model.dims).as_ref() == Some(&broadcast.from)
+                    && lay(shape, &to, &model.dims).as_ref() == Some(&broadcast.from)
             }
-            _ => ty.shape.as_slice() == to,
+            None => shape.as_slice() == to,
         }
     })
 }

@@ -9,7 +9,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A line `keyword name = text`.
 pub struct Statement {
-    pub node: NodeId,
     pub keyword: &'static str,
     pub name: String,
     pub text: String,
@@ -33,42 +32,40 @@ pub struct Plan<'a> {
     pub lines: Vec<bool>,
     /// Adjoints of what feeds an activation.
     pub before: FxHashSet<NodeId>,
+    /// The widths of names, as far as they are known.
+    pub widths: &'a FxHashMap<NodeId, usize>,
 }
 
 /// Expressions wider than this get lines for their parts: names and comments need room too.
 const ROOM: usize = WIDTH - 28;
 
-/// Names are given when all lines are known; until then one is taken to be so wide.
+/// A name that is not given yet is taken to be so wide.
 const NAME: usize = 6;
 
 /// The lines of `part`, operands before their users.
 pub fn statements(model: &Model, part: Part) -> Vec<Statement> {
-    let mut room = FxHashMap::default();
-    loop {
-        let statements = written(model, part, &room);
-        let width = |line: &Statement| {
-            let widths = [line.keyword, &line.name, &line.text].map(|text| text.chars().count());
-            widths.iter().sum::<usize>() + " = ".len()
-        };
-        let mut shorter = false;
-        for line in statements.iter().filter(|line| width(line) > WIDTH) {
-            let known = room.entry(line.node).or_insert(ROOM);
-            if *known > ROOM / 8 {
-                *known -= (width(line) - WIDTH).clamp(ROOM / 16, ROOM / 4).min(*known);
-                shorter = true;
-            }
-        }
-        if !shorter {
+    const ROUNDS: usize = 6;
+    let mut widths = FxHashMap::default();
+    for _ in 1..ROUNDS {
+        let (statements, names) = written(model, part, &widths);
+        let named = names.text.iter().map(|(id, name)| (*id, name.chars().count())).collect();
+        if named == widths {
             return statements;
         }
+        widths = named;
     }
+    written(model, part, &widths).0
 }
 
-/// The lines, where the expressions of some values get less room.
-fn written(model: &Model, part: Part, room: &FxHashMap<NodeId, usize>) -> Vec<Statement> {
-    let mut plan = plan(model, part);
+/// The lines and their names, which are taken to have these widths.
+fn written<'a>(
+    model: &'a Model,
+    part: Part,
+    widths: &'a FxHashMap<NodeId, usize>,
+) -> (Vec<Statement>, Names) {
+    let mut plan = plan(model, part, widths);
     decide(&mut plan);
-    let drafts = drafts(&mut plan, room);
+    let drafts = drafts(&mut plan);
     let names = names::names(&plan);
     let called = called(model, part);
     let mut statements = Vec::new();
@@ -79,7 +76,7 @@ fn written(model: &Model, part: Part, room: &FxHashMap<NodeId, usize>) -> Vec<St
         let called = called.get(&id).map_or(&[][..], |called| called);
         aliases(&plan, &names, called, id, &mut statements);
     }
-    statements
+    (statements, names)
 }
 
 /// The printed values in the order of the graph; results side by side that do not need each other in the order asked for.
@@ -135,7 +132,7 @@ fn statement(plan: &Plan, names: &Names, id: NodeId, draft: &Draft) -> Statement
         text = format!("{dtype}({text})");
     }
     let comment = adjoint.then(|| comment::comment(plan, id, draft)).flatten();
-    Statement { node: id, keyword: keyword(model, &name), name, text, comment, adjoint }
+    Statement { keyword: keyword(model, &name), name, text, comment, adjoint }
 }
 
 fn keyword(model: &Model, name: &str) -> &'static str {
@@ -178,7 +175,6 @@ fn aliases(
                 .any(|output| output.name == *name && output.kind == Kind::Gradient);
             let text = own.cloned().unwrap_or_default();
             statements.push(Statement {
-                node: id,
                 keyword: keyword(plan.model, name),
                 name: name.to_string(),
                 text,
@@ -189,7 +185,7 @@ fn aliases(
     }
 }
 
-fn plan(model: &Model, part: Part) -> Plan<'_> {
+fn plan<'a>(model: &'a Model, part: Part, widths: &'a FxHashMap<NodeId, usize>) -> Plan<'a> {
     let mut known: Vec<Option<Name>> = vec![None; model.len()];
     let mut forward = vec![false; model.len()];
     for (name, variable) in &model.variables {
@@ -250,7 +246,7 @@ fn plan(model: &Model, part: Part) -> Plan<'_> {
         .filter(|(of, _)| fed.contains(of))
         .map(|(_, adjoint)| *adjoint)
         .collect();
-    Plan { model, known, forward, region, given, lines: vec![false; model.len()], before }
+    Plan { model, known, forward, region, given, lines: vec![false; model.len()], before, widths }
 }
 
 /// Gives a line to each result, and to each value that is written more than once and not small.
@@ -305,7 +301,6 @@ fn is_small(plan: &Plan, id: NodeId) -> bool {
         Op::Broadcast(_) => true,
         Op::Permute(permute) => permute.is_transpose(),
         Op::Const(_) | Op::SizeOf(_) | Op::Iota(_) | Op::Eye(_) => true,
-        Op::Scalar(_) if operands.iter().all(|&id| model.constant(id).is_some()) => true,
         Op::Literal(literal) => literal.values.len() <= 4,
         Op::Scalar(
             Scalar::Add | Scalar::Sub | Scalar::Square | Scalar::Neg | Scalar::Gt | Scalar::Eq,
@@ -321,7 +316,7 @@ fn is_small(plan: &Plan, id: NodeId) -> bool {
 }
 
 /// The expressions of all lines. What would make a line too wide gets a line too.
-fn drafts(plan: &mut Plan, room: &FxHashMap<NodeId, usize>) -> Vec<Option<Draft>> {
+fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
     let model = plan.model;
     let mut done: Vec<Option<Draft>> = vec![None; model.len()];
     let mut left = readers(plan);
@@ -338,11 +333,8 @@ fn drafts(plan: &mut Plan, room: &FxHashMap<NodeId, usize>) -> Vec<Option<Draft>
                 operands.iter().map(|&operand| part(plan, &done, operand)).collect();
             let nested = nested_product(plan, id, &parts);
             let draft = render(model, id, parts);
-            let widest = nested.or_else(|| {
-                (draft.width > room.get(&id).copied().unwrap_or(ROOM))
-                    .then(|| widest(plan, &done, &operands))
-                    .flatten()
-            });
+            let widest = nested
+                .or_else(|| (draft.width > ROOM).then(|| widest(plan, &done, &operands)).flatten());
             match widest {
                 Some(operand) => {
                     plan.lines[operand.index()] = true;
@@ -398,7 +390,10 @@ fn readers(plan: &Plan) -> Vec<u32> {
 
 fn part(plan: &Plan, done: &[Option<Draft>], operand: NodeId) -> Draft {
     let known = plan.known[operand.index()].as_ref();
-    let width = known.map_or(NAME, |name| name.chars().count());
+    let width = match known {
+        Some(name) => name.chars().count(),
+        None => plan.widths.get(&operand).copied().unwrap_or(NAME),
+    };
     if plan.lines[operand.index()] || known.is_some() {
         return Draft::name(operand, width);
     }

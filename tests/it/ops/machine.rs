@@ -6,7 +6,7 @@ use pullback::exec::run;
 use pullback::graph::print::{Part, print};
 use pullback::graph::{Kind, Model, NodeId, Origin, Origins, Values, check};
 use pullback::ops::special::Mode;
-use pullback::ops::{Bindings, Misfit, Type};
+use pullback::ops::{Bindings, Type};
 use pullback::tensor::{DType, Tensor};
 
 /// A variable with its numbers.
@@ -120,10 +120,10 @@ pub fn loosened(model: &Model) -> Model {
     for output in &mut model.outputs {
         output.kind = Kind::Gradient;
     }
-    let origins = Origins::one(Origin::Law("loosened"));
-    let copied: Result<Model, Misfit> =
-        model.rebuild(|to, id, operands| to.insert(model.op(id).clone(), operands, &origins));
-    copied.expect("what was well typed stays so")
+    let derived = Origins::one(Origin::Law("test"));
+    model
+        .rebuild(|to, id, operands| to.insert(model.op(id).clone(), operands, &derived))
+        .expect("what was well typed stays so")
 }
 
 /// Whether an element type is f32 or f64.
