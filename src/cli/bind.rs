@@ -111,6 +111,9 @@ pub fn bind(
     Ok(Bound { values, bindings })
 }
 
+/// The files that were read, with the names of their arrays.
+type Contents = Vec<(PathBuf, Vec<String>)>;
+
 /// Who gave a dimension its size.
 #[derive(Clone)]
 struct Sized {
@@ -185,7 +188,7 @@ impl Binder<'_> {
     fn files(
         &self,
         settings: &[(Name, Source)],
-    ) -> Result<(FxHashMap<Name, Found>, Vec<(PathBuf, Vec<String>)>), Failure> {
+    ) -> Result<(FxHashMap<Name, Found>, Contents), Failure> {
         let mut found = FxHashMap::default();
         let mut sets = Vec::new();
         let rows = self.rows()?;
@@ -413,7 +416,7 @@ impl Binder<'_> {
         Err(Failure::Said(2))
     }
 
-    fn refuse(&self, absent: &[Name], sets: &[(PathBuf, Vec<String>)]) {
+    fn refuse(&self, absent: &[Name], sets: &Contents) {
         let mut said = Vec::new();
         for name in absent {
             let span = self.model.variables[name].span;

@@ -437,8 +437,15 @@ impl Model {
     }
 }
 
+/// The most axes of an array.
+const AXES: usize = 64;
+
 /// Refuses sizes, and numbers of elements, that no machine word counts.
 fn held(ty: &Type, dims: &Dims) -> Result<(), Misfit> {
+    if ty.rank() > AXES {
+        let message = format!("an array of {} axes; at most {AXES} are held", ty.rank());
+        return Err(Misfit::rank(message).help("gather some of its axes in one"));
+    }
     let sizes: SmallVec<[Size; 4]> = ty.shape.iter().map(|size| dims.resolve(size)).collect();
     let small = |size: &Size| size.known().map_or(size.name().is_some(), |size| size < 1 << 15);
     if sizes.len() <= 4 && sizes.iter().all(small) || !elements(&sizes).is_too_large() {

@@ -339,11 +339,10 @@ impl Lowerer {
         }
         let mut numbers: Vec<Number> = Vec::new();
         for arg in &call.args {
-            let known = match (&*call.callee.text, arg.name.as_ref().map(|name| &*name.text)) {
-                (_, None) | ("normal", Some("std")) => true,
-                ("uniform", Some("low" | "high")) => true,
-                _ => false,
-            };
+            let known = matches!(
+                (&*call.callee.text, arg.name.as_ref().map(|name| &*name.text)),
+                (_, None) | ("normal", Some("std")) | ("uniform", Some("low" | "high"))
+            );
             let number = self.bound(arg.value)?.1;
             match number {
                 Some(number) if known => numbers.push(number),

@@ -392,9 +392,8 @@ fn extremes() {
         for (name, text, fine) in cases {
             let start = Instant::now();
             let was = whole(&text);
-            println!("{name}: {:.1?}", start.elapsed());
             assert_eq!(was, fine, "{name}");
-            if start.elapsed() > Duration::from_secs(20) {
+            if start.elapsed() > Duration::from_secs(60) {
                 slow.push(name);
             }
         }
@@ -435,7 +434,6 @@ fn formulas_of_the_command_line_are_answered_at_once() {
         let ran = run_with("", &["grad", "-e", formula]);
         let took = start.elapsed();
         assert!(matches!(ran.code, Some(0..=2)), "{formula}: {ran:?}");
-        println!("{formula}: {took:.1?}");
         assert!(
             took < Duration::from_secs(if cfg!(debug_assertions) { 6 } else { 1 }),
             "{formula} took {took:?}"
