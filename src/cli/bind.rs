@@ -420,8 +420,10 @@ impl Binder<'_> {
         let mut said = Vec::new();
         for name in absent {
             let span = self.model.variables[name].span;
+            let learnt = self.model.variables[name].role == Role::Param;
+            let what = if learnt { "parameter" } else { "input" };
             let mut diagnostic =
-                Diagnostic::error("E0402", span, format!("the input `{name}` has no value"));
+                Diagnostic::error("E0402", span, format!("the {what} `{name}` has no value"));
             let mut meant = None;
             for (path, names) in sets {
                 let (file, near) = (
@@ -432,8 +434,13 @@ impl Binder<'_> {
                     meant.or(near.map(|near| format!("did you mean --set {name}=@{file}:{near}?")));
                 diagnostic = diagnostic.help(format!("{file} has {}", data::list(names)));
             }
-            let help = meant.unwrap_or_else(|| {
-                format!("give it with --set {name}=VALUE, or by a file that has it: --data FILE")
+            let help = meant.unwrap_or_else(|| match learnt {
+                true => format!(
+                    "write its first value in the file, `= 0` or `~ glorot()`, or say --set {name}=VALUE"
+                ),
+                false => {
+                    format!("give it with --set {name}=VALUE, or by a file that has it: --data FILE")
+                }
             });
             said.push(diagnostic.help(help));
         }
