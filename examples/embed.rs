@@ -1,4 +1,6 @@
 //! The library in a program: read a model, differentiate it, print the gradient graph, run it.
+#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout)]
 
 use pullback::compile::{Level, default_request, differentiate, read};
 use pullback::exec::run;

@@ -1,12 +1,10 @@
 //! Reverse mode: from the adjoint of a value to the adjoints of what it is computed from.
 
-use crate::diagnostic::Span;
 use crate::graph::{Model, NodeId, Operands, Origin, Origins};
 use crate::ops::reduce::{Fold, Reduce};
 use crate::ops::shape::Broadcast;
 use crate::ops::term::{select, spread, sum};
 use crate::ops::{Misfit, Op, Operator, Rule, Scalar, Term};
-use crate::tensor::DType;
 
 /// What reaches a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +117,7 @@ fn contributions(model: &Model, id: NodeId) -> Vec<Option<Term>> {
 }
 
 fn origin(model: &Model, id: NodeId, place: usize, operands: usize) -> Origins {
-    let span = model.origins(id).span().unwrap_or(Span::default());
+    let span = model.origins(id).span().unwrap_or_default();
     let operand = (operands > 1).then_some(place as u8);
     Origin::Adjoint { span, rule: model.op(id).name(), operand }.into()
 }
@@ -166,7 +164,8 @@ fn condition_behind(
         Op::Scalar(_) => Ok(Some(guard.condition)),
         Op::Reduce(Reduce { kind: Fold::Sum | Fold::Mean, axes }) if whole => {
             let laid = spread(Term::Var(0), shape, axes);
-            model.plant(&laid, &[guard.condition], DType::Bool, origins).map(Some)
+            let truth = model.ty(guard.condition).dtype;
+            model.plant(&laid, &[guard.condition], truth, origins).map(Some)
         }
         // What is laid out under a condition that is the same all along.
         Op::Broadcast(broadcast) if whole => {

@@ -111,6 +111,9 @@ pub fn bind(
     Ok(Bound { values, bindings })
 }
 
+/// The files that were read, with the names of their arrays.
+type Contents = Vec<(PathBuf, Vec<String>)>;
+
 /// Who gave a dimension its size.
 #[derive(Clone)]
 struct Sized {
@@ -185,7 +188,7 @@ impl Binder<'_> {
     fn files(
         &self,
         settings: &[(Name, Source)],
-    ) -> Result<(FxHashMap<Name, Found>, Vec<(PathBuf, Vec<String>)>), Failure> {
+    ) -> Result<(FxHashMap<Name, Found>, Contents), Failure> {
         let mut found = FxHashMap::default();
         let mut sets = Vec::new();
         let rows = self.rows()?;
@@ -413,12 +416,14 @@ impl Binder<'_> {
         Err(Failure::Said(2))
     }
 
-    fn refuse(&self, absent: &[Name], sets: &[(PathBuf, Vec<String>)]) {
+    fn refuse(&self, absent: &[Name], sets: &Contents) {
         let mut said = Vec::new();
         for name in absent {
             let span = self.model.variables[name].span;
+            let learnt = self.model.variables[name].role == Role::Param;
+            let what = if learnt { "parameter" } else { "input" };
             let mut diagnostic =
-                Diagnostic::error("E0402", span, format!("the input `{name}` has no value"));
+                Diagnostic::error("E0402", span, format!("the {what} `{name}` has no value"));
             let mut meant = None;
             for (path, names) in sets {
                 let (file, near) = (
@@ -429,8 +434,13 @@ impl Binder<'_> {
                     meant.or(near.map(|near| format!("did you mean --set {name}=@{file}:{near}?")));
                 diagnostic = diagnostic.help(format!("{file} has {}", data::list(names)));
             }
-            let help = meant.unwrap_or_else(|| {
-                format!("give it with --set {name}=VALUE, or by a file that has it: --data FILE")
+            let help = meant.unwrap_or_else(|| match learnt {
+                true => format!(
+                    "write its first value in the file, `= 0` or `~ glorot()`, or say --set {name}=VALUE"
+                ),
+                false => {
+                    format!("give it with --set {name}=VALUE, or by a file that has it: --data FILE")
+                }
             });
             said.push(diagnostic.help(help));
         }

@@ -14,6 +14,8 @@ pub struct Made {
 
 /// The most axes that are tried for all undeclared names together.
 const AXES: usize = 6;
+/// The most declarations that are tried: an answer comes at once, or is that none was found.
+const TRIES: usize = 2000;
 /// Dimensions given to undeclared names.
 const DIMS: [&str; AXES] = ["n", "m", "k", "l", "o", "q"];
 
@@ -42,9 +44,23 @@ pub fn model(text: &str, wrt: &[String]) -> Made {
         };
     }
     let mut fitting: Option<String> = None;
-    for total in 0..=AXES {
+    let mut tries = 0;
+    'search: for total in 0..=AXES {
         for ranks in shared(total, free.len()) {
+            // Where not even one size for all axes fits, no others do, unless axes are named.
+            tries += 1;
+            let same = declarations(&free, &ranks, &vec![0; total], wrt);
+            if !formula.contains('[') && fits(&declared, &same, &formula).is_none() {
+                if tries > TRIES {
+                    break 'search;
+                }
+                continue;
+            }
             for axes in partitions(total) {
+                tries += 1;
+                if tries > TRIES {
+                    break 'search;
+                }
                 let declarations = declarations(&free, &ranks, &axes, wrt);
                 match fits(&declared, &declarations, &formula) {
                     Some(true) => return found(&declared, &declarations, &formula, true),

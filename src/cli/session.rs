@@ -289,7 +289,7 @@ fn cut(
     if let Some(span) = origins.span() {
         let own =
             |id: &NodeId| model.origins(*id).iter().any(|origin| *origin == Origin::Source(span));
-        let word = model.nodes().filter(own).last().map(|id| model.op(id).name().to_string());
+        let word = model.nodes().rfind(own).map(|id| model.op(id).name().to_string());
         let word = word.filter(|word| *word != "cast").unwrap_or_else(|| "this".into());
         diagnostic =
             diagnostic.label(span, format!("`{word}` has no derivative").replace("`this`", "this"));

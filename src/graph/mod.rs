@@ -20,6 +20,9 @@ use std::hash::{Hash, Hasher};
 pub use tidy::Operands;
 use tidy::{Tidy, tidy};
 
+/// No value has more axes.
+pub const RANK: usize = 64;
+
 /// A value of the graph.
 pub type NodeId = NodeIndex<u32>;
 
@@ -248,7 +251,10 @@ impl Model {
         }
         let types: SmallVec<[Type; 2]> = operands.iter().map(|&id| self.ty(id).clone()).collect();
         let ty = op.infer(&types, &self.dims)?;
-        held(&ty)?;
+        if ty.rank() > RANK {
+            return Err(Misfit::rank(format!("{} axes; a value has at most {RANK}", ty.rank())));
+        }
+        held(&ty, &self.dims)?;
         let id = self.graph.add_node(Node { op, ty, origins: origins.clone() });
         for (position, &operand) in operands.iter().enumerate() {
             self.graph.add_edge(operand, id, position as u32);
@@ -431,20 +437,23 @@ impl Model {
     }
 }
 
+/// The most axes of an array.
+const AXES: usize = 64;
+
 /// Refuses sizes, and numbers of elements, that no machine word counts.
-fn held(ty: &Type) -> Result<(), Misfit> {
-    let small = |size: &Size| {
-        matches!(size, Size::Named(_)) || size.known().is_some_and(|size| size < 1 << 15)
-    };
-    if ty.rank() <= 4 && ty.shape.iter().all(small) || !elements(&ty.shape).is_too_large() {
+fn held(ty: &Type, dims: &Dims) -> Result<(), Misfit> {
+    if ty.rank() > AXES {
+        let message = format!("an array of {} axes; at most {AXES} are held", ty.rank());
+        return Err(Misfit::rank(message).help("gather some of its axes in one"));
+    }
+    let sizes: SmallVec<[Size; 4]> = ty.shape.iter().map(|size| dims.resolve(size)).collect();
+    let small = |size: &Size| size.known().map_or(size.name().is_some(), |size| size < 1 << 15);
+    if sizes.len() <= 4 && sizes.iter().all(small) || !elements(&sizes).is_too_large() {
         return Ok(());
     }
-    let message = match ty.shape.iter().find(|size| size.is_too_large()) {
-        Some(_) => "the size of an axis is beyond 2^63".to_string(),
-        None => format!(
-            "an array of shape [{}] has more than 2^63 elements",
-            crate::ops::join(&ty.shape)
-        ),
+    let message = match sizes.iter().any(Size::is_too_large) {
+        true => "the size of an axis is beyond 2^63, or has too many parts".to_string(),
+        false => format!("{ty} has more than 2^63 elements"),
     };
     Err(Misfit { code: "E0208", ..Misfit::call(message) }.help("give its dimensions smaller sizes"))
 }

@@ -304,15 +304,13 @@ impl Lowerer {
         if builtin.name == "clip" {
             nodes = self.aligned(nodes, "clip", span)?;
         }
-        if builtin.name == "concat" || builtin.name == "stack" {
-            if nodes.is_empty() {
-                let message = format!("`{}` of an empty list", builtin.name);
-                self.say(
-                    Diagnostic::error("E0207", self.place(span), message)
-                        .help(format!("give it values: `{}[0]([a, b])`", builtin.name)),
-                );
-                return None;
-            }
+        if matches!(builtin.name, "concat" | "stack") && nodes.is_empty() {
+            let message = format!("`{}` of an empty list", builtin.name);
+            self.say(
+                Diagnostic::error("E0207", self.place(span), message)
+                    .help(format!("give it values: `{}[0]([a, b])`", builtin.name)),
+            );
+            return None;
         }
         let types: Vec<Type> = nodes.iter().map(|(node, _)| self.model.ty(*node).clone()).collect();
         let float = dtype.filter(|dtype| dtype.is_float()).unwrap_or(self.float);

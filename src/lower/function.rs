@@ -7,6 +7,9 @@ use crate::syntax::ast::{Call, ExprKind, FnParam, Function, ItemKind, TypeExpr};
 use crate::tensor::DType;
 use std::rc::Rc;
 
+/// How many calls are inlined in all: functions that call others twice grow without end.
+const CALLS: usize = 100_000;
+
 /// How deep calls may nest.
 const DEPTH: usize = 64;
 
@@ -16,6 +19,17 @@ impl Lowerer {
         let name = &call.callee.text;
         if self.calls.iter().any(|(active, _)| active == name) || self.calls.len() > DEPTH {
             return self.endless(call);
+        }
+        self.inlined += 1;
+        if self.inlined > CALLS {
+            if self.inlined == CALLS + 1 {
+                let message = format!("the model inlines more than {CALLS} calls at `{name}`");
+                self.say(
+                    Diagnostic::error("E0107", self.place(call.callee.span), message)
+                        .help("give what a function uses twice a name in its body"),
+                );
+            }
+            return None;
         }
         if !call.sizes.is_empty() || call.instance.is_some() {
             let message = format!("`{name}` is a function, not a layer: it owns no parameters");

@@ -2,7 +2,7 @@
 
 use super::{Lowerer, Meaning, Value};
 use crate::diagnostic::{Diagnostic, Span};
-use crate::graph::{Draw, Init, Kind, NodeId, Output, Range, Request, Role, Variable};
+use crate::graph::{Draw, Init, Kind, NodeId, Output, RANK, Range, Request, Role, Variable};
 use crate::ops::special::Barrier;
 use crate::ops::{Name, Number, Size, Term, Type, leaf};
 use crate::syntax::ast::{
@@ -339,11 +339,10 @@ impl Lowerer {
         }
         let mut numbers: Vec<Number> = Vec::new();
         for arg in &call.args {
-            let known = match (&*call.callee.text, arg.name.as_ref().map(|name| &*name.text)) {
-                (_, None) | ("normal", Some("std")) => true,
-                ("uniform", Some("low" | "high")) => true,
-                _ => false,
-            };
+            let known = matches!(
+                (&*call.callee.text, arg.name.as_ref().map(|name| &*name.text)),
+                (_, None) | ("normal", Some("std")) | ("uniform", Some("low" | "high"))
+            );
             let number = self.bound(arg.value)?.1;
             match number {
                 Some(number) if known => numbers.push(number),
@@ -599,6 +598,11 @@ impl Lowerer {
         }
         for &axis in ty.axes.iter().flatten() {
             shape.push(self.size(axis)?);
+        }
+        if shape.len() > RANK {
+            let message = format!("{} axes; a value has at most {RANK}", shape.len());
+            self.say(Diagnostic::error("E0202", ty.span, message));
+            return None;
         }
         Some(Type::new(dtype, shape))
     }

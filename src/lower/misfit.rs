@@ -198,8 +198,13 @@ impl Lowerer {
                     format!("if {name} is always {number}, declare `dim {name} = {number}`")
                 })
             }
-            (Size::Named(one), Size::Named(_)) => {
-                let other = free(b)?;
+            (Size::Named(_), Size::Named(_)) => {
+                // A size is declared by earlier ones: the later of the two gets the line.
+                let place = |size: &Size| {
+                    self.model.dims.iter().position(|(name, _)| size.name() == Some(name))
+                };
+                let (one, other) = if place(a) < place(b) { (a, b) } else { (b, a) };
+                let other = free(other)?;
                 let (text, ty) = renamed?;
                 let axes = ty.shape.iter().map(|size| if size == b { a } else { size });
                 let axes = crate::ops::join(axes);

@@ -84,6 +84,8 @@ struct Lowerer {
     mentions: Option<FxHashMap<Name, Vec<(Name, Span)>>>,
     /// The names of circles that have been reported.
     circled: FxHashSet<Name>,
+    /// How many calls have been inlined.
+    inlined: usize,
     /// How many errors there are, said or not.
     errors: usize,
 }
@@ -120,6 +122,7 @@ pub fn lower(
         given: FxHashMap::default(),
         mentions: None,
         circled: FxHashSet::default(),
+        inlined: 0,
         errors: 0,
     };
     lowerer.model.lines = std::iter::once(0)

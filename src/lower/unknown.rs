@@ -6,6 +6,9 @@ use crate::ops::Name;
 use crate::syntax::ast::{ExprKind, ItemKind};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+/// So many errors get a name that may be meant, and circles found: both search all names.
+const HINTED: usize = 50;
+
 /// What a name is looked up for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sought {
@@ -42,6 +45,9 @@ impl Lowerer {
 
     /// The known name that is meant, most likely.
     fn similar(&self, name: &str, sought: Sought) -> Option<String> {
+        if self.errors > HINTED {
+            return None;
+        }
         let names = || self.scopes.iter().flat_map(|scope| &scope.names);
         let sizes = names().filter(|(_, (meaning, _))| matches!(meaning, Meaning::Size(_)));
         let mut near = match sought {
@@ -70,7 +76,8 @@ impl Lowerer {
         if own.as_ref().is_some_and(|own| self.circled.contains(own)) {
             return;
         }
-        if let Some(own) = own
+        if self.errors <= HINTED
+            && let Some(own) = own
             && let Some(path) = self.path(name, &own)
         {
             let through: Vec<String> = path.iter().map(|(name, _)| format!("`{name}`")).collect();

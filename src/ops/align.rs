@@ -12,7 +12,7 @@ pub type Map = SmallVec<[Option<u8>; 4]>;
 /// Names come first: where every axis of a smaller shape is named, and each of its names stands once in both shapes and in
 /// the same order, axes meet by name. Else axes meet from the right, as in NumPy: equal, or one of them 1.
 pub fn align(operands: &[Type], dims: &Dims, verb: &str) -> Result<(Shape, Vec<Map>), Misfit> {
-    let (mut shape, mut owner) = (operands[0].shape.clone(), vec![0; operands[0].rank()]);
+    let (mut shape, mut owner) = (operands[0].shape.clone(), owned(0, &operands[0].shape));
     for (number, operand) in operands.iter().enumerate().skip(1) {
         (shape, owner) = join_shapes(&shape, &owner, operand, number, dims)
             .map_err(|clash| clash.misfit(operands, verb))?;
@@ -62,15 +62,23 @@ fn by_name(shape: &[Size], to: &[Size]) -> Option<Map> {
     Some(map)
 }
 
+/// An operand and one of its axes.
+type Owner = (usize, usize);
+
+/// All axes of an operand.
+fn owned(operand: usize, shape: &[Size]) -> Vec<Owner> {
+    (0..shape.len()).map(|axis| (operand, axis)).collect()
+}
+
 /// Two shapes that do not agree: the operand and axis on each side.
 struct Clash {
-    left: (usize, usize),
-    right: (usize, usize),
+    left: Owner,
+    right: Owner,
 }
 
 impl Clash {
     fn misfit(self, operands: &[Type], verb: &str) -> Misfit {
-        let axis = |(operand, axis): (usize, usize)| operands[operand].shape[axis].clone();
+        let axis = |(operand, axis): Owner| operands[operand].shape[axis].clone();
         let (left, right) = (axis(self.left), axis(self.right));
         let what = match operands {
             [a, b] => format!("cannot {verb} {a} and {b}"),
@@ -87,17 +95,17 @@ impl Clash {
 
 fn join_shapes(
     shape: &[Size],
-    owner: &[usize],
+    owner: &[Owner],
     operand: &Type,
     number: usize,
     dims: &Dims,
-) -> Result<(Shape, Vec<usize>), Clash> {
+) -> Result<(Shape, Vec<Owner>), Clash> {
     let other = &operand.shape;
     if by_name(other, shape).is_some() {
         return Ok((shape.into(), owner.into()));
     }
     if by_name(shape, other).is_some() {
-        return Ok((other.clone(), vec![number; other.len()]));
+        return Ok((other.clone(), owned(number, other)));
     }
     let rank = shape.len().max(other.len());
     let (mut result, mut owners) = (Shape::new(), Vec::new());
@@ -107,14 +115,14 @@ fn join_shapes(
         let (size, from) = match (left, right) {
             (Some(l), Some(r)) => match (&shape[l], &other[r]) {
                 (a, b) if b.is_one() => (a.clone(), owner[l]),
-                (a, b) if a.is_one() => (b.clone(), number),
+                (a, b) if a.is_one() => (b.clone(), (number, r)),
                 (a, b) => match dims.agree(a, b) {
                     Some(size) => (size, owner[l]),
-                    None => return Err(Clash { left: (owner[l], l), right: (number, r) }),
+                    None => return Err(Clash { left: owner[l], right: (number, r) }),
                 },
             },
             (Some(l), None) => (shape[l].clone(), owner[l]),
-            (None, Some(r)) => (other[r].clone(), number),
+            (None, Some(r)) => (other[r].clone(), (number, r)),
             (None, None) => unreachable!("one of the shapes has every axis of the result"),
         };
         result.push(size);

@@ -87,6 +87,8 @@ macro_rules! rows {
             }
 
             /// The adjoint of each argument.
+            // `dy * 0` is a term of zeros in the shape of `dy`.
+            #[allow(clippy::erasing_op)]
             fn rule(self) -> Vec<Term> {
                 match self {
                     $(Scalar::$F => {

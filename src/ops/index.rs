@@ -51,6 +51,10 @@ impl Operator for Gather {
 
     fn infer(&self, operands: &[Type], _dims: &Dims) -> Result<Type, Misfit> {
         integers("gather", operands, 1)?;
+        if self.axis >= operands[0].rank() {
+            let message = format!("`gather` takes slices of an array; this is {}", operands[0]);
+            return Err(Misfit::rank(message).at(0, None).help("index something that has an axis"));
+        }
         let mut shape = operands[0].shape.clone();
         shape.remove(self.axis);
         shape.insert_many(self.axis, operands[1].shape.iter().cloned());

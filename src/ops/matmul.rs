@@ -231,7 +231,7 @@ fn floats<T: Element + ndarray::LinalgScalar>(x: &[Tensor], to: &[usize]) -> Ten
     let (a, b) = (T::of(&x[0]), T::of(&x[1]));
     let (count, rows, inner, columns) = stacks(a.shape(), b.shape());
     let stack = |m: &Array<T>, r: usize, c: usize| {
-        let n = if r * c == 0 { usize::from(m.ndim() <= 2).max(count) } else { m.len() / (r * c) };
+        let n = m.len().checked_div(r * c).unwrap_or(count.max(1));
         m.to_shape((n, r, c)).expect("a stack of matrices").to_owned()
     };
     let (a, b) = (stack(a, rows, inner), stack(b, inner, columns));
@@ -438,13 +438,12 @@ impl Operator for Einsum {
     ) -> Result<Tensor, ValueError> {
         let mut letters = self.inputs[0].to_vec();
         let mut product = x[0].clone();
-        for i in 1..self.inputs.len() {
+        for (i, (factor, input)) in x.iter().zip(&self.inputs).enumerate().skip(1) {
             let needed = |c: &u8| {
                 self.output.contains(c)
-                    || self.inputs[i + 1..].iter().any(|input| input.contains(c))
+                    || self.inputs[i + 1..].iter().any(|later| later.contains(c))
             };
-            (product, letters) =
-                pair(product, &letters, x[i].clone(), &self.inputs[i], needed, bindings)?;
+            (product, letters) = pair(product, &letters, factor.clone(), input, needed, bindings)?;
         }
         let (summed, letters) = keep(product, &letters, |c| self.output.contains(c), bindings)?;
         order(summed, &letters, &self.output, bindings)

@@ -391,7 +391,7 @@ impl Dims {
     pub fn declare(&mut self, name: Name, size: Option<Size>) {
         if let Some(size) = &size {
             let resolved = self.resolve(size);
-            if matches!(size, Size::Poly(_)) {
+            if matches!(size, Size::Poly(_)) && !resolved.is_too_large() {
                 self.named.entry(resolved.clone()).or_insert_with(|| name.clone());
             }
             self.resolved.insert(name.clone(), resolved);
@@ -421,7 +421,11 @@ impl Dims {
 
     /// Whether two sizes are equal by what is declared.
     pub fn equal(&self, a: &Size, b: &Size) -> bool {
-        a == b || self.resolve(a) == self.resolve(b)
+        if a == b {
+            return !a.is_too_large();
+        }
+        let resolved = self.resolve(a);
+        !resolved.is_too_large() && resolved == self.resolve(b)
     }
 
     /// The size under the name that a dimension declares for it, if one does.

@@ -28,12 +28,10 @@ fn sign(model: &Model, id: NodeId, depth: usize) -> Option<bool> {
         Op::SizeOf(_) => Some(true),
         Op::Softmax(_) => Some(true),
         Op::OneHot(_) | Op::Eye(_) => Some(false),
-        Op::Broadcast(_)
-        | Op::Reshape(_)
-        | Op::Permute(_)
-        | Op::Slice(_)
-        | Op::Cast(_)
-        | Op::Flip(_) => of(0),
+        Op::Broadcast(_) | Op::Reshape(_) | Op::Permute(_) | Op::Slice(_) | Op::Flip(_) => of(0),
+        // Towards integers a fraction becomes 0.
+        Op::Cast(cast) if cast.to.is_float() => of(0),
+        Op::Cast(_) => Some(of(0)? & false),
         Op::Reduce(reduce) => match reduce.kind {
             Fold::Sum | Fold::Mean | Fold::Max | Fold::Min | Fold::Prod => of(0),
             _ => None,

@@ -79,13 +79,11 @@ fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
         if let Some(number) = model
             .filled(id)
             .filter(|number| number.parts().is_some() && (exponent > 0 || !number.is_zero()))
+            && let Some(power) = number.pow(Number::int(i64::from(exponent)))
+            && power.parts().is_some()
         {
-            if let Some(power) =
-                number.pow(Number::int(i64::from(exponent))).filter(|power| power.parts().is_some())
-            {
-                product.number = product.number * power;
-                continue;
-            }
+            product.number = product.number * power;
+            continue;
         }
         let operands = model.operands(id);
         let scalar_fill =

@@ -525,7 +525,7 @@ fn one_among_zeros(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins)
     let (1, true, Some(index)) = (ty.rank(), ty.shape[0].is_one(), pad.low[0].known()) else {
         return Ok(None);
     };
-    let size = op.infer(&[ty.clone()], &cx.see().dims)?.shape[0].clone();
+    let size = op.infer(std::slice::from_ref(&ty), &cx.see().dims)?.shape[0].clone();
     let index = cx.model().number(crate::tensor::DType::I64, Number::int(index), origins);
     let hot = OneHot { dtype: ty.dtype, size, axis: 0 };
     let hot = cx.model().insert(hot, &[index], origins)?;

@@ -3,7 +3,8 @@
 use crate::command::root;
 use std::path::{Path, PathBuf};
 
-/// Each room with the rooms that it may use; `cli`, with `main` and `lib`, may use all.
+/// Each room with the rooms that it may use; `cli`, with `main` and `lib`, may use all. Of `tensor` most want element types,
+/// of `diagnostic` spans.
 const ARROWS: &[(&str, &[&str])] = &[
     ("diagnostic", &[]),
     ("tensor", &[]),
@@ -11,7 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ops", &["tensor"]),
     ("graph", &["ops", "tensor", "diagnostic"]),
     ("lower", &["syntax", "graph", "ops", "diagnostic", "tensor"]),
-    ("autodiff", &["graph", "ops", "diagnostic"]),
+    ("autodiff", &["graph", "ops", "tensor", "diagnostic"]),
     ("passes", &["graph", "ops", "tensor"]),
     ("exec", &["graph", "ops", "tensor"]),
     ("export", &["graph", "ops", "tensor"]),

@@ -1,6 +1,7 @@
 //! All integration tests, in one binary.
 
 mod cases;
+mod cli;
 mod codes;
 mod command;
 mod data;
@@ -9,6 +10,7 @@ mod examples;
 mod families;
 mod layers;
 mod ops;
+mod readme;
 mod render;
 mod robust;
 mod syntax;

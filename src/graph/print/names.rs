@@ -95,11 +95,11 @@ fn free(taken: &FxHashSet<String>, wanted: String) -> String {
 /// The names of unnamed values that feed an activation, numbered through in the order of the source.
 pub fn before_activations(plan: &Plan, taken: &FxHashSet<String>) -> FxHashMap<NodeId, String> {
     let model = plan.model;
-    let mut fed = Vec::new();
+    let (mut fed, mut seen) = (Vec::new(), FxHashSet::default());
     for id in model.nodes().filter(|id| plan.forward[id.index()] && is_activation(model, *id)) {
         let operand = model.operands(id)[0];
         let plain = matches!(model.op(operand), Op::Variable(_) | Op::Const(_) | Op::Slice(_));
-        if plan.known[operand.index()].is_none() && !plain && !fed.contains(&operand) {
+        if plan.known[operand.index()].is_none() && !plain && seen.insert(operand) {
             fed.push(operand);
         }
     }

@@ -67,12 +67,14 @@ fn written<'a>(
     decide(&mut plan);
     let drafts = drafts(&mut plan);
     let names = names::names(&plan);
+    let called = called(model, part);
     let mut statements = Vec::new();
     for id in ordered(&plan, &drafts) {
         if let Some(draft) = &drafts[id.index()] {
             statements.push(statement(&plan, &names, id, draft));
         }
-        aliases(&plan, &names, part, id, &mut statements);
+        let called = called.get(&id).map_or(&[][..], |called| called);
+        aliases(&plan, &names, called, id, &mut statements);
     }
     (statements, names)
 }
@@ -141,19 +143,30 @@ fn keyword(model: &Model, name: &str) -> &'static str {
     }
 }
 
+/// All that each value is called by bindings and results.
+fn called(model: &Model, part: Part) -> FxHashMap<NodeId, Vec<&Name>> {
+    let outputs =
+        model.outputs.iter().filter(|output| output.kind == Kind::Gradient || part == Part::Whole);
+    let bindings = model.names.iter().filter(|_| part == Part::Whole);
+    let mut called: FxHashMap<NodeId, Vec<&Name>> = FxHashMap::default();
+    for (name, node) in bindings.chain(outputs.map(|output| (&output.name, &output.node))) {
+        called.entry(*node).or_default().push(name);
+    }
+    called
+}
+
 /// Further names of a value: `b = a`.
-fn aliases(plan: &Plan, names: &Names, part: Part, id: NodeId, statements: &mut Vec<Statement>) {
+fn aliases(
+    plan: &Plan,
+    names: &Names,
+    called: &[&Name],
+    id: NodeId,
+    statements: &mut Vec<Statement>,
+) {
     let own = &names.text.get(&id);
-    let outputs = plan
-        .model
-        .outputs
-        .iter()
-        .filter(|output| output.kind == Kind::Gradient || part == Part::Whole);
-    let bindings =
-        plan.model.names.iter().filter(|_| part == Part::Whole).map(|(name, node)| (name, *node));
     let mut seen: Vec<&Name> = Vec::new();
-    for (name, node) in bindings.chain(outputs.map(|output| (&output.name, output.node))) {
-        if node == id && *own != Some(&name.to_string()) && !seen.contains(&name) {
+    for &name in called {
+        if *own != Some(&name.to_string()) && !seen.contains(&name) {
             seen.push(name);
             let adjoint = plan
                 .model
