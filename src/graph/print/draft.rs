@@ -37,7 +37,7 @@ pub struct Draft {
     pub width: usize,
     /// Whether it has no element type of its own: numbers and dimensions only.
     pub free: bool,
-    /// Whether a matrix product is in it.
+    /// Whether a matrix product, a convolution or a pooling is in it.
     pub product: bool,
     /// The nodes it is made of.
     pub nodes: Vec<NodeId>,
@@ -200,7 +200,7 @@ pub fn render(model: &Model, id: NodeId, operands: Vec<Draft>) -> Draft {
         }
     };
     draft.free |= free;
-    draft.product |= matches!(op, Op::MatMul(_));
+    draft.product |= matches!(op, Op::MatMul(_) | Op::Conv(_) | Op::Pool(_));
     draft.nodes.push(id);
     draft
 }

@@ -400,9 +400,9 @@ fn part(plan: &Plan, done: &[Option<Draft>], operand: NodeId) -> Draft {
     done[operand.index()].clone().unwrap_or_else(|| Draft::name(operand, width))
 }
 
-/// An operand of a matrix product that is an adjoint and holds a matrix product itself: a step of its own.
+/// An operand of a matrix product or convolution that is an adjoint and holds one itself: a step of its own.
 fn nested_product(plan: &Plan, id: NodeId, parts: &[Draft]) -> Option<NodeId> {
-    if !matches!(plan.model.op(id), Op::MatMul(_)) || plan.forward[id.index()] {
+    if !matches!(plan.model.op(id), Op::MatMul(_) | Op::Conv(_)) || plan.forward[id.index()] {
         return None;
     }
     let operands = plan.model.operands(id);
