@@ -8,7 +8,8 @@ use pullback::graph::print::{Part, print};
 use pullback::ops::Bindings;
 use pullback::tensor::{DType, Tensor};
 
-fn main() {
+/// Derives the gradient of a logistic loss and evaluates both.
+pub fn main() {
     let text = "param w: f64[3]; input x: f64[3]; loss C = log(1 + exp(-(w @ x)))";
     let model = read(text, &[]).model.expect("the text is a model");
     let request = default_request(&model).expect("it has a loss");

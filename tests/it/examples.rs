@@ -90,3 +90,12 @@ fn the_numbers_of_the_slides() {
         assert_eq!(numbers.len(), 2, "{out}");
     }
 }
+
+#[path = "../../examples/embed.rs"]
+mod embed;
+
+/// The library's example runs to its end: each of its steps is checked by it.
+#[test]
+fn the_library_in_a_program() {
+    embed::main();
+}
