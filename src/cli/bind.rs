@@ -549,17 +549,7 @@ fn sliced<T: crate::tensor::Element>(
 
 /// The variables that values of a model are computed from.
 pub fn needed(model: &Model, wanted: &[crate::graph::NodeId]) -> Vec<Name> {
-    let mut needed = vec![false; model.len()];
-    for id in wanted {
-        needed[id.index()] = true;
-    }
-    for id in model.nodes().rev() {
-        if needed[id.index()] {
-            for operand in model.operands(id) {
-                needed[operand.index()] = true;
-            }
-        }
-    }
+    let needed = model.needed(wanted.iter().copied());
     model
         .variables
         .iter()

@@ -326,10 +326,8 @@ fn path(model: &Model, from: &Name, to: &Name) -> Vec<String> {
 
 /// Floating-point operations of what the results of `kind` need, at sizes of 64 for dimensions without a number.
 pub fn flops(model: &Model, wanted: impl Fn(crate::graph::Kind) -> bool) -> f64 {
-    let mut needed = vec![false; model.len()];
-    for output in model.outputs.iter().filter(|output| wanted(output.kind)) {
-        needed[output.node.index()] = true;
-    }
+    let results = model.outputs.iter().filter(|output| wanted(output.kind));
+    let needed = model.needed(results.map(|output| output.node));
     let mut bindings = crate::ops::Bindings::default();
     for (name, size) in model.dims.iter() {
         let number = size.and_then(|size| size.eval(&bindings).ok()).unwrap_or(64);
@@ -338,9 +336,6 @@ pub fn flops(model: &Model, wanted: impl Fn(crate::graph::Kind) -> bool) -> f64 
     let mut total = 0.0;
     for id in model.nodes().rev() {
         if needed[id.index()] {
-            for operand in model.operands(id) {
-                needed[operand.index()] = true;
-            }
             let flops = model.op(id).flops(&model.operand_types(id), model.ty(id));
             total += flops.eval(&bindings).unwrap_or(0) as f64;
         }

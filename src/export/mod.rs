@@ -12,34 +12,14 @@ use rustc_hash::FxHashMap;
 
 /// The nodes that the results need, operands first.
 fn needed(model: &Model) -> Vec<NodeId> {
-    let mut needed = vec![false; model.len()];
-    for output in &model.outputs {
-        needed[output.node.index()] = true;
-    }
-    for id in model.nodes().rev() {
-        if needed[id.index()] {
-            for operand in model.operands(id) {
-                needed[operand.index()] = true;
-            }
-        }
-    }
+    let needed = model.needed(model.outputs.iter().map(|output| output.node));
     model.nodes().filter(|id| needed[id.index()]).collect()
 }
 
 /// The nodes that results other than derivatives need.
 fn forward(model: &Model) -> Vec<bool> {
-    let mut forward = vec![false; model.len()];
-    for output in model.outputs.iter().filter(|output| output.kind != Kind::Gradient) {
-        forward[output.node.index()] = true;
-    }
-    for id in model.nodes().rev() {
-        if forward[id.index()] {
-            for operand in model.operands(id) {
-                forward[operand.index()] = true;
-            }
-        }
-    }
-    forward
+    let results = model.outputs.iter().filter(|output| output.kind != Kind::Gradient);
+    model.needed(results.map(|output| output.node))
 }
 
 /// The names of nodes: variables, bindings, results.

@@ -5,7 +5,7 @@ use super::{
     Batching, Bindings, Dims, Form, Misfit, Operator, Rule, Scalar, Size, Term, Type, ValueError,
     elements,
 };
-use crate::ops::shape::{Concat, Cut, Slice};
+use crate::ops::shape::{Concat, Cut, Permute, Slice};
 use crate::tensor::{Array, DType, Element, Tensor};
 use ndarray::{ArrayD, Axis, IxDyn};
 use smallvec::SmallVec;
@@ -261,10 +261,7 @@ fn product_rule(rule: &Rule, axes: &[usize]) -> Term {
     let shape = &rule.operands[0].shape;
     let order: Vec<usize> =
         (0..shape.len()).filter(|a| !axes.contains(a)).chain(axes.iter().copied()).collect();
-    let mut inverse = vec![0; order.len()];
-    for (place, &axis) in order.iter().enumerate() {
-        inverse[axis] = place;
-    }
+    let inverse = Permute { order: order.as_slice().into() }.inverse();
     let count: Vec<Size> = axes.iter().map(|&axis| shape[axis].clone()).collect();
     let flat: Vec<Size> = without(shape, axes).chain([elements(&count)]).collect();
     let ordered: Vec<Size> = order.iter().map(|&axis| shape[axis].clone()).collect();
@@ -398,10 +395,7 @@ impl Operator for Softmax {
                 let shape: Vec<usize> = order.iter().map(|&axis| x[0].shape()[axis]).collect();
                 let sorted =
                     ArrayD::from_shape_vec(IxDyn(&shape), values).expect("as many as before");
-                let mut inverse = vec![0; order.len()];
-                for (place, &axis) in order.iter().enumerate() {
-                    inverse[axis] = place;
-                }
+                let inverse = Permute { order: order.as_slice().into() }.inverse();
                 sorted.permuted_axes(IxDyn(&inverse)).as_standard_layout().into_owned().into()
             }};
         }

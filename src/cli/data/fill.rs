@@ -5,6 +5,7 @@ use ndarray::{ArrayD, IxDyn};
 use super::Target;
 use super::error::ValueError;
 use super::inline::{Inline, Literal, inline_to_tensor};
+use crate::exec::random::mix;
 use crate::tensor::{DType, Tensor};
 
 /// The number everywhere.
@@ -50,8 +51,8 @@ fn random(
         return Err(ValueError::Float { word, name, dtype });
     }
     let shape = shape(target, word)?;
-    let key = target.name.bytes().fold(mix(target.seed), |key, byte| mix(key ^ u64::from(byte)));
-    let unit = |counter: u64| (mix(key ^ mix(counter)) >> 11) as f64 / (1u64 << 53) as f64;
+    let key = target.name.bytes().fold(next(target.seed), |key, byte| next(key ^ u64::from(byte)));
+    let unit = |counter: u64| (next(key ^ next(counter)) >> 11) as f64 / (1u64 << 53) as f64;
     let count = shape.iter().product::<usize>() as u64;
     let values = (0..count).map(|index| make(unit(2 * index), unit(2 * index + 1))).collect();
     Ok(Tensor::from_f64(dtype, shape, values))
@@ -72,10 +73,7 @@ fn shape<'a>(target: &Target<'a>, word: &'static str) -> Result<&'a [usize], Val
     }
 }
 
-/// SplitMix64's output function (Steele, Lea, Flood 2014) after its increment.
-fn mix(state: u64) -> u64 {
-    let z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+/// SplitMix64's output function: its finaliser after the increment.
+fn next(state: u64) -> u64 {
+    mix(state.wrapping_add(0x9e37_79b9_7f4a_7c15))
 }
