@@ -40,6 +40,10 @@ pub enum Role {
     Input,
     /// Learnt.
     Param,
+    /// Kept from one step to the next; it has no gradient.
+    State,
+    /// Given by whatever runs the model: `training`, and what random numbers depend on.
+    Given,
 }
 
 /// How a parameter starts.
@@ -118,6 +122,17 @@ pub struct Output {
     pub node: NodeId,
 }
 
+/// `expect a == b`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// The left side.
+    pub left: NodeId,
+    /// The right side.
+    pub right: NodeId,
+    /// Where it stands.
+    pub span: Span,
+}
+
 /// `grad C wrt (a, b)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
@@ -140,6 +155,10 @@ pub struct Model {
     pub names: IndexMap<Name, NodeId>,
     /// The results.
     pub outputs: Vec<Output>,
+    /// The values that variables have in the next step: `update m = ...`, and what a training step makes of parameters.
+    pub updates: IndexMap<Name, NodeId>,
+    /// What is claimed to be equal; claims are roots of the graph for as long as they are here.
+    pub claims: Vec<Claim>,
     /// The derivatives that `grad` prints by default.
     pub requests: Vec<Request>,
     /// The adjoints that differentiation made: of which value, which value.
@@ -314,7 +333,9 @@ impl Model {
         });
         let variables = self.variables.values().map(|variable| variable.node);
         let results = self.outputs.iter().map(|output| output.node);
-        variables.chain(inits).chain(results).chain(self.names.values().copied())
+        let claims = self.claims.iter().flat_map(|claim| [claim.left, claim.right]);
+        let named = self.names.values().chain(self.updates.values()).copied();
+        variables.chain(inits).chain(results).chain(named).chain(claims)
     }
 
     /// The model with each live node replaced by what `replace` inserts for it, given the new operands.
@@ -348,6 +369,16 @@ impl Model {
             .outputs
             .iter()
             .map(|output| Output { node: known(&output.node), ..output.clone() })
+            .collect();
+        model.updates = self.updates.iter().map(|(name, id)| (name.clone(), known(id))).collect();
+        model.claims = self
+            .claims
+            .iter()
+            .map(|claim| Claim {
+                left: known(&claim.left),
+                right: known(&claim.right),
+                span: claim.span,
+            })
             .collect();
         let both = |(a, b): &(NodeId, NodeId)| live[a.index()] && live[b.index()];
         let earlier =

@@ -125,7 +125,8 @@ fn declarations(model: &Model, lines: &mut Vec<(String, Option<String>)>) {
         lines.push((line, None));
         lines.push((String::new(), None));
     }
-    for (name, variable) in &model.variables {
+    let declared = model.variables.iter().filter(|(_, variable)| variable.role != Role::Given);
+    for (name, variable) in declared {
         lines.push((declaration(model, name, variable), None));
     }
     lines.push((String::new(), None));
@@ -135,6 +136,8 @@ fn declaration(model: &Model, name: &Name, variable: &Variable) -> String {
     let word = match variable.role {
         Role::Input => "input",
         Role::Param => "param",
+        Role::State => "state",
+        Role::Given => unreachable!("what runs the model gives it, and nothing declares it"),
     };
     let range = variable.range.as_ref().map(range).unwrap_or_default();
     let symmetric = if variable.symmetric { " symmetric" } else { "" };
