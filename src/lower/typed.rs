@@ -33,7 +33,7 @@ impl Lowerer {
         }
     }
 
-    pub(super) fn planted(&mut self, term: &Term, dtype: DType, span: Span) -> Option<NodeId> {
+    fn planted(&mut self, term: &Term, dtype: DType, span: Span) -> Option<NodeId> {
         let origins = self.origins(span);
         if dtype == DType::Bool {
             let message = "a number stands where a truth value should";
