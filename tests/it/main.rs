@@ -9,6 +9,7 @@ mod diagnostics;
 mod examples;
 mod families;
 mod instances;
+mod kernels;
 mod layers;
 mod ops;
 mod readme;
