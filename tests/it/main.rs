@@ -9,6 +9,8 @@ mod diagnostics;
 mod docs;
 mod examples;
 mod families;
+mod instances;
+mod kernels;
 mod layers;
 mod ops;
 mod readme;
