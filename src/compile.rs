@@ -2,11 +2,11 @@
 
 use crate::autodiff::{Flow, derive, expand, expand_innermost};
 use crate::diagnostic::Diagnostic;
-use crate::graph::{Kind, Model, NodeId, Origin, Origins, Output, check};
+use crate::graph::{Claim, Kind, Model, NodeId, Origin, Origins, Output, check};
 use crate::lower::{Unit, lower};
 use crate::ops::special::Mode;
 use crate::ops::{Misfit, Name};
-use crate::passes::{Report, Used, release, simplify, stabilise};
+use crate::passes::{self, Report, Used, release, simplify, stabilise};
 use crate::syntax;
 use std::sync::LazyLock;
 
@@ -117,6 +117,51 @@ pub fn default_request(model: &Model) -> Option<Request> {
 pub fn forward(model: &Model, level: Level) -> Result<(Model, Vec<Used>), Misfit> {
     let (model, stable) = stable(model, &[], level)?;
     Ok((release(&expanded(&model, level)?), stable))
+}
+
+/// The two sides of a claim, as its outputs, derived as they are written.
+pub fn sides(model: &Model, claim: usize) -> Result<Model, Misfit> {
+    let mut model = model.clone();
+    let Claim { left, right, .. } = model.claims[claim].clone();
+    model.claims.clear();
+    model.updates.clear();
+    model.requests.clear();
+    model.names.clear();
+    let side = |name: &str, node| Output { kind: Kind::Output, name: name.into(), node };
+    model.outputs = vec![side("left", left), side("right", right)];
+    Ok(release(&expand(&model)?))
+}
+
+/// What has come of an attempt to prove that two outputs are equal.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// Whether they are equal over the reals wherever both are defined. If not, nothing is known.
+    pub proved: bool,
+    /// The laws that were used.
+    pub laws: Vec<&'static str>,
+    /// Both outputs in the form that the laws give them.
+    pub model: Model,
+}
+
+/// Tries to prove that the two outputs of a model are equal.
+pub fn prove(model: &Model) -> Proof {
+    let mut model = model.clone();
+    model.outputs.iter_mut().for_each(|output| output.kind = Kind::Gradient);
+    // Nothing here is written by anybody: laws may touch all of it.
+    let made = Origins::one(Origin::Law("claim"));
+    let loose = model.rebuild(|to, id, operands| to.insert(model.op(id).clone(), operands, &made));
+    let (simple, report) = simplify(&loose.expect("what was well typed stays so"));
+    let [left, right] = [0, 1].map(|side| simple.outputs[side].node);
+    let same = |model: &Model| model.outputs[0].node == model.outputs[1].node;
+    if same(&model) {
+        return Proof { proved: true, laws: Vec::new(), model };
+    }
+    let mut laws: Vec<&'static str> = report.laws.keys().copied().collect();
+    if same(&simple) {
+        return Proof { proved: true, laws, model: simple };
+    }
+    laws.push("the normal form of sums of products");
+    Proof { proved: passes::prove(&simple, left, right), laws, model: simple }
 }
 
 /// The stable form of a model whose values `named` have derivatives taken by them.

@@ -3,6 +3,7 @@
 mod args;
 mod bind;
 mod check;
+mod claims;
 pub mod codes;
 pub mod data;
 mod eval;
@@ -14,6 +15,7 @@ mod inline;
 mod out;
 mod session;
 pub mod show;
+mod slopes;
 mod verify;
 
 use args::{Args, Verb};

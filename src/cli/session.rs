@@ -210,11 +210,10 @@ pub fn used(model: &Model, used: &Used) -> String {
 }
 
 /// Adds the inputs `v_NAME` that a mode with vectors needs.
-pub fn add_vectors(session: &mut Session, request: &mut Request) {
+pub fn add_vectors(model: &mut Model, request: &mut Request) {
     if !request.mode.takes_vector() {
         return;
     }
-    let model = &mut session.model;
     for x in &request.wrt {
         let like = if request.mode == Mode::Vjp { &request.of } else { x };
         let Some(node) = model.named(like) else { continue };
@@ -250,7 +249,7 @@ pub fn derive(
     request: &mut Request,
     level: Level,
 ) -> Result<Derived, Failure> {
-    add_vectors(session, request);
+    add_vectors(&mut session.model, request);
     let derived = compile::differentiate(&session.model, std::slice::from_ref(request), level)
         .map_err(|misfit| Failure::Request(misfit.to_string()))?;
     let mut said = std::mem::take(&mut session.warnings);

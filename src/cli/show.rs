@@ -191,3 +191,19 @@ fn scientific(value: f64) -> (String, String) {
 fn exponent(value: f64) -> i32 {
     scientific(value).1.get(1..).and_then(|text| text.parse().ok()).unwrap_or(0)
 }
+
+/// The place of an element as it is indexed: `[1, 0]`, nothing for a scalar.
+pub fn index(shape: &[usize], entry: usize) -> String {
+    let mut rest = entry;
+    let mut places: Vec<usize> = shape
+        .iter()
+        .rev()
+        .map(|&size| {
+            let place = rest % size;
+            rest /= size;
+            place
+        })
+        .collect();
+    places.reverse();
+    if places.is_empty() { String::new() } else { format!("[{}]", crate::ops::join(places)) }
+}

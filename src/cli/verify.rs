@@ -1,11 +1,14 @@
-//! `pullback verify`: gradients against central differences in f64, and the readable form against what was derived.
+//! `pullback verify`: gradients against differences, forward mode against reverse mode, the optimised model against the
+//! source as written, f32 against f64, and what the file claims.
 
 use super::args::{Common, Verify};
 use super::bind::{self, Bound, Missing};
+use super::claims::{self, Verdict};
 use super::eval::run;
 use super::out::{self, Failure};
 use super::session::{self, Session};
 use super::show;
+use super::slopes::{Measure, Slopes};
 use crate::compile::{self, Level, Request};
 use crate::exec::random::Stream;
 use crate::graph::{Kind, Model, NodeId};
@@ -14,55 +17,63 @@ use crate::passes::retype;
 use crate::tensor::{DType, Tensor};
 use serde_json::json;
 
-/// Up to so many entries each is checked; of larger parameters a sample and random directions.
-const ENTRIES: usize = 10_000;
-const SAMPLE: usize = 200;
-const DIRECTIONS: usize = 20;
-/// A derivative agrees if the relative error is below this, scaled by the largest entry of its parameter.
-const TOLERANCE: f64 = 1e-5;
+/// Forward and reverse mode agree if they differ by less.
+const DOT: f64 = 1e-9;
+/// A model at f32 loses no more digits than its precision explains if it differs by less.
+const SINGLE: f64 = 1e-2;
 
-/// The worst disagreement of a parameter.
-struct Verdict {
-    name: String,
-    checked: String,
-    worst: f64,
-    at: String,
-    derived: f64,
-    measured: f64,
-    raw: f64,
+/// What was found of a gradient.
+struct Findings {
+    of: String,
+    slopes: Vec<Slopes>,
+    /// The derivative along one direction, by forward mode and by the gradient.
+    dot: (f64, f64),
+    /// For a model of f32, the largest difference of its gradients to those at f64, relative to the largest entry.
+    single: Option<f64>,
 }
 
-/// Checks the gradient of the model and prints a line for each parameter.
+/// Checks the gradient of the model and its claims, and prints what was found.
 pub fn verify(common: &Common, args: &Verify) -> Result<(), Failure> {
     let mut session = session::open(common, &args.model, Some(&args.select))?;
-    let mut request = session::request(common, &session, &args.select)?;
+    let claims = claims::claims(common, &session, &args.data)?;
+    let only = !claims.is_empty() && args.select.of.is_none() && session.model.loss().is_none();
+    let findings = match only {
+        true => {
+            out::diagnostics(common, &session.warnings, std::slice::from_ref(&session.source));
+            None
+        }
+        false => Some(gradients(common, args, &mut session)?),
+    };
+    report(common, findings.as_ref(), &claims)
+}
+
+fn gradients(common: &Common, args: &Verify, session: &mut Session) -> Result<Findings, Failure> {
+    let mut request = session::request(common, session, &args.select)?;
     if request.mode != Mode::Grad || request.order != 1 {
         return Err(Failure::Request(
             "verify checks gradients: leave out --mode and --order".into(),
         ));
     }
-    let raw =
+    let fit = |misfit: crate::ops::Misfit| Failure::Request(misfit.to_string());
+    let written =
         compile::differentiate(&session.model, std::slice::from_ref(&request), Level::Derived)
-            .map_err(|misfit| Failure::Request(misfit.to_string()))?;
-    let derived = session::derive(common, &mut session, &mut request, Level::Readable)?;
-    let wide = |model: &Model| {
-        retype(model, DType::F64).map_err(|misfit| Failure::Request(misfit.to_string()))
-    };
-    let (model, raw) = (wide(&derived.model)?, wide(&raw.model)?);
+            .map_err(fit)?;
+    let derived = session::derive(common, session, &mut request, Level::Readable)?;
+    let wide = |model: &Model| retype(model, DType::F64).map_err(fit);
+    let (model, written) = (wide(&derived.model)?, wide(&written.model)?);
 
     let mut data = args.data.clone();
     data.dtype = Some("f64".into());
-    let (of, gradients) = results(&model, &request)?;
+    let (of, nodes) = results(&model, &request)?;
     let mut wanted = vec![of];
-    wanted.extend(&gradients);
+    wanted.extend(&nodes);
     let needed = bind::needed(&model, &wanted);
     let mut bound = bind::bind(common, &model, &session.source, &data, &needed, Missing::Drawn)?;
-    let values = run(common, &session, &model, &wanted, &bound)?;
-    let (raw_of, raw_gradients) = results(&raw, &request)?;
-    let _ = raw_of;
-    let raw_values = run(common, &session, &raw, &raw_gradients, &bound)?;
+    let values = run(common, session, &model, &wanted, &bound)?;
+    let (_, written_nodes) = results(&written, &request)?;
+    let written_values = run(common, session, &written, &written_nodes, &bound)?;
 
-    let mut verdicts = Vec::new();
+    let mut slopes = Vec::new();
     for (place, name) in request.wrt.iter().enumerate() {
         if !bound.values.contains_key(name) {
             return Err(Failure::Request(format!(
@@ -70,14 +81,19 @@ pub fn verify(common: &Common, args: &Verify) -> Result<(), Failure> {
             )));
         }
         let gradient = values[place + 1].to_f64();
-        let raw = largest_difference(&gradient, &raw_values[place].to_f64());
-        let measure = Measure { common, session: &session, model: &model, of };
-        verdicts.push(measure.parameter(name, &gradient, raw, &mut bound, args.data.seed)?);
+        let differs = largest_difference(&gradient, &written_values[place].to_f64());
+        let measure = Measure { common, session, model: &model, of };
+        slopes.push(measure.parameter(name, &gradient, differs, &mut bound, args.data.seed)?);
         if common.verbose {
             out::talk(common.quiet, &format!("checked {name}"));
         }
     }
-    report(common, &request, &verdicts)
+    let dot = dot(common, session, &request, &values[1..], &bound, args.data.seed)?;
+    let single = match session.model.float() {
+        DType::F32 => Some(single(common, session, &derived.model, &request, &values, &bound)?),
+        _ => None,
+    };
+    Ok(Findings { of: request.of.to_string(), slopes, dot, single })
 }
 
 fn results(model: &Model, request: &Request) -> Result<(NodeId, Vec<NodeId>), Failure> {
@@ -85,15 +101,8 @@ fn results(model: &Model, request: &Request) -> Result<(NodeId, Vec<NodeId>), Fa
         .named(&request.of)
         .or_else(|| model.outputs.iter().find(|o| o.name == request.of).map(|o| o.node));
     let of = of.ok_or_else(|| Failure::Request(format!("nothing is called `{}`", request.of)))?;
-    Ok((
-        of,
-        model
-            .outputs
-            .iter()
-            .filter(|output| output.kind == Kind::Gradient)
-            .map(|output| output.node)
-            .collect(),
-    ))
+    let gradients = model.outputs.iter().filter(|output| output.kind == Kind::Gradient);
+    Ok((of, gradients.map(|output| output.node).collect()))
 }
 
 /// The largest difference of two derivations, relative to the largest entry, where both are finite.
@@ -104,161 +113,118 @@ fn largest_difference(one: &[f64], two: &[f64]) -> f64 {
     both.map(|(a, b)| (a - b).abs() / scale).fold(0.0, f64::max)
 }
 
-struct Measure<'a> {
-    common: &'a Common,
-    session: &'a Session,
-    model: &'a Model,
-    of: NodeId,
+/// The derivative along one random direction of all variables: by forward mode, and by the gradient.
+fn dot(
+    common: &Common,
+    session: &Session,
+    request: &Request,
+    gradients: &[Tensor],
+    bound: &Bound,
+    seed: u64,
+) -> Result<(f64, f64), Failure> {
+    let mut model = session.model.clone();
+    let mut request = Request { mode: Mode::Jvp, ..request.clone() };
+    session::add_vectors(&mut model, &mut request);
+    let derived = compile::differentiate(&model, std::slice::from_ref(&request), Level::Readable);
+    let fit = |misfit: crate::ops::Misfit| Failure::Request(misfit.to_string());
+    let model = retype(&derived.map_err(fit)?.model, DType::F64).map_err(fit)?;
+    let (_, tangents) = results(&model, &request)?;
+    let mut bound = Bound { values: bound.values.clone(), bindings: bound.bindings.clone() };
+    let mut along = 0.0;
+    for ((name, vector), gradient) in request.wrt.iter().zip(&request.vectors).zip(gradients) {
+        let stream = Stream::new(seed, &format!("dot {name}"));
+        let count = gradient.len() as u64;
+        let direction: Vec<f64> = (0..count).map(|index| stream.normal(index)).collect();
+        along += gradient.to_f64().iter().zip(&direction).map(|(g, d)| g * d).sum::<f64>();
+        let direction = Tensor::from_f64(DType::F64, gradient.shape(), direction);
+        bound.values.insert(vector.clone(), direction);
+    }
+    let found = run(common, session, &model, &tangents, &bound)?;
+    Ok((found.iter().filter_map(Tensor::item).sum(), along))
 }
 
-impl Measure<'_> {
-    fn parameter(
-        &self,
-        name: &str,
-        gradient: &[f64],
-        raw: f64,
-        bound: &mut Bound,
-        seed: u64,
-    ) -> Result<Verdict, Failure> {
-        let start = bound.values[name].clone();
-        let point = start.to_f64();
-        let scale = gradient.iter().fold(0.0f64, |scale, v| scale.max(v.abs()));
-        let count = point.len();
-        let stream = Stream::new(seed, &format!("verify {name}"));
-        let whole = count <= ENTRIES;
-        let entries: Vec<usize> = if whole {
-            (0..count).collect()
-        } else {
-            (0..SAMPLE as u64)
-                .map(|index| (stream.uniform(index) * count as f64) as usize % count)
-                .collect()
-        };
-        let checked = if whole {
-            format!("{count} entries")
-        } else {
-            format!("{SAMPLE} of {count} entries, {DIRECTIONS} directions")
-        };
-        let mut verdict = Verdict {
-            name: name.into(),
-            checked,
-            worst: 0.0,
-            at: String::new(),
-            derived: 0.0,
-            measured: 0.0,
-            raw,
-        };
-        for entry in entries {
-            let mut direction = vec![0.0; count];
-            direction[entry] = 1.0;
-            let step = 1e-4 * point[entry].abs().max(1.0);
-            let measured = self.slope(name, &start, &point, &direction, step, bound)?;
-            judge(&mut verdict, gradient[entry], measured, scale, || index(start.shape(), entry));
+/// How far the model's own precision is from f64.
+fn single(
+    common: &Common,
+    session: &Session,
+    model: &Model,
+    request: &Request,
+    values: &[Tensor],
+    bound: &Bound,
+) -> Result<f64, Failure> {
+    let (of, nodes) = results(model, request)?;
+    let mut wanted = vec![of];
+    wanted.extend(nodes);
+    let narrow = |tensor: &Tensor| match tensor.dtype() {
+        DType::F64 => tensor.cast(DType::F32),
+        _ => tensor.clone(),
+    };
+    let values32 = bound.values.iter().map(|(name, value)| (name.clone(), narrow(value)));
+    let narrow = Bound { values: values32.collect(), bindings: bound.bindings.clone() };
+    let found = run(common, session, model, &wanted, &narrow)?;
+    let pairs = values.iter().zip(&found);
+    Ok(pairs.map(|(a, b)| largest_difference(&a.to_f64(), &b.to_f64())).fold(0.0, f64::max))
+}
+
+impl Findings {
+    /// How far forward and reverse mode are apart.
+    fn apart(&self) -> f64 {
+        let (forward, reverse) = self.dot;
+        if forward == reverse {
+            return 0.0;
         }
-        if !whole {
-            for number in 0..DIRECTIONS as u64 {
-                let offset = (number + 1) << 32;
-                let direction: Vec<f64> =
-                    (0..count as u64).map(|i| stream.normal(offset + i)).collect();
-                let length = direction.iter().map(|v| v * v).sum::<f64>().sqrt();
-                let direction: Vec<f64> = direction.iter().map(|v| v / length).collect();
-                let derived: f64 = gradient.iter().zip(&direction).map(|(g, d)| g * d).sum();
-                let measured = self.slope(name, &start, &point, &direction, 1e-4, bound)?;
-                judge(&mut verdict, derived, measured, scale, || format!("direction {number}"));
-            }
+        (forward - reverse).abs() / forward.abs().max(reverse.abs()).max(1e-6)
+    }
+
+    fn holds(&self) -> bool {
+        self.slopes.iter().all(Slopes::holds) && self.apart() < DOT
+    }
+
+    fn lines(&self) -> String {
+        let width = self.slopes.iter().map(|slopes| slopes.name.len()).max().unwrap_or(0);
+        let mut text = format!("gradient of {} against central differences in f64\n", self.of);
+        self.slopes.iter().for_each(|slopes| text += &slopes.lines(width));
+        let (forward, reverse) = self.dot;
+        text += &format!(
+            "forward mode against reverse mode, along one random direction\n  {}  {} by jvp, {} by the gradient, relative \
+             error {:.1e}\n",
+            if self.apart() < DOT { "agrees" } else { "REFUTED" },
+            show::number(forward),
+            show::number(reverse),
+            self.apart(),
+        );
+        if let Some(single) = self.single {
+            let word = if single < SINGLE { "agrees" } else { "loses digits" };
+            text += &format!("f32 against f64\n  {word}  relative error {single:.1e}\n");
         }
-        bound.values.insert(name.into(), start);
-        Ok(verdict)
-    }
-
-    /// The central difference with Richardson's extrapolation: the error is of fourth order in the step.
-    fn slope(
-        &self,
-        name: &str,
-        start: &Tensor,
-        point: &[f64],
-        direction: &[f64],
-        step: f64,
-        bound: &mut Bound,
-    ) -> Result<f64, Failure> {
-        let mut at = |distance: f64| -> Result<f64, Failure> {
-            let moved = point.iter().zip(direction).map(|(p, d)| p + distance * d).collect();
-            bound.values.insert(name.into(), Tensor::from_f64(DType::F64, start.shape(), moved));
-            let value = run(self.common, self.session, self.model, &[self.of], bound)?;
-            Ok(value[0].item().unwrap_or(f64::NAN))
-        };
-        let wide = (at(step)? - at(-step)?) / (2.0 * step);
-        let narrow = (at(step / 2.0)? - at(-step / 2.0)?) / step;
-        Ok((4.0 * narrow - wide) / 3.0)
+        text
     }
 }
 
-fn judge(verdict: &mut Verdict, derived: f64, measured: f64, scale: f64, at: impl Fn() -> String) {
-    let size = derived.abs().max(measured.abs()).max(1e-3 * scale).max(1e-6);
-    let error = if derived == measured { 0.0 } else { (derived - measured).abs() / size };
-    if verdict.at.is_empty() || error > verdict.worst || error.is_nan() {
-        verdict.worst = error;
-        verdict.at = at();
-        verdict.derived = derived;
-        verdict.measured = measured;
-    }
-}
-
-fn index(shape: &[usize], entry: usize) -> String {
-    let mut rest = entry;
-    let mut places: Vec<usize> = shape
-        .iter()
-        .rev()
-        .map(|&size| {
-            let place = rest % size;
-            rest /= size;
-            place
-        })
-        .collect();
-    places.reverse();
-    if places.is_empty() { String::new() } else { format!("[{}]", crate::ops::join(places)) }
-}
-
-fn report(common: &Common, request: &Request, verdicts: &[Verdict]) -> Result<(), Failure> {
-    let good = |verdict: &Verdict| verdict.worst < TOLERANCE && verdict.raw < TOLERANCE;
-    let refuted = verdicts.iter().any(|verdict| !good(verdict));
+fn report(common: &Common, findings: Option<&Findings>, claims: &[Verdict]) -> Result<(), Failure> {
+    let good = findings.is_none_or(Findings::holds) && claims.iter().all(Verdict::holds);
     if common.json {
-        let lines: Vec<_> = verdicts
-            .iter()
-            .map(|v| {
-                json!({"name": v.name, "checked": v.checked, "error": v.worst, "at": v.at, "derived": v.derived,
-                    "measured": v.measured, "readable_vs_derived": v.raw, "ok": good(v)})
-            })
-            .collect();
-        out::result(
-            &format!(
-                "{}\n",
-                json!({"v": 1, "of": *request.of, "ok": !refuted, "gradients": lines})
-            ),
-            None,
-        )?;
+        let mut document = json!({"v": 1, "ok": good});
+        if let Some(findings) = findings {
+            document["of"] = json!(findings.of);
+            document["gradients"] = findings.slopes.iter().map(Slopes::json).collect();
+            document["dot"] = json!({"jvp": findings.dot.0, "gradient": findings.dot.1,
+                "error": findings.apart(), "ok": findings.apart() < DOT});
+            document["f32_vs_f64"] = json!(findings.single);
+        }
+        document["claims"] = claims.iter().map(Verdict::json).collect();
+        out::result(&format!("{document}\n"), None)?;
     } else {
-        let width = verdicts.iter().map(|verdict| verdict.name.len()).max().unwrap_or(0);
-        let mut text = format!("gradient of {} against central differences in f64\n", request.of);
-        for v in verdicts {
-            let word = if good(v) { "agrees" } else { "REFUTED" };
-            text.push_str(&format!(
-                "  {:width$}  {word}  {}  worst {}{}: {} derived, {} measured, relative error {:.1e}\n",
-                v.name,
-                v.checked,
-                v.name,
-                v.at,
-                show::number(v.derived),
-                show::number(v.measured),
-                v.worst,
-            ));
-            if v.raw >= TOLERANCE {
-                text.push_str(&format!(
-                    "  {:width$}  the readable form differs from what was derived by {:.1e}\n",
-                    "", v.raw
-                ));
-            }
+        let mut text = findings.map(Findings::lines).unwrap_or_default();
+        if !claims.is_empty() {
+            text += "claims\n";
+            claims.iter().for_each(|claim| text += &claim.lines());
         }
         out::result(&text, None)?;
     }
-    if refuted { Err(Failure::Said(1)) } else { Ok(()) }
+    if claims.iter().any(Verdict::is_contradiction) {
+        out::talk(false, "error: a proved claim is refuted by numbers: a mistake of this program");
+        return Err(Failure::Said(101));
+    }
+    if good { Ok(()) } else { Err(Failure::Said(1)) }
 }

@@ -1,8 +1,10 @@
 //! Models and numbers to numbers.
 
+mod double;
 pub mod init;
 pub mod kernels;
 pub mod pool;
+pub mod precise;
 pub mod random;
 pub mod reference;
 

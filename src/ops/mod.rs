@@ -2,6 +2,7 @@
 
 pub mod align;
 pub mod builtin;
+pub mod contraction;
 pub mod conv;
 pub mod elementwise;
 pub mod index;

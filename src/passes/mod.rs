@@ -6,6 +6,7 @@ mod law;
 mod logistic;
 mod pieces;
 mod product;
+mod prove;
 mod reduction;
 mod release;
 mod retype;
@@ -15,6 +16,7 @@ mod stable_steps;
 mod structure;
 mod sum;
 
+pub use prove::prove;
 pub use release::release;
 pub use retype::retype;
 pub use simplify::{Report, simplify};

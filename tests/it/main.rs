@@ -13,6 +13,7 @@ mod instances;
 mod kernels;
 mod layers;
 mod ops;
+mod proofs;
 mod readme;
 mod render;
 mod robust;

@@ -1,0 +1,170 @@
+//! What is equal is proved, what is not is not, and numbers of thirty digits tell them apart.
+
+use pullback::autodiff::expand;
+use pullback::compile;
+use pullback::exec::precise;
+use pullback::graph::{Kind, Model, Output, Values};
+use pullback::ops::Bindings;
+use pullback::passes::release;
+use pullback::tensor::{DType, Tensor};
+
+/// Variables that formulas may use.
+const GIVEN: &str = "dim N, D, K\ninput x: f64[N, D]\ninput y: f64[N]\ninput w: f64[D]\ninput v: f64[D]\n\
+    input A: f64[D, D]\ninput B: f64[D, D]\ninput W: f64[D, K]\ninput t: f64[N, K]\ninput a: f64\ninput b: f64\n\
+    input s: f64 in (0, 10)\n";
+
+/// Statements, and two formulas that are equal over the reals.
+const EQUAL: &[(&str, &str, &str)] = &[
+    ("", "a + b", "b + a"),
+    ("", "(a + b)^2", "a^2 + 2*a*b + b^2"),
+    ("", "(a^2 - b^2) / (a - b)", "a + b"),
+    ("", "1 / (1 + exp(-a))", "exp(a) / (1 + exp(a))"),
+    ("", "sigmoid(-a)", "1 - sigmoid(a)"),
+    ("", "tanh(a)", "2 * sigmoid(2 * a) - 1"),
+    ("", "sigmoid(a) * (1 - sigmoid(a))", "exp(-a) / (1 + exp(-a))^2"),
+    ("", "log(1 + exp(a))", "a + softplus(-a)"),
+    ("", "logaddexp(a, b)", "a + log(1 + exp(b - a))"),
+    ("", "cosh(a)^2 - sinh(a)^2", "1"),
+    ("", "sin(a)^2 + cos(a)^2", "1"),
+    ("", "log(exp(a) * exp(b))", "a + b"),
+    ("", "sqrt(s)^2", "s"),
+    ("", "(A @ B)'", "B' @ A'"),
+    ("", "(A @ B) @ w", "A @ (B @ w)"),
+    ("", "w @ A @ v", "v @ A' @ w"),
+    ("", "w @ v", "sum(w * v)"),
+    ("", "trace(A @ B)", "trace(B @ A)"),
+    ("", "sum(A * B)", "trace(A' @ B)"),
+    ("", "outer(w, v)", "w[:, None] * v[None, :]"),
+    ("", "A @ eye(D) + A", "2 * A"),
+    ("", "diag(w) @ A", "w[:, None] * A"),
+    ("", "einsum(\"ij,jk->ik\", A, B)", "A @ B"),
+    ("", "mean[N]((y - mean[N](y))^2)", "mean[N](y^2) - mean[N](y)^2"),
+    ("", "softmax[D](w)", "exp(w) / sum[D](exp(w))"),
+    ("", "log(softmax[D](w))", "w - logsumexp[D](w)"),
+    ("", "softmax[K](t)", "softmax[K](t - max[K](t))"),
+    ("", "sum[K](softmax[K](t))", "ones(N)"),
+    (
+        "z = x @ w; C = -mean(y*log(sigmoid(z)) + (1-y)*log(1-sigmoid(z)))",
+        "grad(C, w)",
+        "x' @ (sigmoid(z) - y) / N",
+    ),
+    (
+        "z = x @ w; p = sigmoid(z); C = mean(bce_with_logits(z, y))",
+        "hessian(C, w)",
+        "x' @ diag(p * (1 - p) / N) @ x",
+    ),
+    ("C = 1/2 * (w @ A @ w)", "grad(C, w)", "(A + A') @ w / 2"),
+    ("C = 1/2 * (w @ A @ w)", "hessian(C, w)", "(A + A') / 2"),
+    ("C = mean((x @ w - y)^2)", "hvp(C, w, v)", "2 / N * (x' @ (x @ v))"),
+    (
+        "z = x @ W; C = mean[N](-sum[K](t * log(softmax[K](z))))",
+        "grad(C, z)",
+        "(softmax[K](z) * sum[K](t) - t) / N",
+    ),
+    ("f = tanh(A @ w)", "jvp(f, w, v)", "(1 - f^2) * (A @ v)"),
+    ("f = tanh(A @ w)", "jacobian(f, w)", "diag(1 - f^2) @ A"),
+    ("f = softmax[D](w)", "jacobian(f, w)", "diag(f) - outer(f, f)"),
+];
+
+/// Formulas that are not equal, though some are at many points.
+const DIFFERENT: &[(&str, &str, &str)] = &[
+    ("", "a + b", "a - b"),
+    ("", "a * 1.0000000001", "a"),
+    ("", "A @ B", "B @ A"),
+    ("", "w @ A", "A @ w"),
+    ("", "sqrt(a^2)", "a"),
+    ("", "sigmoid(a)", "tanh(a)"),
+    ("", "A'", "A"),
+    ("", "max(w)", "logsumexp(w)"),
+    ("", "sum[N](x @ W)", "sum[N](x) @ W * 2"),
+    ("z = x @ w; C = mean(bce_with_logits(z, y))", "grad(C, w)", "x' @ (sigmoid(z) - y)"),
+];
+
+fn sides(statements: &str, left: &str, right: &str) -> Model {
+    let text = format!("{GIVEN}{statements}\noutput left = {left}\noutput right = {right}\n");
+    let read = compile::read(&text, &[]);
+    let model = read.model.unwrap_or_else(|| panic!("{:#?}\n{text}", read.diagnostics));
+    let mut model = release(&expand(&model).expect("it is derived"));
+    let side = |name: &str| model.named(name).expect("it is there");
+    let output = |name: &str| Output { kind: Kind::Output, name: name.into(), node: side(name) };
+    model.outputs = vec![output("left"), output("right")];
+    model.names.clear();
+    model
+}
+
+/// The largest difference of the sides relative to their largest entry, and whether it was computed to thirty digits.
+fn apart(model: &Model) -> (f64, bool) {
+    let bindings: Bindings =
+        [("N", 3), ("D", 2), ("K", 4)].map(|(n, s)| (n.into(), s)).into_iter().collect();
+    let mut values = Values::default();
+    for (number, (name, variable)) in model.variables.iter().enumerate() {
+        let shape: Vec<usize> = model
+            .ty(variable.node)
+            .shape
+            .iter()
+            .map(|s| s.eval(&bindings).expect("bound") as usize)
+            .collect();
+        let count: usize = shape.iter().product();
+        let value = |i: usize| 0.31 + (1.7 * i as f64 + 2.3 * number as f64).sin().abs();
+        values.insert(
+            name.clone(),
+            Tensor::from_f64(DType::F64, &shape, (0..count).map(value).collect()),
+        );
+    }
+    let wanted: Vec<_> = model.outputs.iter().map(|output| output.node).collect();
+    let found = precise::run(model, &wanted, &values, &bindings).expect("it has values");
+    let (a, b) = (found[0].array(), found[1].array());
+    let scale = a.iter().fold(f64::MIN_POSITIVE, |scale, v| scale.max(v.high().abs()));
+    let error = a.iter().zip(&b).fold(0.0f64, |e, (a, b)| e.max((*a - *b).abs().high() / scale));
+    (error, found[0].exact && found[1].exact)
+}
+
+#[test]
+fn equal_values_are_proved() {
+    let mut failed = Vec::new();
+    for (statements, left, right) in EQUAL {
+        let model = sides(statements, left, right);
+        let proof = compile::prove(&model);
+        let (error, exact) = apart(&model);
+        assert!(error < if exact { 1e-27 } else { 1e-12 }, "{left} == {right}: {error:e}");
+        if !proof.proved {
+            failed.push(format!("{statements}: {left} == {right}"));
+        }
+    }
+    assert_eq!(failed, [""; 0]);
+}
+
+#[test]
+fn different_values_are_not_proved() {
+    for (statements, left, right) in DIFFERENT {
+        let model = sides(statements, left, right);
+        assert!(!compile::prove(&model).proved, "{left} == {right}");
+    }
+}
+
+/// What the functions of thirty digits give, by identities that f64 keeps to sixteen digits only.
+#[test]
+fn functions_have_thirty_digits() {
+    for (left, right) in [
+        ("exp(log(s))", "s"),
+        ("log1p(expm1(a))", "a"),
+        ("log(exp(a))", "a"),
+        ("sin(a)^2 + cos(a)^2", "1 + 0 * a"),
+        ("tan(a) * cos(a)", "sin(a)"),
+        ("sin(2 * a)", "2 * sin(a) * cos(a)"),
+        ("sqrt(s)^2", "s"),
+        ("s^0.3 * s^0.7", "s"),
+        ("tanh(a)", "expm1(2 * a) / (expm1(2 * a) + 2)"),
+        ("sinh(asinh(a))", "a"),
+        ("tanh(atanh(a / 3))", "a / 3"),
+        ("softplus(a) - softplus(-a)", "a"),
+        ("sigmoid(a) / sigmoid(-a)", "exp(a)"),
+        ("logaddexp(a, b)", "log(exp(a) + exp(b))"),
+        ("cosh(a) + sinh(a)", "exp(a)"),
+        ("1 / rsqrt(s)", "sqrt(s)"),
+        ("sum(cumsum(w))", "w @ (D - f64(iota(D)))"),
+    ] {
+        let (error, exact) = apart(&sides("", left, right));
+        assert!(exact && error < 1e-28, "{left} == {right}: {error:e}, {exact}");
+    }
+}
