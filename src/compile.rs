@@ -1,5 +1,7 @@
 //! The pipeline from text to a model with its derivatives: the one room that knows all others of the core.
 
+mod import;
+
 use crate::autodiff::{Flow, derive, expand};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{Kind, Model, NodeId, Origin, Origins, Output, check};
@@ -8,6 +10,8 @@ use crate::ops::special::Mode;
 use crate::ops::{Misfit, Name};
 use crate::passes::{Report, release, simplify};
 use crate::syntax;
+pub use import::{File, Nowhere, Refusal, Source};
+use import::{Imports, imports};
 use std::sync::LazyLock;
 
 /// The functions that every model sees, in the language.
@@ -26,22 +30,31 @@ pub struct Read {
     pub model: Option<Model>,
     /// Errors and warnings.
     pub diagnostics: Vec<Diagnostic>,
+    /// The files that it uses; in spans the first of them has the number 2.
+    pub files: Vec<File>,
 }
 
-/// Reads a model. `by` names bindings that derivatives will be taken by with `differentiate`.
+/// Reads a model that stands alone. `by` names bindings that derivatives will be taken by with `differentiate`.
 pub fn read(text: &str, by: &[Name]) -> Read {
-    let (tree, mut diagnostics) = syntax::parse(text, 0);
+    read_from(text, by, &Nowhere)
+}
+
+/// Reads a model with the files that it uses, which `source` gives.
+pub fn read_from(text: &str, by: &[Name], source: &dyn Source) -> Read {
+    let (ast, mut diagnostics) = syntax::parse(text, 0);
+    let Imports { files, units, uses, diagnostics: said } = imports(&ast, source);
+    diagnostics.extend(said);
     let unreadable = diagnostics.iter().any(Diagnostic::is_error);
+    let own = Unit { ast, text: text.into(), uses };
     let prelude = Unit { ast: PRELUDE_TREE.clone(), text: PRELUDE.into(), uses: Vec::new() };
-    let own = Unit { ast: tree, text: text.into(), uses: Vec::new() };
-    let (model, said) = lower(vec![own, prelude], by);
+    let (model, said) = lower([own, prelude].into_iter().chain(units).collect(), by);
     diagnostics.extend(said);
     let model = model.filter(|_| !unreadable);
     diagnostics.sort_by_key(|diagnostic| diagnostic.primary.as_ref().map(|label| label.span));
     if let Some(model) = &model {
         debug_assert!(check::check(model).is_ok(), "{:?}", check::check(model));
     }
-    Read { model, diagnostics }
+    Read { model, diagnostics, files }
 }
 
 /// Derivatives that are asked for from outside.

@@ -12,7 +12,7 @@ use crate::passes::release;
 /// Reads the model and prints it in the form asked for.
 pub fn graph(common: &Common, args: &Graph) -> Result<(), Failure> {
     let session = session::open(common, &args.model, None)?;
-    out::diagnostics(common, &session.warnings, std::slice::from_ref(&session.source));
+    out::diagnostics(common, &session.warnings, &session.sources);
     let model =
         release(&expand(&session.model).map_err(|misfit| Failure::Request(misfit.to_string()))?);
     let path = args.target.output.as_deref();

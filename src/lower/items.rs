@@ -68,7 +68,7 @@ impl Lowerer {
 
     pub(super) fn item(&mut self, item: &Item) {
         match &item.kind {
-            ItemKind::Error | ItemKind::Fn(_) | ItemKind::Layer(_) => {}
+            ItemKind::Error | ItemKind::Fn(_) | ItemKind::Layer(_) | ItemKind::Use(..) => {}
             ItemKind::Dim(dims) => dims.iter().for_each(|(ident, size)| self.dim(ident, *size)),
             ItemKind::Input(declaration) => self.declaration(declaration, Role::Input),
             ItemKind::Param(declaration) => self.declaration(declaration, Role::Param),
@@ -79,7 +79,6 @@ impl Lowerer {
             ItemKind::State(_) => self.absent("state", item.span),
             ItemKind::Update(..) => self.absent("update", item.span),
             ItemKind::Expect(..) => self.absent("expect", item.span),
-            ItemKind::Use(..) => self.absent("use", item.span),
             ItemKind::Train(_) => self.absent("train", item.span),
         }
     }

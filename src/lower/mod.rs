@@ -172,7 +172,8 @@ pub fn lower(units: Vec<Unit>, by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) 
 
 impl Lowerer {
     /// Notes a diagnostic; a text with very many mistakes gets no more of them.
-    fn say(&mut self, diagnostic: Diagnostic) {
+    fn say(&mut self, mut diagnostic: Diagnostic) {
+        diagnostic.secondary.retain(|label| label.span.file != PRELUDE);
         self.errors += usize::from(diagnostic.is_error());
         if self.errors <= MOST {
             self.diagnostics.push(diagnostic);

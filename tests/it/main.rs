@@ -8,6 +8,7 @@ mod data;
 mod diagnostics;
 mod examples;
 mod families;
+mod imports;
 mod instances;
 mod kernels;
 mod layers;
