@@ -124,9 +124,14 @@ pub fn default_request(model: &Model) -> Option<Request> {
     Some(plain(loss, learnt.map(|(name, _)| name.clone()).collect()))
 }
 
-/// The model with the derivatives of `requests` as outputs.
+/// The model with the derivatives that its own text asks for, and without claims.
+pub fn expanded(model: &Model) -> Result<Model, Misfit> {
+    Ok(release(&expand(&model.unclaimed())?))
+}
+
+/// The model with the derivatives of `requests` as outputs; claims are put aside.
 pub fn differentiate(model: &Model, requests: &[Request], level: Level) -> Result<Derived, Misfit> {
-    let mut model = expand(model)?;
+    let mut model = expand(&model.unclaimed())?;
     if level == Level::Readable {
         model = simplify(&model).0;
     }

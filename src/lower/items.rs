@@ -26,6 +26,7 @@ impl Lowerer {
             self.item(item);
         }
         self.name_inner();
+        self.word_claims();
     }
 
     /// Notes what an item will define, so that an early use can say where.
@@ -78,8 +79,8 @@ impl Lowerer {
             ItemKind::Grad(of, wrt) => self.request(of, wrt),
             ItemKind::State(_) => self.absent("state", item.span),
             ItemKind::Update(..) => self.absent("update", item.span),
-            ItemKind::Expect(..) => self.absent("expect", item.span),
-            ItemKind::Train(_) => self.absent("train", item.span),
+            ItemKind::Expect(left, right) => self.claim(*left, *right, item.span),
+            ItemKind::Train(settings) => self.training(settings, item.span),
         }
     }
 

@@ -16,4 +16,5 @@ mod ops;
 mod readme;
 mod render;
 mod robust;
+mod stated;
 mod syntax;
