@@ -35,7 +35,9 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
         derived.model
     } else {
         out::diagnostics(common, &session.warnings, &session.sources);
-        compile::expanded(&session.model).map_err(|misfit| Failure::Request(misfit.to_string()))?
+        compile::forward(&session.model, args.optimise.level())
+            .map_err(|misfit| Failure::Request(misfit.to_string()))?
+            .0
     };
     precision(&mut model, &args.data)?;
     let mut outputs: Vec<Output> = model.outputs.clone();

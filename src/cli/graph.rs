@@ -4,7 +4,7 @@ use super::args::{Common, Form, Graph};
 use super::grad::form;
 use super::out::{self, Failure};
 use super::session;
-use crate::compile;
+use crate::compile::{self, Level};
 use crate::export;
 use crate::graph::print::{Part, print};
 
@@ -12,8 +12,8 @@ use crate::graph::print::{Part, print};
 pub fn graph(common: &Common, args: &Graph) -> Result<(), Failure> {
     let session = session::open(common, &args.model, None)?;
     out::diagnostics(common, &session.warnings, &session.sources);
-    let model =
-        compile::expanded(&session.model).map_err(|misfit| Failure::Request(misfit.to_string()))?;
+    let (model, _) = compile::forward(&session.model, Level::Derived)
+        .map_err(|misfit| Failure::Request(misfit.to_string()))?;
     let path = args.target.output.as_deref();
     let text = match form(args.target.to, path, common.json)? {
         Form::Nn => print(&model, Part::Whole).text,
