@@ -66,7 +66,8 @@ pub fn claims(common: &Common, session: &Session, data: &Data) -> Result<Vec<Ver
     (0..model.claims.len())
         .map(|number| {
             let span = model.claims[number].span;
-            let text = session.source.1.get(span.range()).unwrap_or_default();
+            let text = session.sources.get(usize::from(span.file));
+            let text = text.and_then(|(_, text)| text.get(span.range())).unwrap_or_default();
             let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
             let fit = |misfit: crate::ops::Misfit| Failure::Request(misfit.to_string());
             let written = compile::sides(model, number).map_err(fit)?;
@@ -108,7 +109,7 @@ fn compared(
         let mut data = data.clone();
         data.dtype = Some("f64".into());
         data.seed = data.seed.wrapping_add(point);
-        let bound = bind::bind(common, &free, &session.source, &data, &needed, Missing::Drawn)?;
+        let bound = bind::bind(common, &free, &session.sources, &data, &needed, Missing::Drawn)?;
         let found = match precise::run(&free, &sides, &bound.values, &bound.bindings) {
             Ok(found) => found,
             Err(RunError::Value { .. }) => continue,

@@ -39,7 +39,7 @@ pub fn verify(common: &Common, args: &Verify) -> Result<(), Failure> {
     let only = !claims.is_empty() && args.select.of.is_none() && session.model.loss().is_none();
     let findings = match only {
         true => {
-            out::diagnostics(common, &session.warnings, std::slice::from_ref(&session.source));
+            out::diagnostics(common, &session.warnings, &session.sources);
             None
         }
         false => Some(gradients(common, args, &mut session)?),
@@ -68,7 +68,7 @@ fn gradients(common: &Common, args: &Verify, session: &mut Session) -> Result<Fi
     let mut wanted = vec![of];
     wanted.extend(&nodes);
     let needed = bind::needed(&model, &wanted);
-    let mut bound = bind::bind(common, &model, &session.source, &data, &needed, Missing::Drawn)?;
+    let mut bound = bind::bind(common, &model, &session.sources, &data, &needed, Missing::Drawn)?;
     let values = run(common, session, &model, &wanted, &bound)?;
     let (_, written_nodes) = results(&written, &request)?;
     let written_values = run(common, session, &written, &written_nodes, &bound)?;
