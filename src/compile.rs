@@ -164,13 +164,16 @@ pub fn prove(model: &Model) -> Proof {
     // Nothing here is written by anybody: laws may touch all of it.
     let made = Origins::one(Origin::Law("claim"));
     let loose = model.rebuild(|to, id, operands| to.insert(model.op(id).clone(), operands, &made));
-    let (simple, report) = simplify(&loose.expect("what was well typed stays so"));
+    let loose: Model = loose.expect("what was well typed stays so");
+    let (stable, used) = stabilise(&loose, &[]).unwrap_or((loose, Vec::new()));
+    let (simple, report) = simplify(&stable);
     let [left, right] = [0, 1].map(|side| simple.outputs[side].node);
     let same = |model: &Model| model.outputs[0].node == model.outputs[1].node;
     if same(&model) {
         return Proof { proved: true, laws: Vec::new(), model };
     }
-    let mut laws: Vec<&'static str> = report.laws.keys().copied().collect();
+    let mut laws: Vec<&'static str> = used.iter().map(|used| used.law).collect();
+    laws.extend(report.laws.keys());
     if same(&simple) {
         return Proof { proved: true, laws, model: simple };
     }

@@ -1,6 +1,7 @@
 //! All integration tests, in one binary.
 
 mod cases;
+mod claims;
 mod cli;
 mod codes;
 mod command;

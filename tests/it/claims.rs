@@ -1,0 +1,81 @@
+//! Claims about what derivatives are: those of `README.md` hold, and false ones are refuted with what shows it.
+
+use crate::command::{root, run, run_with};
+use serde_json::Value;
+
+#[test]
+fn claims_of_the_readme_hold() {
+    let folder = root().join("tests/cases/claims");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .expect("the folder of claims")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    assert!(files.len() > 8);
+    let mut proved = 0;
+    for file in files {
+        let path = file.to_str().expect("a plain name");
+        let ran = run(&["verify", path, "--json", "-q"]);
+        assert_eq!(ran.code, Some(0), "{path}\n{}{}", ran.stdout, ran.stderr);
+        let document: Value = serde_json::from_str(&ran.stdout).expect("a document");
+        let claims = document["claims"].as_array().expect("a list of claims");
+        assert!(!claims.is_empty(), "{path}");
+        proved += claims.iter().filter(|claim| claim["verdict"] == "proved").count();
+    }
+    assert!(proved >= 24, "{proved} are proved");
+}
+
+#[test]
+fn false_claims_are_refuted() {
+    let text = "dim N, D\ninput x: f64[N, D]\ninput y: f64[N]\nparam w: f64[D]\n\
+        loss C = mean((x @ w - y)^2)\nexpect grad(C, w) == x' @ (x @ w - y) / N\nexpect sum(w) == w @ w\n";
+    let ran = run_with(text, &["verify", "-", "-q"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    let shown = &ran.stdout;
+    assert!(shown.contains(":6  REFUTED  expect grad(C, w) == x' @ (x @ w - y) / N"), "{shown}");
+    assert!(shown.contains("everywhere the left side is 2 times the right one"), "{shown}");
+    assert!(shown.contains(":7  REFUTED"), "{shown}");
+    assert!(shown.contains("left = sum[D](w)\n      right = w @ w\n"), "{shown}");
+}
+
+/// What no law says and no number denies agrees, and how closely is told.
+#[test]
+fn what_is_not_proved_may_agree() {
+    let ran =
+        run_with("param x: f64\nexpect relu(x) + relu(-x) == abs(x)\n", &["verify", "-", "-q"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    assert!(ran.stdout.contains("agrees"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("at 8 points in double-double they differ by"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_claim_without_a_point_is_undecided() {
+    let ran = run_with("param x: f64\nexpect log(-x^2 - 1) == x\n", &["verify", "-", "-q"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    assert!(ran.stdout.contains("undecided"), "{}", ran.stdout);
+}
+
+/// At a kink the slopes to both sides differ: that is said, and is no disagreement.
+#[test]
+fn kinks_are_told() {
+    let ran = run(&[
+        "verify",
+        "-q",
+        "-e",
+        "param x: f64[3]; sum(abs(x) + relu(x))",
+        "--set",
+        "x=[0, 1, -1]",
+    ]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    assert!(ran.stdout.contains("1 at a kink, first x[0]"), "{}", ran.stdout);
+}
+
+#[test]
+fn precisions_and_modes_are_compared() {
+    let ran = run(&["verify", "-q", "examples/lecture.nn", "--dim", "N=3", "--json"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    let document: Value = serde_json::from_str(&ran.stdout).expect("a document");
+    assert!(document["dot"]["error"].as_f64().expect("a number") < 1e-12);
+    let single = document["f32_vs_f64"].as_f64().expect("a number");
+    assert!((1e-9..1e-4).contains(&single), "{single}");
+}
