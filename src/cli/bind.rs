@@ -70,9 +70,9 @@ pub fn bind(
         }
         bindings = model.dims.bind(&bindings).unwrap_or(bindings);
     }
-    let mut values = Values::default();
+    let mut values = init::given(model, args.seed, 0, args.training);
     let mut absent: Vec<Name> = Vec::new();
-    for (name, variable) in &model.variables {
+    for (name, variable) in model.variables.iter().filter(|(_, known)| known.role != Role::Given) {
         let ty = model.ty(variable.node);
         if let Some(found) = found.remove(name) {
             values.insert(name.clone(), binder.fitted(name, found, ty.dtype, &bindings)?);
@@ -168,11 +168,10 @@ impl Binder<'_> {
         for text in &self.args.set {
             let (name, source) = data::parse_setting(text)
                 .map_err(|error| Failure::Request(format!("--set {text}: {error}")))?;
-            if !self.model.variables.contains_key(name.as_str()) {
-                let near = crate::diagnostic::nearest(
-                    &name,
-                    self.model.variables.keys().map(|name| &**name),
-                );
+            let known =
+                || self.model.variables.iter().filter(|(_, known)| known.role != Role::Given);
+            if !known().any(|(known, _)| **known == *name) {
+                let near = crate::diagnostic::nearest(&name, known().map(|(name, _)| &**name));
                 let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 return Err(Failure::Request(format!(
                     "--set {text}: the model has no input and no parameter `{name}`{near}"
@@ -202,7 +201,8 @@ impl Binder<'_> {
             let mut set: DataSet = data::open_set(path)?;
             let names = set.names();
             for (name, variable) in &self.model.variables {
-                if !names.iter().any(|known| **known == **name)
+                if variable.role == Role::Given
+                    || !names.iter().any(|known| **known == **name)
                     || settings.iter().any(|(set, _)| set == name)
                 {
                     continue;
@@ -420,8 +420,13 @@ impl Binder<'_> {
         let mut said = Vec::new();
         for name in absent {
             let span = self.model.variables[name].span;
-            let learnt = self.model.variables[name].role == Role::Param;
-            let what = if learnt { "parameter" } else { "input" };
+            let role = self.model.variables[name].role;
+            let learnt = role != Role::Input;
+            let what = match role {
+                Role::State => "state",
+                _ if learnt => "parameter",
+                _ => "input",
+            };
             let mut diagnostic =
                 Diagnostic::error("E0402", span, format!("the {what} `{name}` has no value"));
             let mut meant = None;
@@ -459,7 +464,7 @@ impl Binder<'_> {
             if high.is_finite() { high } else { low.max(-1.0) + 2.0 },
         );
         let count: usize = shape.iter().product();
-        let stream = crate::exec::random::Stream::new(self.args.seed, name);
+        let stream = crate::ops::stream::Stream::new(self.args.seed, name);
         let values = (0..count as u64).map(|index| {
             let value = low + stream.uniform(index) * (high - low);
             if dtype.is_float() { value } else { value.floor().clamp(low, high - 1.0) }

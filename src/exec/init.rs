@@ -1,9 +1,10 @@
 //! First values of parameters.
 
-use super::random::Stream;
 use super::reference::{RunError, run, sizes};
-use crate::graph::{Draw, Init, Model, Values, Variable};
+use crate::graph::{Draw, Init, Model, Role, Values, Variable};
 use crate::ops::Bindings;
+use crate::ops::random::{SEED, STEP};
+use crate::ops::stream::Stream;
 use crate::tensor::Tensor;
 
 /// The first value of a parameter: the same for the same seed and name, at any precision.
@@ -35,6 +36,21 @@ pub fn initial(
     };
     let count: usize = shape.iter().product();
     Ok(Some(Tensor::from_f64(ty.dtype, &shape, (0..count as u64).map(number).collect())))
+}
+
+/// What whatever runs the model gives: the seed and the step that random numbers depend on, and whether it is trained.
+pub fn given(model: &Model, seed: u64, step: i64, training: bool) -> Values {
+    let given = model.variables.iter().filter(|(_, variable)| variable.role == Role::Given);
+    given
+        .map(|(name, _)| {
+            let value = match &**name {
+                SEED => Tensor::I64(ndarray::arr0(seed.cast_signed()).into_dyn().into()),
+                STEP => Tensor::I64(ndarray::arr0(step).into_dyn().into()),
+                _ => Tensor::Bool(ndarray::arr0(training).into_dyn().into()),
+            };
+            (name.clone(), value)
+        })
+        .collect()
 }
 
 /// How many inputs and outputs the weights of a shape connect: matrices as `[inputs, outputs]`, filters as

@@ -1,7 +1,6 @@
 //! Models and numbers to numbers.
 
 pub mod init;
-pub mod random;
 pub mod reference;
 
 pub use reference::{RunError, run};

@@ -177,6 +177,9 @@ impl Lowerer {
             return Some(Value::Node(self.typed(value, dtype, at)?));
         }
         let node = self.typed(value, self.float, at)?;
+        if let Some(drawn) = self.redrawn(node, dtype, span) {
+            return Some(Value::Node(drawn));
+        }
         Some(Value::Node(self.insert(Cast { to: dtype }, &[(node, at)], span)?))
     }
 
@@ -312,6 +315,7 @@ impl Lowerer {
             );
             return None;
         }
+        self.drawn(builtin, &mut values, &mut nodes, span);
         let types: Vec<Type> = nodes.iter().map(|(node, _)| self.model.ty(*node).clone()).collect();
         let float = dtype.filter(|dtype| dtype.is_float()).unwrap_or(self.float);
         let built = (builtin.build)(&builtin::Call {
@@ -581,14 +585,16 @@ impl Lowerer {
                     return None;
                 }
             },
+            Kind::Number => builtin::Value::Number(self.number(function, param, id)?),
             Kind::Text => match self.expr(id)? {
                 Value::Text(text) => builtin::Value::Text(text.to_string()),
                 _ => {
-                    let message = format!("`{param}` of `{function}` stand in quotes");
-                    self.say(
-                        Diagnostic::error("E0206", self.place(span), message)
-                            .help("as in `einsum(\"nd,dh->nh\", x, W)`"),
-                    );
+                    let (verb, help) = match param {
+                        "key" => ("stands", "as in `key = \"l1.0\"`"),
+                        _ => ("stand", "as in `einsum(\"nd,dh->nh\", x, W)`"),
+                    };
+                    let message = format!("`{param}` of `{function}` {verb} in quotes");
+                    self.say(Diagnostic::error("E0206", self.place(span), message).help(help));
                     return None;
                 }
             },

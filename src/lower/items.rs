@@ -23,6 +23,7 @@ impl Lowerer {
             self.announce(item);
         }
         self.collect_barriers();
+        self.collect_keys();
         for item in &unit.ast.items {
             self.item(item);
         }
@@ -112,8 +113,8 @@ impl Lowerer {
             ItemKind::Binding(idents, value) => self.binding(idents, *value),
             ItemKind::Output(kind, ident, value) => self.output(*kind, ident, *value),
             ItemKind::Grad(of, wrt) => self.request(of, wrt),
-            ItemKind::State(_) => self.absent("state", item.span),
-            ItemKind::Update(..) => self.absent("update", item.span),
+            ItemKind::State(declaration) => self.declaration(declaration, Role::State),
+            ItemKind::Update(ident, value) => self.update(ident, *value),
             ItemKind::Layer(_) => self.absent("layer", item.span),
             ItemKind::Expect(..) => self.absent("expect", item.span),
             ItemKind::Use(..) => self.absent("use", item.span),
@@ -241,6 +242,14 @@ impl Lowerer {
                 let node = self.typed(value, ty.dtype, span)?;
                 if let Some(on) = self.variable_of(node) {
                     let name = &of.names[0].text;
+                    if on.starts_with('?') {
+                        let message = format!("the first value of `{name}` is drawn in every step");
+                        self.say(
+                            Diagnostic::error("E0109", span, message)
+                                .help("behind `~` it is drawn once: `~ normal(std = 0.1)`"),
+                        );
+                        return None;
+                    }
                     let message = format!("the first value of `{name}` depends on `{on}`");
                     let mut diagnostic = Diagnostic::error("E0109", span, message).help(
                         "start from a number, an array, or `~ glorot()`; or drop `param` to bind it",
@@ -537,6 +546,10 @@ impl Lowerer {
     /// The node of a name that a derivative is taken by.
     pub(super) fn variable(&mut self, name: &Name, span: Span) -> Option<NodeId> {
         match self.name(name, span)? {
+            Value::Node(node) if self.is_kept(node) => {
+                self.no_gradient(name, node, span);
+                None
+            }
             Value::Node(node) if self.model.ty(node).dtype.is_float() => Some(node),
             Value::Node(node) => {
                 let message =
@@ -619,18 +632,23 @@ impl Lowerer {
             .filter_map(|request| self.model.named(&request.of))
             .collect();
         let of = |kind: fn(Kind) -> bool| {
-            let wanted = self.model.outputs.iter().filter(|output| kind(output.kind));
-            let roots = wanted.map(|output| output.node).chain(asked.iter().copied());
-            self.model.needed(roots)
+            let wanted = self.model.outputs.iter().filter(move |output| kind(output.kind));
+            wanted.map(|output| output.node).chain(asked.iter().copied())
         };
         let trained = self.model.outputs.iter().any(|output| output.kind == Kind::Loss);
-        let (used, learnt) = (of(|_| true), of(|kind| kind == Kind::Loss));
+        let used = self.model.needed(of(|_| true).chain(self.model.updates.values().copied()));
+        let learnt = self.model.needed(of(|kind| kind == Kind::Loss));
         let mut said = Vec::new();
         for (name, variable) in &self.model.variables {
             let (code, message, help) = match (variable.role, used[variable.node.index()]) {
                 (Role::Input, false) => (
                     "W0501",
                     format!("the input `{name}` is not used"),
+                    "use it, or remove its line",
+                ),
+                (Role::State, false) => (
+                    "W0501",
+                    format!("the state `{name}` is not used"),
                     "use it, or remove its line",
                 ),
                 (Role::Param, false) => (

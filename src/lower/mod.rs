@@ -5,6 +5,8 @@ mod expr;
 mod function;
 mod items;
 mod misfit;
+mod random;
+mod state;
 mod trace;
 mod unknown;
 
@@ -80,10 +82,17 @@ struct Lowerer {
     dtypes: FxHashMap<Name, Span>,
     /// Where each result is named.
     given: FxHashMap<Name, Span>,
+    /// Where each state is updated.
+    updated: FxHashMap<Name, Span>,
     /// The names that each binding of the model mentions, gathered when first asked for.
     mentions: Option<FxHashMap<Name, Vec<(Name, Span)>>>,
     /// The names of circles that have been reported.
     circled: FxHashSet<Name>,
+    /// The keys of draws, and how many draws each chain of bindings has.
+    keys: FxHashSet<Name>,
+    sites: FxHashMap<Name, usize>,
+    /// The indices of the loops around, outermost first.
+    loops: Vec<NodeId>,
     /// How many calls have been inlined.
     inlined: usize,
     /// How many errors there are, said or not.
@@ -120,8 +129,12 @@ pub fn lower(
         later: FxHashMap::default(),
         dtypes: FxHashMap::default(),
         given: FxHashMap::default(),
+        updated: FxHashMap::default(),
         mentions: None,
         circled: FxHashSet::default(),
+        keys: FxHashSet::default(),
+        sites: FxHashMap::default(),
+        loops: Vec::new(),
         inlined: 0,
         errors: 0,
     };

@@ -11,6 +11,7 @@ pub mod linalg;
 pub mod matmul;
 pub mod number;
 pub mod pool;
+pub mod random;
 mod real;
 pub mod reduce;
 pub mod shape;
@@ -18,6 +19,7 @@ pub mod size;
 pub mod sort;
 mod spatial;
 pub mod special;
+pub mod stream;
 pub mod term;
 mod window;
 
@@ -424,6 +426,10 @@ operators! {
     Matrix(linalg::Matrix),
     /// The solution of linear equations.
     Solve(linalg::Solve),
+    /// Random numbers.
+    Random(random::Random),
+    /// Elements dropped at random.
+    Dropout(random::Dropout),
     /// The value without its derivative.
     StopGradient(special::StopGradient),
     /// A variable of its own with the value of another.

@@ -2,7 +2,7 @@
 
 use crate::graph::Model;
 use crate::ops::leaf::{Const, Eye, Iota, Literal, SizeOf, Variable};
-use crate::ops::{Misfit, Op, elementwise::Cast, index::OneHot};
+use crate::ops::{Misfit, Op, elementwise::Cast, index::OneHot, random::Random};
 use crate::tensor::DType;
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ pub fn retype(model: &Model, to: DType) -> Result<Model, Misfit> {
             Op::SizeOf(SizeOf { dtype, size }) => SizeOf { dtype: float(dtype), size }.into(),
             Op::Iota(Iota { dtype, size }) => Iota { dtype: float(dtype), size }.into(),
             Op::Eye(Eye { dtype, size }) => Eye { dtype: float(dtype), size }.into(),
+            Op::Random(random) => Random { dtype: float(random.dtype), ..random }.into(),
             Op::OneHot(hot) => OneHot { dtype: float(hot.dtype), ..hot }.into(),
             Op::Cast(Cast { to }) => Cast { to: float(to) }.into(),
             other => other,

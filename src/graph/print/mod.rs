@@ -42,7 +42,8 @@ pub fn print(model: &Model, part: Part) -> Printed {
     let adjoint_statements = statements.iter().filter(|statement| statement.adjoint).count();
     let mut adjoint = false;
     for Statement { keyword, name, text, comment, adjoint: own, .. } in statements {
-        if own && !adjoint && part == Part::Whole {
+        let next = own && !adjoint || adjoint && keyword == "update ";
+        if next && part == Part::Whole {
             lines.push((String::new(), None));
         }
         adjoint = own;
