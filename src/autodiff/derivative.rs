@@ -12,7 +12,23 @@ use std::sync::Arc;
 
 /// The model with every `Derivative` replaced by the values that compute it, innermost first, and without barriers.
 pub fn expand(model: &Model) -> Result<Model, Misfit> {
-    let expanded = model.rebuild(|to, id, operands| match model.op(id) {
+    let mut expanded = expanded(model)?;
+    // A function's own rule may ask for derivatives that come to light when it is planted.
+    while expanded.nodes().any(|id| matches!(expanded.op(id), Op::Derivative(_))) {
+        expanded = self::expanded(&expanded)?.compact();
+    }
+    expanded.rebuild(|to, id, operands| match expanded.op(id) {
+        Op::Barrier(_) => {
+            to.unite(operands[0], expanded.origins(id));
+            Ok(operands[0])
+        }
+        _ => expanded.copy(to, id, operands),
+    })
+}
+
+/// The model with every `Derivative` that it has replaced.
+fn expanded(model: &Model) -> Result<Model, Misfit> {
+    model.rebuild(|to, id, operands| match model.op(id) {
         Op::Derivative(derivative) => {
             let origins = model.origins(id).clone();
             let (of, wrt) = (operands[0], operands[1]);
@@ -21,13 +37,6 @@ pub fn expand(model: &Model) -> Result<Model, Misfit> {
                 .1)
         }
         _ => model.copy(to, id, operands),
-    })?;
-    expanded.rebuild(|to, id, operands| match expanded.op(id) {
-        Op::Barrier(_) => {
-            to.unite(operands[0], expanded.origins(id));
-            Ok(operands[0])
-        }
-        _ => expanded.copy(to, id, operands),
     })
 }
 
@@ -105,7 +114,7 @@ fn pulled(
 }
 
 /// The adjoint in the full shape of what it is the adjoint of.
-fn shaped(
+pub fn shaped(
     model: &mut Model,
     adjoint: NodeId,
     of: NodeId,

@@ -1,5 +1,6 @@
 //! Reverse mode: from the adjoint of a value to the adjoints of what it is computed from.
 
+use super::derivative::shaped;
 use crate::graph::{Model, NodeId, Operands, Origin, Origins};
 use crate::ops::reduce::{Fold, Reduce};
 use crate::ops::shape::Broadcast;
@@ -46,6 +47,7 @@ pub fn reverse(
         if operands.is_empty() {
             continue;
         }
+        let shared = shared(model, id, adjoint)?;
         for (place, term) in contributions(model, id).into_iter().enumerate() {
             let operand = operands[place];
             if !between[operand.index()] {
@@ -56,7 +58,7 @@ pub fn reverse(
                 continue;
             };
             let origins = origin(model, id, place, operands.len());
-            let mut flow = planted(model, &term, id, &operands, adjoint, &origins)?;
+            let mut flow = planted(model, &term, id, &shared, adjoint, &origins)?;
             if model.ty(operand).rank() == 0 && model.ty(flow).rank() > 0 {
                 let axes: Vec<usize> = (0..model.ty(flow).rank()).collect();
                 flow = model.plant(
@@ -116,6 +118,25 @@ fn contributions(model: &Model, id: NodeId) -> Vec<Option<Term>> {
     model.op(id).vjp(&rule)
 }
 
+/// The values that derivative rules of `id` are written in: operands, result, adjoint, shared steps.
+fn shared(model: &mut Model, id: NodeId, adjoint: NodeId) -> Result<Operands, Misfit> {
+    let mut values = model.operands(id);
+    let count = values.len();
+    values.extend([id, adjoint]);
+    let op = model.op(id).clone();
+    if op.steps().is_empty() {
+        return Ok(values);
+    }
+    let origins = origin(model, id, 0, 1);
+    // Steps are written for an adjoint with all its axes.
+    values[count + 1] = shaped(model, adjoint, id, &origins)?;
+    for (step, operands) in op.steps() {
+        let operands: Operands = operands.iter().map(|&number| values[number]).collect();
+        values.push(model.insert(step.clone(), &operands, &origins)?);
+    }
+    Ok(values)
+}
+
 fn origin(model: &Model, id: NodeId, place: usize, operands: usize) -> Origins {
     let span = model.origins(id).span().unwrap_or_default();
     let operand = (operands > 1).then_some(place as u8);
@@ -128,21 +149,20 @@ fn planted(
     model: &mut Model,
     term: &Term,
     id: NodeId,
-    operands: &Operands,
+    shared: &Operands,
     adjoint: NodeId,
     origins: &Origins,
 ) -> Result<NodeId, Misfit> {
     let dtype = model.ty(id).dtype;
-    let mut variables = operands.clone();
-    variables.extend([id, adjoint]);
-    let Some(guard) = guard(model, adjoint).filter(|_| *term != Term::Var(operands.len() + 1))
-    else {
-        return model.plant(term, &variables, dtype, origins);
+    let place = model.operands(id).len() + 1;
+    let Some(guard) = guard(model, adjoint).filter(|_| *term != Term::Var(place)) else {
+        return model.plant(term, shared, dtype, origins);
     };
-    let Some(condition) = condition_behind(model, id, operands[0], &guard, origins)? else {
-        return model.plant(term, &variables, dtype, origins);
+    let Some(condition) = condition_behind(model, id, shared[0], &guard, origins)? else {
+        return model.plant(term, shared, dtype, origins);
     };
-    variables[operands.len() + 1] = guard.taken;
+    let mut variables = shared.clone();
+    variables[place] = guard.taken;
     let flow = model.plant(term, &variables, dtype, origins)?;
     model.plant(&guard.around(), &[condition, flow], dtype, origins)
 }

@@ -1,6 +1,7 @@
 //! Syntax tree to model: names, dimensions, types; broadcasting made explicit; misfits given their places.
 
 mod call;
+mod custom;
 mod expr;
 mod function;
 mod items;
@@ -13,6 +14,7 @@ mod unknown;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::{Model, NodeId, Origin, Origins};
 use crate::ops::builtin::AxisRef;
+use crate::ops::custom::Custom;
 use crate::ops::{Name, Size, Term};
 use crate::syntax::ast::{Ast, ExprId, Function};
 use crate::tensor::DType;
@@ -93,6 +95,8 @@ struct Lowerer {
     sites: FxHashMap<Name, usize>,
     /// The indices of the loops around, outermost first.
     loops: Vec<NodeId>,
+    /// The boundaries of functions with derivatives of their own, by name.
+    customs: FxHashMap<Name, Custom>,
     /// How many calls have been inlined.
     inlined: usize,
     /// How many errors there are, said or not.
@@ -135,6 +139,7 @@ pub fn lower(
         keys: FxHashSet::default(),
         sites: FxHashMap::default(),
         loops: Vec::new(),
+        customs: FxHashMap::default(),
         inlined: 0,
         errors: 0,
     };

@@ -3,6 +3,7 @@
 pub mod align;
 pub mod builtin;
 pub mod conv;
+pub mod custom;
 pub mod elementwise;
 pub mod index;
 pub mod laws;
@@ -312,6 +313,11 @@ pub trait Operator {
     /// For each operand its adjoint in terms of `rule`; `None` where nothing flows back.
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>>;
 
+    /// Values that the terms of `vjp` share: step `j` is `Var(n + 2 + j)`.
+    fn steps(&self) -> &[custom::Step] {
+        &[]
+    }
+
     /// The same operator over one more leading axis.
     fn batch(&self, batching: &Batching) -> Term;
 
@@ -434,6 +440,8 @@ operators! {
     StopGradient(special::StopGradient),
     /// A variable of its own with the value of another.
     Barrier(special::Barrier),
+    /// The result of a function with a derivative of its own.
+    Custom(custom::Custom),
     /// A derivative that has been asked for.
     Derivative(special::Derivative),
 }
@@ -455,6 +463,9 @@ impl Operator for Op {
     }
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
         self.duties().vjp(rule)
+    }
+    fn steps(&self) -> &[custom::Step] {
+        self.duties().steps()
     }
     fn batch(&self, batching: &Batching) -> Term {
         self.duties().batch(batching)

@@ -359,7 +359,11 @@ fn drafts(plan: &mut Plan, whole: Part) -> (Vec<Option<Draft>>, Vec<(Name, Draft
             let parts: Vec<Draft> =
                 operands.iter().map(|&operand| part(plan, &done, operand)).collect();
             let nested = nested_product(plan, id, &parts);
-            let draft = render(model, id, parts);
+            let draft = match model.op(id) {
+                // The boundary of a function says something only where its rule is printed.
+                Op::Custom(_) if whole == Part::Adjoint => through(id, parts),
+                _ => render(model, id, parts),
+            };
             let widest = nested
                 .or_else(|| (draft.width > ROOM).then(|| widest(plan, &done, &operands)).flatten());
             match widest {
@@ -407,6 +411,13 @@ fn updates(plan: &Plan, done: &[Option<Draft>]) -> Vec<(Name, Draft)> {
         (_, draft) => typed(model, id, draft, false),
     };
     states(model).map(|(name, id)| (name.clone(), draft(id))).collect()
+}
+
+/// The first of `parts` as the expression of a node.
+fn through(id: NodeId, parts: Vec<Draft>) -> Draft {
+    let mut draft = parts.into_iter().next().expect("it has operands");
+    draft.nodes.push(id);
+    draft
 }
 
 /// Writes what is laid out anew, now that a value behind it has a line.
