@@ -5,7 +5,7 @@ use crate::diagnostic::Diagnostic;
 use crate::graph::{Kind, Model, NodeId, Origin, Origins, Output, check};
 use crate::lower::lower;
 use crate::ops::special::Mode;
-use crate::ops::{Misfit, Name, Op};
+use crate::ops::{Misfit, Name};
 use crate::passes::{Report, release, simplify};
 use crate::syntax;
 use std::sync::LazyLock;
@@ -153,8 +153,7 @@ pub fn differentiate(model: &Model, requests: &[Request], level: Level) -> Resul
             model.outputs.push(Output { kind: Kind::Gradient, name, node });
         }
     }
-    let pending = model.nodes().any(|id| matches!(model.op(id), Op::Derivative(_)));
-    let model = if pending { expand(&model)? } else { release(&model) };
+    let model = release(&model);
     debug_assert!(check::check(&model).is_ok(), "{:?}", check::check(&model));
     let (model, report) = match level {
         Level::Derived => (model, Report::default()),

@@ -12,23 +12,7 @@ use std::sync::Arc;
 
 /// The model with every `Derivative` replaced by the values that compute it, innermost first, and without barriers.
 pub fn expand(model: &Model) -> Result<Model, Misfit> {
-    let mut expanded = expanded(model)?;
-    // A function's own rule may ask for derivatives that come to light when it is planted.
-    while expanded.nodes().any(|id| matches!(expanded.op(id), Op::Derivative(_))) {
-        expanded = self::expanded(&expanded)?.compact();
-    }
-    expanded.rebuild(|to, id, operands| match expanded.op(id) {
-        Op::Barrier(_) => {
-            to.unite(operands[0], expanded.origins(id));
-            Ok(operands[0])
-        }
-        _ => expanded.copy(to, id, operands),
-    })
-}
-
-/// The model with every `Derivative` that it has replaced.
-fn expanded(model: &Model) -> Result<Model, Misfit> {
-    model.rebuild(|to, id, operands| match model.op(id) {
+    let expanded = model.rebuild(|to, id, operands| match model.op(id) {
         Op::Derivative(derivative) => {
             let origins = model.origins(id).clone();
             let (of, wrt) = (operands[0], operands[1]);
@@ -37,6 +21,13 @@ fn expanded(model: &Model) -> Result<Model, Misfit> {
                 .1)
         }
         _ => model.copy(to, id, operands),
+    })?;
+    expanded.rebuild(|to, id, operands| match expanded.op(id) {
+        Op::Barrier(_) => {
+            to.unite(operands[0], expanded.origins(id));
+            Ok(operands[0])
+        }
+        _ => expanded.copy(to, id, operands),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Reverse mode: from the adjoint of a value to the adjoints of what it is computed from.
 
-use super::derivative::shaped;
+use super::derivative::{derive, shaped};
 use crate::graph::{Model, NodeId, Operands, Origin, Origins};
 use crate::ops::reduce::{Fold, Reduce};
 use crate::ops::shape::Broadcast;
@@ -132,7 +132,13 @@ fn shared(model: &mut Model, id: NodeId, adjoint: NodeId) -> Result<Operands, Mi
     values[count + 1] = shaped(model, adjoint, id, &origins)?;
     for (step, operands) in op.steps() {
         let operands: Operands = operands.iter().map(|&number| values[number]).collect();
-        values.push(model.insert(step.clone(), &operands, &origins)?);
+        values.push(match step {
+            Op::Derivative(derivative) => {
+                let (of, wrt, vector) = (operands[0], operands[1], operands.get(2).copied());
+                derive(model, derivative.mode, of, &[wrt], vector, &origins)?.remove(0).1
+            }
+            step => model.insert(step.clone(), &operands, &origins)?,
+        });
     }
     Ok(values)
 }

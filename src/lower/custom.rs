@@ -24,8 +24,8 @@ impl Lowerer {
         let (adjoints, body) = rule;
         let name = &function.name.text;
         if adjoints.len() != results.len() {
-            let given = super::call::counted(results.len(), "result");
-            let taken = super::call::counted(adjoints.len(), "adjoint");
+            let given = super::usage::counted(results.len(), "result");
+            let taken = super::usage::counted(adjoints.len(), "adjoint");
             let message = format!("`{name}` has {given}; its `vjp` takes {taken}");
             let at = adjoints.first().map_or(body.span, |adjoint| adjoint.span);
             self.say(
@@ -35,8 +35,8 @@ impl Lowerer {
             return None;
         }
         if body.results.len() != function.params.len() {
-            let given = super::call::counted(body.results.len(), "adjoint");
-            let params = super::call::counted(function.params.len(), "parameter");
+            let given = super::usage::counted(body.results.len(), "adjoint");
+            let params = super::usage::counted(function.params.len(), "parameter");
             let message = format!("the `vjp` of `{name}` returns {given} for {params}");
             let at = body.results.first().map_or(body.span, |id| self.span(*id));
             self.say(
@@ -45,13 +45,13 @@ impl Lowerer {
             );
             return None;
         }
-        let params: Vec<Option<NodeId>> =
+        let known: Vec<Option<NodeId>> =
             function.params.iter().map(|param| self.parameter(&param.name.text)).collect();
+        let params: Vec<NodeId> = known.iter().flatten().copied().collect();
         let mut values = Vec::new();
         for (value, at) in results {
             values.push(self.typed(value, self.float, at)?);
         }
-        let before = self.model.len();
         let mut seeds = Vec::new();
         for (adjoint, &value) in adjoints.iter().zip(&values) {
             let ty = self.model.ty(value).clone();
@@ -68,7 +68,7 @@ impl Lowerer {
             }
         }
         let mut flows = Vec::new();
-        for ((id, param), known) in body.results.iter().zip(&function.params).zip(&params) {
+        for ((id, param), known) in body.results.iter().zip(&function.params).zip(&known) {
             let at = self.span(*id);
             let value = self.expr(*id)?;
             let Some(node) = known.filter(|node| self.model.ty(*node).dtype.is_float()) else {
@@ -83,7 +83,8 @@ impl Lowerer {
             }
         }
         let bounded = (0..values.len()).map(|place| {
-            let written = Written { before, flows: &flows, values: &values, seeds: &seeds, place };
+            let (params, flows, values, seeds) = (&params, &flows, &values, &seeds);
+            let written = Written { params, flows, values, seeds, place };
             self.boundary(name, &written, function.name.span)
         });
         bounded.collect()
@@ -109,10 +110,13 @@ impl Lowerer {
         let parts = self.parts(written);
         let mut operands: Operands = SmallVec::from_slice(&[written.values[written.place]]);
         operands.extend(written.flows.iter().map(|(param, _)| *param));
-        let own = |id: &NodeId| operands.contains(id) || written.seeds.contains(id);
-        let captured: Operands =
-            parts.iter().copied().filter(|id| !own(id) && self.is_captured(written, *id)).collect();
-        operands.extend(captured);
+        let leaf = |id: &&NodeId| matches!(self.model.op(**id), Op::Variable(_));
+        let given = written.params.iter().filter(|id| parts.contains(id));
+        for &id in given.chain(parts.iter().filter(leaf)) {
+            if !operands.contains(&id) && !written.seeds.contains(&id) {
+                operands.push(id);
+            }
+        }
         let (steps, numbers) = self.steps(written, &parts, &operands);
         let mut flows = vec![None; operands.len()];
         for (place, (_, flow)) in written.flows.iter().enumerate() {
@@ -134,28 +138,22 @@ impl Lowerer {
         self.model.insert(custom, &operands, &origins).ok().map(Value::Node)
     }
 
-    /// Whether a rule takes a value from outside: what depends on variables and stood before it.
-    fn is_captured(&self, written: &Written, id: NodeId) -> bool {
-        match self.model.op(id) {
-            Op::Variable(_) => true,
-            _ => id.index() < written.before && !self.model.operands(id).is_empty(),
-        }
-    }
-
-    /// What a rule is made of, operands before their users, down to the values that it takes from outside.
+    /// What a rule is made of, operands before their users, down to the parameters and the function's value.
     fn parts(&self, written: &Written) -> Vec<NodeId> {
-        let mut waiting: Vec<NodeId> = written.flows.iter().map(|(_, flow)| *flow).collect();
-        let mut seen = FxHashSet::default();
-        while let Some(id) = waiting.pop() {
-            let outer = written.flows.iter().any(|(param, _)| *param == id)
-                || written.values.contains(&id)
-                || self.is_captured(written, id);
-            if seen.insert(id) && !outer {
-                waiting.extend(self.model.operands(id));
+        // The order depends on the rule alone, so that equal rules are equal.
+        let (mut parts, mut seen) = (Vec::new(), FxHashSet::default());
+        let mut waiting: Vec<(NodeId, bool)> =
+            written.flows.iter().rev().map(|(_, flow)| (*flow, false)).collect();
+        while let Some((id, done)) = waiting.pop() {
+            let outer = written.params.contains(&id) || id == written.values[written.place];
+            if done {
+                parts.push(id);
+            } else if seen.insert(id) {
+                waiting.push((id, true));
+                let operands = self.model.operands(id).into_iter().rev().filter(|_| !outer);
+                waiting.extend(operands.map(|operand| (operand, false)));
             }
         }
-        let mut parts: Vec<NodeId> = seen.into_iter().collect();
-        parts.sort_unstable();
         parts
     }
 
@@ -173,7 +171,9 @@ impl Lowerer {
         for (place, id) in operands.iter().enumerate().skip(1) {
             numbers.entry(*id).or_insert(place);
         }
-        numbers.entry(written.values[written.place]).or_insert(count);
+        // The function's value in its own rule has that rule again, but in a rule that derives: there it would never end.
+        let derives = parts.iter().any(|id| matches!(self.model.op(*id), Op::Derivative(_)));
+        numbers.entry(written.values[written.place]).or_insert(if derives { 0 } else { count });
         let mut steps: Vec<Step> = Vec::new();
         let mut push = |op: Op, from: SmallVec<[usize; 4]>| {
             steps.push((op, from));
@@ -193,6 +193,11 @@ impl Lowerer {
                 }
                 Short::Same(other) => {
                     numbers.insert(id, numbers[&other]);
+                    continue;
+                }
+                Short::Negative(other) => {
+                    let from = SmallVec::from_slice(&[numbers[&other]]);
+                    numbers.insert(id, push(Scalar::Neg.into(), from));
                     continue;
                 }
                 Short::No => {}
@@ -221,6 +226,7 @@ impl Lowerer {
             Op::Scalar(Scalar::Add) if zero(0) && zero(1) => Short::Zero,
             Op::Scalar(Scalar::Sub) if zero(0) && zero(1) => Short::Zero,
             Op::Scalar(Scalar::Add) if zero(0) && whole(1) => Short::Same(from[1]),
+            Op::Scalar(Scalar::Sub) if zero(0) && whole(1) => Short::Negative(from[1]),
             Op::Scalar(Scalar::Add | Scalar::Sub) if zero(1) && whole(0) => Short::Same(from[0]),
             Op::Scalar(Scalar::Mul) if zero(0) || zero(1) => Short::Zero,
             Op::Scalar(Scalar::Div | Scalar::Neg) if zero(0) => Short::Zero,
@@ -238,14 +244,16 @@ enum Short {
     Zero,
     /// It is another value.
     Same(NodeId),
+    /// It is the negative of another value.
+    Negative(NodeId),
     /// All of it.
     No,
 }
 
 /// A rule as it stands in the graph.
 struct Written<'a> {
-    /// Nodes from this number on are its own.
-    before: usize,
+    /// The parameters.
+    params: &'a [NodeId],
     /// The parameters that something flows back to, with their adjoints.
     flows: &'a [(NodeId, NodeId)],
     /// The results of the function.
