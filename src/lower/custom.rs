@@ -7,7 +7,7 @@ use crate::ops::custom::{Custom, Step};
 use crate::ops::leaf::{Const, Variable};
 use crate::ops::shape::Broadcast;
 use crate::ops::{Name, Number, Op, Operator, Scalar, Type};
-use crate::syntax::ast::{Body, Function, Ident, ItemKind};
+use crate::syntax::ast::{Body, Function, Ident};
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -59,14 +59,7 @@ impl Lowerer {
             seeds.push(seed);
             self.define(&adjoint.text, adjoint.span, Meaning::Value(Value::Node(seed)));
         }
-        for item in &body.items {
-            match &item.kind {
-                ItemKind::Binding(idents, value) => self.binding(idents, *value),
-                ItemKind::Const(ident, ty, value) => self.constant(ident, ty.as_ref(), *value),
-                // The parser has reported what cannot stand here.
-                _ => return None,
-            }
-        }
+        self.statements(body)?;
         let mut flows = Vec::new();
         for ((id, param), known) in body.results.iter().zip(&function.params).zip(&known) {
             let at = self.span(*id);

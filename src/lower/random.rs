@@ -1,6 +1,7 @@
 //! Random values: their keys, and what numbers they depend on besides.
 
 use super::Lowerer;
+use super::layer::Owner;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::NodeId;
 use crate::ops::builtin::{self, Builtin};
@@ -12,15 +13,13 @@ use crate::tensor::DType;
 impl Lowerer {
     /// Notes the keys that are written in the text, so that none is given to another draw.
     pub(super) fn collect_keys(&mut self) {
-        let unit = self.unit();
-        for expr in &unit.ast.exprs {
-            let ExprKind::Call(call) = &expr.kind else { continue };
-            if !DRAWS.contains(&&*call.callee.text) {
-                continue;
-            }
-            for arg in &call.args {
-                if let ExprKind::Text(key) = &unit.ast[arg.value].kind {
-                    self.keys.insert(key.clone());
+        for unit in &self.units {
+            for expr in &unit.ast.exprs {
+                let ExprKind::Call(call) = &expr.kind else { continue };
+                for arg in call.args.iter().filter(|_| DRAWS.contains(&&*call.callee.text)) {
+                    if let ExprKind::Text(key) = &unit.ast[arg.value].kind {
+                        self.keys.insert(key.clone());
+                    }
                 }
             }
         }
@@ -48,10 +47,23 @@ impl Lowerer {
         nodes.extend(self.loops.iter().map(|index| (*index, span)));
     }
 
-    /// A key that no other draw has: the names of the bindings around it, and a number.
+    /// A key that no other draw has: the instance and the bindings around it, and a number.
     fn site(&mut self) -> Name {
-        let names: Vec<&str> =
-            self.calls.iter().filter_map(|(name, _)| name.strip_prefix('=')).collect();
+        let mut names: Vec<&str> = Vec::new();
+        for (call, _) in self.calls.iter().rev() {
+            match call.strip_prefix('=') {
+                Some(name) => names.push(name),
+                None if &**call == ".repeat" => break,
+                None if self.callables(call).is_some_and(|known| known[0].layer) => break,
+                None => {}
+            }
+        }
+        let owner = self.scopes.iter().rev().find_map(|scope| match &scope.owner {
+            Owner::Named(prefix) => prefix.strip_suffix('.'),
+            _ => None,
+        });
+        names.extend(owner);
+        names.reverse();
         let stem = if names.is_empty() { "draw".to_string() } else { names.join(".") };
         let number = self.sites.entry(stem.clone().into()).or_insert(0);
         loop {
