@@ -12,4 +12,5 @@ mod laws;
 mod machine;
 mod prelude;
 mod random;
+mod stability;
 mod structured;
