@@ -7,7 +7,8 @@ use crate::ops::random::{SEED, STEP};
 use crate::ops::stream::Stream;
 use crate::tensor::Tensor;
 
-/// The first value of a parameter: the same for the same seed and name, at any precision.
+/// The first value of a parameter: the same for the same seed and name, at any precision. Of a symmetric one the lower
+/// triangle is drawn.
 pub fn initial(
     model: &Model,
     name: &str,
@@ -35,7 +36,15 @@ pub fn initial(
         }
     };
     let count: usize = shape.iter().product();
-    Ok(Some(Tensor::from_f64(ty.dtype, &shape, (0..count as u64).map(number).collect())))
+    let n = shape.last().copied().unwrap_or(1) as u64;
+    let place = |index: u64| match (index / n % n, index % n) {
+        (row, column) if variable.symmetric && row < column => {
+            index - row * n - column + column * n + row
+        }
+        _ => index,
+    };
+    let numbers = (0..count as u64).map(|index| number(place(index)));
+    Ok(Some(Tensor::from_f64(ty.dtype, &shape, numbers.collect())))
 }
 
 /// What whatever runs the model gives: the seed and the step that random numbers depend on, and whether it is trained.

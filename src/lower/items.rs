@@ -118,6 +118,7 @@ impl Lowerer {
         let ty = self.type_of(&declaration.ty);
         let spans: Vec<Span> =
             declaration.ty.axes.iter().flatten().map(|id| self.span(*id)).collect();
+        let ty = ty.filter(|ty| !declaration.symmetric || self.is_square(ty, declaration));
         let range = declaration.range.as_ref().and_then(|range| self.range(range));
         let init = match (&ty, &declaration.init) {
             (Some(ty), Some(init)) => self.init(init, ty, declaration),
@@ -167,9 +168,39 @@ impl Lowerer {
         }
     }
 
+    /// Whether a type is of square matrices, as `symmetric` asks for; where not, this is reported.
+    fn is_square(&mut self, ty: &Type, declaration: &Declaration) -> bool {
+        let square = match ty.shape.as_slice() {
+            [.., rows, columns] => self.model.dims.equal(rows, columns),
+            _ => false,
+        };
+        if !square {
+            let name = &declaration.names[0].text;
+            let message =
+                format!("a symmetric matrix has rows as long as columns; `{name}` is {ty}");
+            self.say(
+                Diagnostic::error("E0201", declaration.ty.span, message)
+                    .help("give its last two axes one size, or leave `symmetric` out"),
+            );
+        }
+        square
+    }
+
     fn range(&mut self, range: &ast::Range) -> Option<Range> {
         let low = self.bound(range.low)?;
         let high = self.bound(range.high)?;
+        let both = range.low_closed && range.high_closed;
+        if let (Some(low), Some(high)) = (low.1, high.1)
+            && (low.to_f64() > high.to_f64() || low == high && !both)
+        {
+            let span = self.span(range.low).to(self.span(range.high));
+            let message = format!("no number lies between {low} and {high}");
+            self.say(
+                Diagnostic::error("E0208", span, message)
+                    .help("write the lower end first, as in `in (0, 1)`"),
+            );
+            return None;
+        }
         Some(Range {
             low: (low.0, low.1, range.low_closed),
             high: (high.0, high.1, range.high_closed),
