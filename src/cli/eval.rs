@@ -44,7 +44,7 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
         session.model = derived.model.clone();
         derived.model
     } else {
-        out::diagnostics(common, &session.warnings, std::slice::from_ref(&session.source));
+        out::diagnostics(common, &session.warnings, &session.sources);
         compile::forward(&session.model, args.optimise.level())
             .map_err(|misfit| Failure::Request(misfit.to_string()))?
             .0
@@ -66,7 +66,8 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
     let results = outputs.iter().map(|output| output.node);
     let wanted: Vec<NodeId> = results.chain(updates.iter().map(|(_, node)| **node)).collect();
     let needed = bind::needed(&model, &wanted);
-    let bound = bind::bind(common, &model, &session.source, &args.data, &needed, Missing::Refused)?;
+    let bound =
+        bind::bind(common, &model, &session.sources, &args.data, &needed, Missing::Refused)?;
     let mut values = run(common, &session, &model, &wanted, &bound)?;
     let states = values.split_off(outputs.len());
     let mut gradients = wrt.into_iter();
@@ -117,7 +118,7 @@ pub fn run(
                         "check `{name}`: behind its type, `in [0, {size})` has it checked before the run"
                     ));
                 }
-                out::diagnostics(common, &[diagnostic], std::slice::from_ref(&session.source));
+                out::diagnostics(common, &[diagnostic], &session.sources);
                 Failure::Said(1)
             }
             None => Failure::Request(error.to_string()),

@@ -8,6 +8,7 @@ pub mod data;
 mod declared;
 mod eval;
 mod explain;
+pub mod files;
 mod fmt;
 mod grad;
 mod graph;

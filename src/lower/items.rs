@@ -27,6 +27,7 @@ impl Lowerer {
             self.item(item);
         }
         self.name_inner();
+        self.word_claims();
     }
 
     /// Notes what an item will define, so that an early use can say where.
@@ -69,7 +70,7 @@ impl Lowerer {
 
     pub(super) fn item(&mut self, item: &Item) {
         match &item.kind {
-            ItemKind::Error | ItemKind::Fn(_) | ItemKind::Layer(_) => {}
+            ItemKind::Error | ItemKind::Fn(_) | ItemKind::Layer(_) | ItemKind::Use(..) => {}
             ItemKind::Dim(dims) => dims.iter().for_each(|(ident, size)| self.dim(ident, *size)),
             ItemKind::Input(declaration) => self.declaration(declaration, Role::Input),
             ItemKind::Param(declaration) => self.declaration(declaration, Role::Param),
@@ -79,9 +80,8 @@ impl Lowerer {
             ItemKind::Grad(of, wrt) => self.request(of, wrt),
             ItemKind::State(declaration) => self.declaration(declaration, Role::State),
             ItemKind::Update(ident, value) => self.update(ident, *value),
-            ItemKind::Expect(..) => self.absent("expect", item.span),
-            ItemKind::Use(..) => self.absent("use", item.span),
-            ItemKind::Train(_) => self.absent("train", item.span),
+            ItemKind::Expect(left, right) => self.claim(*left, *right, item.span),
+            ItemKind::Train(settings) => self.training(settings, item.span),
         }
     }
 
