@@ -370,13 +370,6 @@ impl Model {
             let operands: Operands =
                 self.operands(id).iter().map(|operand| map[operand.index()]).collect();
             map[id.index()] = replace(&mut model, id, &operands)?;
-            // What is declared of a variable is known from here on.
-            if let Op::Variable(leaf) = self.op(id)
-                && let Some(variable) = self.variables.get(&leaf.name)
-            {
-                let variable = Variable { node: map[id.index()], init: None, ..variable.clone() };
-                model.variables.insert(leaf.name.clone(), variable);
-            }
         }
         let known = |id: &NodeId| map[id.index()];
         for variable in model.variables.values_mut() {

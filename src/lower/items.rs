@@ -5,7 +5,7 @@ use super::{Lowerer, Meaning, PRELUDE, Value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::{Draw, Init, Kind, NodeId, Output, RANK, Range, Request, Role, Variable};
 use crate::ops::special::{Barrier, Mode};
-use crate::ops::{Name, Number, Size, Term, Type, leaf};
+use crate::ops::{Name, Number, Op, Scalar, Size, Term, Type, leaf};
 use crate::syntax::ast::{
     self, Declaration, ExprId, ExprKind, Ident, Item, ItemKind, OutputKind, TypeExpr,
 };
@@ -207,12 +207,22 @@ impl Lowerer {
         })
     }
 
+    /// The number of a constant; `-inf` is none of its own.
+    fn signed(&self, node: NodeId) -> Option<Number> {
+        match self.model.op(node) {
+            Op::Scalar(Scalar::Neg) => {
+                self.model.constant(self.model.operands(node)[0]).map(|n| -n)
+            }
+            _ => self.model.constant(node),
+        }
+    }
+
     fn bound(&mut self, id: ExprId) -> Option<(Size, Option<Number>)> {
         let span = self.span(id);
         match self.expr(id)? {
             Value::Free(term) => {
                 match self.model.plant(&term, &[], DType::F64, &Default::default()) {
-                    Ok(node) => match self.model.constant(node) {
+                    Ok(node) => match self.signed(node) {
                         Some(number) => Some((Size::Known(0), Some(number))),
                         None => Some((self.size(id)?, None)),
                     },
