@@ -2,6 +2,8 @@
 
 mod batch;
 mod derivative;
+mod guard;
+mod need;
 mod reverse;
 
 pub use derivative::{derive, expand};

@@ -408,6 +408,33 @@ fn lift(batching: &Batching) -> Vec<Term> {
         .collect()
 }
 
+impl Scalar {
+    /// Whether value and slope are finite wherever the arguments are.
+    pub fn is_regular(self) -> bool {
+        match self.class() {
+            Class::Compare | Class::Logic => true,
+            Class::Number => !matches!(self, Scalar::Div | Scalar::Mod),
+            Class::Float => matches!(
+                self,
+                Scalar::Sin
+                    | Scalar::Cos
+                    | Scalar::Atan
+                    | Scalar::Tanh
+                    | Scalar::Asinh
+                    | Scalar::Sigmoid
+                    | Scalar::Softplus
+                    | Scalar::Relu
+                    | Scalar::Erf
+                    | Scalar::Logaddexp
+                    | Scalar::Floor
+                    | Scalar::Ceil
+                    | Scalar::Round
+                    | Scalar::Trunc
+            ),
+        }
+    }
+}
+
 impl Operator for Scalar {
     fn name(&self) -> Cow<'static, str> {
         self.word().into()
