@@ -8,6 +8,8 @@ mod data;
 mod diagnostics;
 mod examples;
 mod families;
+mod instances;
+mod kernels;
 mod layers;
 mod ops;
 mod readme;
