@@ -55,12 +55,16 @@ pub fn carried(
             let some = apply(Scalar::Gt, vec![count, 0.into()]);
             model.plant(&some, &[condition], DType::I64, origins)
         }
+        Op::MatMul(_) if rank == wide && model.ty(operands[1 - place]).rank() == wide => {
+            let line = any(model, condition, &[wide - 1 - place], origins)?;
+            laid(model, line, &shape, &[wide - 1 - place], origins)
+        }
+        Op::Outer(_) => any(model, condition, &[1 - place], origins),
         Op::Gather(_)
         | Op::ScatterAdd(_)
         | Op::TakeAlong(_)
         | Op::PutAlong(_)
         | Op::MatMul(_)
-        | Op::Outer(_)
         | Op::Einsum(_)
         | Op::Conv(_)
         | Op::Sort(_)
