@@ -7,7 +7,7 @@ use super::need::{carried, singular};
 use crate::graph::{Model, NodeId, Operands, Origins};
 use crate::ops::reduce::{Fold, Reduce};
 use crate::ops::shape::Broadcast;
-use crate::ops::term::{select, spread};
+use crate::ops::term::{select, spread, sum};
 use crate::ops::{Misfit, Op, Scalar, Term};
 use crate::tensor::DType;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -90,9 +90,10 @@ impl Guards {
         }
         let wary = self.is_conditional(id) && self.irregular[id.index()] && uses(term, adjoint);
         let condition = if wary { self.condition(model, id, origins)? } else { None };
-        if let Some(condition) = condition
-            && is_contraction(model.op(id))
-        {
+        let said = |guard: &Guard| condition.is_some_and(|condition| guard.says(model, condition));
+        let condition = condition.filter(|_| !guard.as_ref().is_some_and(said));
+        let contraction = is_contraction(model.op(id));
+        if let Some(condition) = condition.filter(|_| contraction) {
             for other in (0..adjoint - 1).filter(|&other| other != place) {
                 if self.irregular[variables[other].index()] {
                     let there = carried(model, (id, other), condition, origins)?;
@@ -101,15 +102,12 @@ impl Guards {
                         model.plant(&harmless, &[there, variables[other]], dtype, origins)?;
                 }
             }
-            return model.plant(term, &variables, dtype, origins);
         }
         let mut flow = model.plant(term, &variables, dtype, origins)?;
-        let mut said = false;
         if let Some(guard) = guard {
-            said = condition.is_some_and(|condition| guard.says(model, condition));
             flow = under(model, &guard, flow, origins)?;
         }
-        match condition.filter(|_| !said) {
+        match condition.filter(|_| !contraction) {
             None => Ok(flow),
             Some(condition) => {
                 let there = match elementwise {
@@ -242,9 +240,12 @@ fn behind(
     let whole = [guard.condition, guard.taken]
         .iter()
         .all(|&part| model.ty(part).rank() == model.ty(id).rank());
+    let one_for_all = model.ty(guard.condition).rank() == 0
+        && model.ty(guard.taken).rank() == model.ty(id).rank();
     let shape = &model.ty(operand).shape;
     let condition = match model.op(id) {
         Op::Scalar(Scalar::Add | Scalar::Sub) => return Ok(None),
+        _ if one_for_all => guard.condition,
         Op::Scalar(_) | Op::Select(_) => guard.condition,
         Op::Reduce(Reduce { kind: Fold::Sum | Fold::Mean, axes }) if whole => {
             let laid = spread(Term::Var(0), shape, axes);
@@ -322,5 +323,22 @@ pub fn sum_of(
             model.plant(&a.around(), &[a.condition, sum], dtype, origins)
         }
         _ => model.insert(Scalar::Add, &[one, two], origins),
+    }
+}
+
+/// The sum of all elements; under the condition that guards them all alike, if one does.
+pub fn summed(model: &mut Model, flow: NodeId, origins: &Origins) -> Result<NodeId, Misfit> {
+    let axes: Vec<usize> = (0..model.ty(flow).rank()).collect();
+    let dtype = model.ty(flow).dtype;
+    let total = sum(&axes, Term::Var(0));
+    let alike = guard(model, flow).filter(|guard| {
+        model.ty(guard.condition).rank() == 0 && model.ty(guard.taken).rank() == axes.len()
+    });
+    match alike {
+        Some(guard) => {
+            let taken = model.plant(&total, &[guard.taken], dtype, origins)?;
+            model.plant(&guard.around(), &[guard.condition, taken], dtype, origins)
+        }
+        None => model.plant(&total, &[flow], dtype, origins),
     }
 }

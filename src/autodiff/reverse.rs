@@ -1,8 +1,7 @@
 //! Reverse mode: from the adjoint of a value to the adjoints of what it is computed from.
 
-use super::guard::{Guards, sum_of};
+use super::guard::{Guards, sum_of, summed};
 use crate::graph::{Model, NodeId, Origin, Origins};
-use crate::ops::term::sum;
 use crate::ops::{Misfit, Operator, Rule, Term};
 
 /// What reaches a variable.
@@ -60,13 +59,7 @@ pub fn reverse(
             let variables = operands.iter().copied().chain([id, adjoint]).collect();
             let mut flow = guards.planted(model, &term, (id, place), variables, &origins)?;
             if model.ty(operand).rank() == 0 && model.ty(flow).rank() > 0 {
-                let axes: Vec<usize> = (0..model.ty(flow).rank()).collect();
-                flow = model.plant(
-                    &sum(&axes, Term::Var(0)),
-                    &[flow],
-                    model.ty(flow).dtype,
-                    &origins,
-                )?;
+                flow = summed(model, flow, &origins)?;
             }
             let total = match adjoints[operand.index()] {
                 None => flow,
@@ -91,7 +84,7 @@ pub fn reverse(
 }
 
 /// Which nodes up to `of` depend on `wrt` and are needed by `of`.
-fn between(model: &Model, of: NodeId, wrt: &[NodeId]) -> Vec<bool> {
+pub(super) fn between(model: &Model, of: NodeId, wrt: &[NodeId]) -> Vec<bool> {
     let mut depends = vec![false; of.index() + 1];
     for id in wrt.iter().filter(|id| **id <= of) {
         depends[id.index()] = true;
@@ -113,12 +106,12 @@ fn between(model: &Model, of: NodeId, wrt: &[NodeId]) -> Vec<bool> {
     depends.iter().zip(needed).map(|(depends, needed)| *depends && needed).collect()
 }
 
-fn contributions(model: &Model, id: NodeId) -> Vec<Option<Term>> {
+pub(super) fn contributions(model: &Model, id: NodeId) -> Vec<Option<Term>> {
     let rule = Rule { operands: &model.operand_types(id), result: model.ty(id), dims: &model.dims };
     model.op(id).vjp(&rule)
 }
 
-fn origin(model: &Model, id: NodeId, place: usize, operands: usize) -> Origins {
+pub(super) fn origin(model: &Model, id: NodeId, place: usize, operands: usize) -> Origins {
     let span = model.origins(id).span().unwrap_or_default();
     let operand = (operands > 1).then_some(place as u8);
     Origin::Adjoint { span, rule: model.op(id).name(), operand }.into()

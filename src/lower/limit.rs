@@ -31,7 +31,7 @@ impl Lowerer {
 
     /// `factor * log`, taken apart down to the factor and the logarithm that belong together.
     fn tied(&mut self, factor: NodeId, log: NodeId, span: Span, depth: usize) -> Option<NodeId> {
-        if depth == 0 || self.is_positive(factor) {
+        if depth == 0 {
             return None;
         }
         let parts = self.model.operands(log);
@@ -125,16 +125,6 @@ impl Lowerer {
                 self.put(Scalar::Xlogy, &[factor, of], span)
             }
             _ => None,
-        }
-    }
-
-    /// Whether a value is above 0 by its nature: then there is no limit to be taken, and its logarithm has forms of its own.
-    fn is_positive(&self, id: NodeId) -> bool {
-        let parts = self.model.operands(id);
-        match self.model.op(id) {
-            Op::Softmax(_) | Op::Scalar(Scalar::Sigmoid | Scalar::Exp) => true,
-            Op::Scalar(Scalar::Sub) => self.is_positive(parts[1]),
-            _ => false,
         }
     }
 

@@ -11,4 +11,5 @@ mod laws;
 mod machine;
 mod prelude;
 mod random;
+mod stability;
 mod structured;
