@@ -3,6 +3,7 @@
 mod arguments;
 mod builtin;
 mod call;
+mod claim;
 mod expr;
 mod function;
 mod index;
@@ -14,6 +15,7 @@ mod repeat;
 mod sizes;
 mod table;
 mod trace;
+mod train;
 mod typed;
 mod unknown;
 mod usage;
@@ -112,6 +114,8 @@ struct Lowerer {
     later: FxHashMap<Name, Span>,
     /// Where the element type of each variable is written.
     dtypes: FxHashMap<Name, Span>,
+    /// Where the `train` block stands.
+    trained: Option<Span>,
     /// Where each result is named.
     given: FxHashMap<Name, Span>,
     /// The names that each binding of the model mentions, gathered when first asked for.
@@ -148,6 +152,7 @@ pub fn lower(units: Vec<Unit>, by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) 
         float: DType::F32,
         later: FxHashMap::default(),
         dtypes: FxHashMap::default(),
+        trained: None,
         given: FxHashMap::default(),
         mentions: None,
         circled: FxHashSet::default(),
@@ -173,7 +178,8 @@ pub fn lower(units: Vec<Unit>, by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) 
 
 impl Lowerer {
     /// Notes a diagnostic; a text with very many mistakes gets no more of them.
-    fn say(&mut self, diagnostic: Diagnostic) {
+    fn say(&mut self, mut diagnostic: Diagnostic) {
+        diagnostic.secondary.retain(|label| label.span.file != PRELUDE);
         self.errors += usize::from(diagnostic.is_error());
         if self.errors <= MOST {
             self.diagnostics.push(diagnostic);
