@@ -10,6 +10,7 @@ mod function;
 mod index;
 mod items;
 mod layer;
+mod limit;
 mod misfit;
 mod random;
 mod repeat;

@@ -6,6 +6,7 @@ mod completeness;
 mod custom;
 mod draws;
 mod elementwise;
+mod guards;
 mod hessian;
 mod kinks;
 mod laws;
