@@ -6,12 +6,12 @@ use super::data::{self, Packing};
 use super::out::{self, Failure};
 use super::session::{self, Session};
 use super::show;
-use crate::autodiff::expand;
+use crate::compile;
 use crate::diagnostic::Diagnostic;
 use crate::exec::{self, RunError};
 use crate::graph::{Kind, Model, NodeId, Output};
 use crate::ops::{Op, ValueError};
-use crate::passes::{release, retype};
+use crate::passes::retype;
 use crate::tensor::{DType, Tensor};
 use serde_json::{Map, Value, json};
 
@@ -34,8 +34,10 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
         session.model = derived.model.clone();
         derived.model
     } else {
-        out::diagnostics(common, &session.warnings, std::slice::from_ref(&session.source));
-        release(&expand(&session.model).map_err(|misfit| Failure::Request(misfit.to_string()))?)
+        out::diagnostics(common, &session.warnings, &session.sources);
+        compile::forward(&session.model, args.optimise.level())
+            .map_err(|misfit| Failure::Request(misfit.to_string()))?
+            .0
     };
     precision(&mut model, &args.data)?;
     let mut outputs: Vec<Output> = model.outputs.clone();
@@ -52,7 +54,8 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
     }
     let wanted: Vec<NodeId> = outputs.iter().map(|output| output.node).collect();
     let needed = bind::needed(&model, &wanted);
-    let bound = bind::bind(common, &model, &session.source, &args.data, &needed, Missing::Refused)?;
+    let bound =
+        bind::bind(common, &model, &session.sources, &args.data, &needed, Missing::Refused)?;
     let values = run(common, &session, &model, &wanted, &bound)?;
     let mut gradients = wrt.into_iter();
     let named: Vec<Named> = outputs
@@ -100,7 +103,7 @@ pub fn run(
                         "check `{name}`: behind its type, `in [0, {size})` has it checked before the run"
                     ));
                 }
-                out::diagnostics(common, &[diagnostic], std::slice::from_ref(&session.source));
+                out::diagnostics(common, &[diagnostic], &session.sources);
                 Failure::Said(1)
             }
             None => Failure::Request(error.to_string()),

@@ -95,10 +95,7 @@ impl Lowerer {
                 whole.then_some(Value::List(values))
             }
             ExprKind::Call(call) => self.call(call, span),
-            ExprKind::Repeat(_) => {
-                self.absent("repeat", span);
-                None
-            }
+            ExprKind::Repeat(repeat) => self.repeat(repeat, span),
             ExprKind::Scan(_) => {
                 self.absent("scan", span);
                 None
@@ -223,6 +220,11 @@ impl Lowerer {
             _ => "combine",
         };
         let nodes = self.aligned(nodes, verb, span)?;
+        if let (Scalar::Mul, [(x, _), (y, _)]) = (row, nodes.as_slice())
+            && let Some(node) = self.times_log(*x, *y, span)
+        {
+            return Some(Value::Node(node));
+        }
         Some(Value::Node(self.insert(row, &nodes, span)?))
     }
 

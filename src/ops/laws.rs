@@ -15,6 +15,8 @@ pub struct Law {
     pub left: Term,
     /// What takes its place.
     pub right: Term,
+    /// The equality in print.
+    pub text: [&'static str; 2],
 }
 
 impl Law {
@@ -37,8 +39,10 @@ macro_rules! laws {
         /// All of them.
         pub static LAWS: LazyLock<Vec<Law>> = LazyLock::new(|| {
             vec![$({
+                #[allow(unused_variables)]
                 let [$($x),*] = &std::array::from_fn(Term::Var);
-                Law { name: $name, left: $left, right: Term::from($right) }
+                let text = [stringify!($left), stringify!($right)];
+                Law { name: $name, left: $left, right: Term::from($right), text }
             }),*]
         });
     };
@@ -54,6 +58,7 @@ macro_rules! functions {
 functions! {
     exp Exp(x); log Log(x); log1p Log1p(x); expm1 Expm1(x); sqrt Sqrt(x); square Square(x); abs Abs(x); neg Neg(x);
     relu Relu(x); not Not(x); pow Pow(x, y); sin Sin(x); cos Cos(x); tanh Tanh(x); sign Sign(x);
+    xlogx Xlogx(x); powlog Powlog(x, n);
 }
 
 fn half() -> Term {
@@ -61,7 +66,7 @@ fn half() -> Term {
 }
 
 laws! {
-    "power of 0" (x): pow(x, 0) => { let _ = x; 1 };
+    "power of 0" (x): pow(x, 0) => 1;
     "power of 1" (x): pow(x, 1) => x;
     "power of 2" (x): pow(x, 2) => square(x);
     "power of 1/2" (x): pow(x, half()) => sqrt(x);
@@ -76,6 +81,8 @@ laws! {
     "exponential of a logarithm" (x): exp(log(x)) => x;
     "log1p of expm1" (x): log1p(expm1(x)) => x;
     "expm1 of log1p" (x): expm1(log1p(x)) => x;
+    "power of 1 times a logarithm" (x): powlog(x, 1) => xlogx(x);
+    "power of 0 times a logarithm" (x): powlog(x, 0) => log(x);
     "exponential of 0" (): exp(0) => 1;
     "logarithm of 1" (): log(1) => 0;
     "sine of a negative" (x): sin(neg(x)) => neg(sin(x));
@@ -84,6 +91,6 @@ laws! {
     "sign of a sign" (x): sign(sign(x)) => sign(x);
     "relu twice" (x): relu(relu(x)) => relu(x);
     "not twice" (x): not(not(x)) => x;
-    "choice of the same" (c, x): select(c, x, x) => { let _ = c; x };
-    "choice behind the same condition" (c, x, y, z): select(c, select(c, x, y), z) => { let _ = y; select(c, x, z) };
+    "choice of the same" (c, x): select(c, x, x) => x;
+    "choice behind the same condition" (c, x, y, z): select(c, select(c, x, y), z) => select(c, x, z);
 }
