@@ -2,12 +2,13 @@
 
 use super::args::Common;
 use super::bind::Bound;
+use super::declared;
 use super::eval::run;
 use super::out::Failure;
 use super::session::Session;
 use super::show;
-use crate::exec::random::Stream;
 use crate::graph::{Model, NodeId};
+use crate::ops::stream::Stream;
 use crate::tensor::{DType, Tensor};
 use serde_json::{Value, json};
 
@@ -92,9 +93,19 @@ impl Measure<'_> {
             kinks: (0, String::new()),
             written,
         };
+        // A symmetric matrix moves among its like.
+        let symmetric = self.model.variables.get(name).is_some_and(|known| known.symmetric);
+        let among = |direction: Vec<f64>| match symmetric {
+            true => {
+                let moved = Tensor::from_f64(DType::F64, start.shape(), direction);
+                declared::symmetrised(&moved).to_f64()
+            }
+            false => direction,
+        };
         for entry in entries {
             let mut direction = vec![0.0; count];
             direction[entry] = 1.0;
+            let direction = among(direction);
             let size = point[entry].abs().max(1.0);
             let derived = gradient[entry];
             let line = Line { name, start: &start, point: &point, direction, size, derived };
@@ -106,7 +117,7 @@ impl Measure<'_> {
                 let direction: Vec<f64> =
                     (0..count as u64).map(|i| stream.normal(offset + i)).collect();
                 let length = direction.iter().map(|v| v * v).sum::<f64>().sqrt();
-                let direction: Vec<f64> = direction.iter().map(|v| v / length).collect();
+                let direction: Vec<f64> = among(direction.iter().map(|v| v / length).collect());
                 let derived: f64 = gradient.iter().zip(&direction).map(|(g, d)| g * d).sum();
                 let line =
                     Line { name, start: &start, point: &point, direction, size: 1.0, derived };

@@ -5,7 +5,6 @@ pub mod init;
 pub mod kernels;
 pub mod pool;
 pub mod precise;
-pub mod random;
 pub mod reference;
 
 pub use reference::{RunError, run};

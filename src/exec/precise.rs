@@ -196,6 +196,7 @@ fn moves(op: &Op) -> bool {
             | Op::Select(_)
             | Op::StopGradient(_)
             | Op::Barrier(_)
+            | Op::Custom(_)
             | Op::SizeOf(_)
             | Op::Iota(_)
             | Op::Eye(_)

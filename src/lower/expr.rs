@@ -127,10 +127,7 @@ impl Lowerer {
                     self.model.insert(Const { dtype: DType::Bool, value }, &[], &origins).ok()?;
                 return Some(Value::Node(node));
             }
-            "training" => {
-                self.absent("training", span);
-                return None;
-            }
+            "training" => return Some(Value::Node(self.given(name, DType::Bool, span))),
             _ => {
                 self.unknown(name, span, Sought::Value);
                 return None;
@@ -220,6 +217,11 @@ impl Lowerer {
             _ => "combine",
         };
         let nodes = self.aligned(nodes, verb, span)?;
+        if let (Scalar::Mul, [(x, _), (y, _)]) = (row, nodes.as_slice())
+            && let Some(node) = self.times_log(*x, *y, span)
+        {
+            return Some(Value::Node(node));
+        }
         Some(Value::Node(self.insert(row, &nodes, span)?))
     }
 

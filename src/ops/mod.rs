@@ -4,6 +4,7 @@ pub mod align;
 pub mod builtin;
 pub mod contraction;
 pub mod conv;
+pub mod custom;
 pub mod elementwise;
 pub mod index;
 pub mod laws;
@@ -12,6 +13,7 @@ pub mod linalg;
 pub mod matmul;
 pub mod number;
 pub mod pool;
+pub mod random;
 mod real;
 pub mod reduce;
 pub mod shape;
@@ -20,6 +22,7 @@ pub mod sort;
 mod spatial;
 pub mod special;
 pub mod stability;
+pub mod stream;
 pub mod term;
 mod window;
 
@@ -251,6 +254,13 @@ pub enum Form {
         /// What stands in parentheses.
         args: Vec<FormArg>,
     },
+    /// `x * log(x)`, `x^n * log(x)` or `x * log(x / y)`: the first operand stands twice.
+    TimesLog {
+        /// Whether the second operand is the power of the factor.
+        power: bool,
+        /// Whether the second operand divides inside of the logarithm.
+        quotient: bool,
+    },
     /// A broadcast: nothing where the rules of the language put it back, else the call.
     Broadcast,
 }
@@ -311,6 +321,11 @@ pub trait Operator {
 
     /// For each operand its adjoint in terms of `rule`; `None` where nothing flows back.
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>>;
+
+    /// Values that the terms of `vjp` share: step `j` is `Var(n + 2 + j)`.
+    fn steps(&self) -> &[custom::Step] {
+        &[]
+    }
 
     /// The same operator over one more leading axis.
     fn batch(&self, batching: &Batching) -> Term;
@@ -426,10 +441,16 @@ operators! {
     Matrix(linalg::Matrix),
     /// The solution of linear equations.
     Solve(linalg::Solve),
+    /// Random numbers.
+    Random(random::Random),
+    /// Elements dropped at random.
+    Dropout(random::Dropout),
     /// The value without its derivative.
     StopGradient(special::StopGradient),
     /// A variable of its own with the value of another.
     Barrier(special::Barrier),
+    /// The result of a function with a derivative of its own.
+    Custom(custom::Custom),
     /// A derivative that has been asked for.
     Derivative(special::Derivative),
 }
@@ -451,6 +472,9 @@ impl Operator for Op {
     }
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
         self.duties().vjp(rule)
+    }
+    fn steps(&self) -> &[custom::Step] {
+        self.duties().steps()
     }
     fn batch(&self, batching: &Batching) -> Term {
         self.duties().batch(batching)

@@ -48,6 +48,11 @@ fn sign(model: &Model, id: NodeId, depth: usize) -> Option<bool> {
         Op::Select(_) => Some(of(1)? & of(2)?),
         Op::Scalar(row) => match row {
             Scalar::Exp | Scalar::Sigmoid | Scalar::Cosh | Scalar::Softplus => Some(true),
+            Scalar::Sub => {
+                let one = model.filled(operands[0]).is_some_and(|number| number.is_one());
+                let below = matches!(model.op(operands[1]), Op::Scalar(Scalar::Sigmoid));
+                (one && below).then_some(true)
+            }
             Scalar::Abs | Scalar::Relu => Some(false),
             Scalar::Square if of(0) == Some(true) => Some(true),
             Scalar::Square => Some(false),
@@ -103,6 +108,7 @@ pub fn symmetric(model: &Model, id: NodeId) -> bool {
             model.variables.get(&variable.name).is_some_and(|variable| variable.symmetric)
         }
         Op::Diag(crate::ops::index::Diag::Make) => true,
+        Op::Outer(_) => operands[0] == operands[1] && model.ty(id).rank() == 2,
         Op::MatMul(_) => {
             is_transpose_of(model, operands[0], operands[1]) && model.ty(id).rank() == 2
         }

@@ -69,7 +69,7 @@ impl Draft {
     }
 
     /// Whether it is just the name of that node.
-    fn names(&self, id: NodeId) -> bool {
+    pub fn names(&self, id: NodeId) -> bool {
         matches!(self.pieces.as_slice(), [Piece::Name(name)] if *name == id)
     }
 
@@ -193,12 +193,18 @@ pub fn render(model: &Model, id: NodeId, operands: Vec<Draft>) -> Draft {
             draft.push(&text);
             draft
         }
+        Form::TimesLog { power, quotient } => times_log(power, quotient, operands),
         Form::Call { name, brackets, args } => called(&name, &brackets, &args, operands),
         Form::Broadcast => {
             // Its user decides how much of it is written.
             operands.into_iter().next().expect("a broadcast has an operand")
         }
     };
+    if let Op::Random(random) = op
+        && random.dtype != model.float()
+    {
+        draft = called(random.dtype.name(), &[], &[FormArg::Operand(0)], vec![draft]);
+    }
     draft.free |= free;
     draft.product |= matches!(op, Op::MatMul(_) | Op::Conv(_) | Op::Pool(_));
     draft.nodes.push(id);
@@ -240,6 +246,22 @@ fn infix(symbol: &str, operands: Vec<Draft>) -> Draft {
     }
     draft.append(right);
     draft
+}
+
+/// `x * log(x)`, `x^n * log(x)`, `x * log(x / y)`.
+fn times_log(power: bool, quotient: bool, operands: Vec<Draft>) -> Draft {
+    let mut operands = operands.into_iter();
+    let x = operands.next().expect("an operand");
+    let (mut factor, mut inner) = (x.clone(), x);
+    if let Some(other) = operands.next() {
+        if power {
+            factor = infix("^", vec![factor, other]);
+        } else if quotient {
+            inner = infix("/", vec![inner, other]);
+        }
+    }
+    let log = called("log", &[], &[FormArg::Operand(0)], vec![inner]);
+    infix("*", vec![factor, log])
 }
 
 fn above(level: Level) -> Level {
@@ -395,7 +417,7 @@ fn open_broadcast<'a>(model: &'a Model, operand: NodeId, draft: &Draft) -> Optio
 }
 
 /// A number with its element type where that is not the one it would get, or where it is to be seen.
-fn typed(model: &Model, id: NodeId, draft: Draft, seen: bool) -> Draft {
+pub fn typed(model: &Model, id: NodeId, draft: Draft, seen: bool) -> Draft {
     let dtype = model.ty(id).dtype;
     if !draft.free || (dtype == model.float() && !seen) {
         return draft;

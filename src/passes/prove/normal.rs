@@ -76,7 +76,7 @@ impl Normal {
             Op::Scalar(row) if float => self.scalar(*row, &x),
             Op::Scalar(_) | Op::Select(_) => self.elementwise(op, &x),
             Op::Cast(_) if types[0] == ty => Some(x[0].clone()),
-            Op::Barrier(_) | Op::StopGradient(_) => Some(x[0].clone()),
+            Op::Barrier(_) | Op::StopGradient(_) | Op::Custom(_) => Some(x[0].clone()),
             Op::Broadcast(laid) => {
                 let to = |axis: Index| {
                     laid.from

@@ -3,7 +3,10 @@
 mod array;
 mod case;
 mod completeness;
+mod custom;
+mod draws;
 mod elementwise;
+mod guards;
 mod hessian;
 mod kinks;
 mod laws;
