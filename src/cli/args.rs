@@ -92,6 +92,9 @@ pub struct Select {
     /// Which derivative
     #[arg(long, value_enum)]
     pub mode: Option<Mode>,
+    /// What a variable moves along in jvp and hvp, instead of an input v_NAME
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub tangent: Vec<String>,
     /// How many times over
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=8))]
     pub order: u8,
@@ -173,6 +176,9 @@ pub struct Grad {
     /// Nodes after each pass and the laws that were used, on standard error
     #[arg(long)]
     pub passes: bool,
+    /// Flops and bytes of each source line, in the dimensions
+    #[arg(long)]
+    pub cost: bool,
 }
 
 /// `graph`
@@ -182,6 +188,9 @@ pub struct Graph {
     pub model: Model,
     #[command(flatten)]
     pub target: Target,
+    /// Flops and bytes of each source line, in the dimensions
+    #[arg(long)]
+    pub cost: bool,
 }
 
 /// What variables and dimensions are given.
@@ -230,6 +239,9 @@ pub struct Eval {
     /// The updated states too
     #[arg(long)]
     pub updates: bool,
+    /// Where a result is NaN or infinite, say where that comes from, and end with exit code 1
+    #[arg(long)]
+    pub trap_nan: bool,
     /// The form of the result
     #[arg(long, value_enum)]
     pub to: Option<Numbers>,

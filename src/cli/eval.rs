@@ -6,6 +6,7 @@ use super::data::{self, Packing};
 use super::out::{self, Failure};
 use super::session::{self, Session};
 use super::show;
+use super::trap::trap;
 use crate::compile;
 use crate::diagnostic::Diagnostic;
 use crate::exec::{self, RunError};
@@ -68,6 +69,9 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
     let needed = bind::needed(&model, &wanted);
     let bound =
         bind::bind(common, &model, &session.sources, &args.data, &needed, Missing::Refused)?;
+    if args.trap_nan {
+        trap(common, &session, &model, &wanted, &bound, args.optimise.level())?;
+    }
     let mut values = run(common, &session, &model, &wanted, &bound)?;
     let states = values.split_off(outputs.len());
     let mut gradients = wrt.into_iter();

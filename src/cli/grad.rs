@@ -2,6 +2,7 @@
 
 use super::args::{Common, Form, Grad};
 use super::check::counted;
+use super::cost;
 use super::out::{self, Failure};
 use super::session::{self, Session};
 use crate::compile::{Derived, Request};
@@ -20,7 +21,10 @@ pub fn grad(common: &Common, args: &Grad) -> Result<(), Failure> {
     }
     let path = args.target.output.as_deref();
     let text = match form(args.target.to, path, common.json)? {
-        Form::Nn => text(&session, &request, &derived, args.full || path.is_some()),
+        Form::Nn => {
+            let text = text(&session, &request, &derived, args.full || path.is_some());
+            if args.cost { text + &cost::lines(&derived.model) } else { text }
+        }
         Form::Json => format!("{}\n", export::json(&derived.model)),
         Form::Dot => export::dot(&derived.model),
         Form::Mermaid => export::mermaid(&derived.model),
@@ -70,8 +74,9 @@ fn text(session: &Session, request: &Request, derived: &Derived, full: bool) -> 
         word => word.to_string(),
     };
     let wrt = request.wrt.iter().map(|name| name.to_string()).collect::<Vec<_>>().join(", ");
+    let kept = cost::kept(model).map(|kept| format!(", keeps {kept}")).unwrap_or_default();
     let header = wrapped(&format!(
-        "{what} of {}{place} wrt {wrt}: {}{cost}",
+        "{what} of {}{place} wrt {wrt}: {}{cost}{kept}",
         request.of,
         counted(statements, "statement")
     ));
@@ -118,4 +123,7 @@ fn passes(common: &Common, session: &Session, derived: &Derived) {
     for (law, count) in &derived.report.laws {
         out::talk(common.quiet, &format!("  {law}: {}", counted(*count, "time")));
     }
+    let (forward, backward) = cost::total(&derived.model);
+    out::talk(common.quiet, &format!("forward: {forward}"));
+    out::talk(common.quiet, &format!("backward: {backward}"));
 }

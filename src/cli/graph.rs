@@ -1,6 +1,7 @@
 //! `pullback graph`: prints the forward graph.
 
 use super::args::{Common, Form, Graph};
+use super::cost;
 use super::grad::form;
 use super::out::{self, Failure};
 use super::session;
@@ -16,6 +17,7 @@ pub fn graph(common: &Common, args: &Graph) -> Result<(), Failure> {
         .map_err(|misfit| Failure::Request(misfit.to_string()))?;
     let path = args.target.output.as_deref();
     let text = match form(args.target.to, path, common.json)? {
+        Form::Nn if args.cost => print(&model, Part::Whole).text + &cost::lines(&model),
         Form::Nn => print(&model, Part::Whole).text,
         Form::Json => format!("{}\n", export::json(&model)),
         Form::Dot => export::dot(&model),

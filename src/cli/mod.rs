@@ -5,6 +5,7 @@ mod bind;
 mod check;
 mod claims;
 pub mod codes;
+mod cost;
 pub mod data;
 mod declared;
 mod eval;
@@ -18,6 +19,7 @@ mod out;
 mod session;
 pub mod show;
 mod slopes;
+mod trap;
 mod verify;
 
 use args::{Args, Verb};

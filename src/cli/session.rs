@@ -72,7 +72,14 @@ pub fn open(
             return Err(Failure::Request("name a model, or give a formula with -e".into()));
         }
     };
-    let read = compile::read_from(&source.1, &by, &folder);
+    let mut source = source;
+    let mut read = compile::read_from(&source.1, &by, &folder);
+    if let (Some(model), Some(select)) = (&read.model, select)
+        && !select.tangent.is_empty()
+    {
+        source.1 += &tangents(model, &select.tangent)?;
+        read = compile::read_from(&source.1, &by, &folder);
+    }
     let sources = sources(source, read.files);
     match read.model {
         Some(model) => Ok(Session { model, sources, warnings: read.diagnostics }),
@@ -81,6 +88,30 @@ pub fn open(
             Err(Failure::Said(1))
         }
     }
+}
+
+/// Lines that declare what variables move along.
+fn tangents(model: &Model, given: &[String]) -> Result<String, Failure> {
+    let mut lines = String::new();
+    for text in given {
+        let Some((name, value)) = text.split_once('=') else {
+            return Err(Failure::Request(format!("--tangent {text}: write NAME=VALUE")));
+        };
+        let (name, value) = (name.trim(), value.trim());
+        let Some(node) = model.named(name) else {
+            return Err(Failure::Request(missing(model, name)));
+        };
+        let plain = |c: char| c.is_ascii_digit() || "[]-+.,e \t".contains(c);
+        if !value.starts_with(|c: char| c.is_ascii_digit() || c == '[' || c == '-')
+            || !value.chars().all(plain)
+        {
+            return Err(Failure::Request(format!(
+                "--tangent {name}: a number or a list, as in `[1, 0]`; without it give v_{name} like any input"
+            )));
+        }
+        lines += &format!("\nconst v_{name}: {} = {value}\n", model.ty(node));
+    }
+    Ok(lines)
 }
 
 /// The names and texts of all files that a model is made of, in the order of their numbers.
