@@ -2,25 +2,18 @@
 
 use super::batch::batch;
 use super::reverse::{Flow, reverse};
+use super::scan::expanded;
 use crate::graph::{Model, NodeId, Origin, Origins};
-use crate::ops::leaf::{self, Eye};
+use crate::ops::leaf::Eye;
 use crate::ops::shape::Broadcast;
 use crate::ops::special::Mode;
 use crate::ops::term::{lead, spread};
-use crate::ops::{Misfit, Name, Number, Op, Scalar, Term, Type};
-use std::sync::Arc;
+use crate::ops::{Misfit, Number, Op, Scalar, Term, Type};
 
 /// The model with every `Derivative` replaced by the values that compute it, innermost first, and without barriers.
 pub fn expand(model: &Model) -> Result<Model, Misfit> {
-    let expanded = model.rebuild(|to, id, operands| match model.op(id) {
-        Op::Derivative(derivative) => {
-            let origins = model.origins(id).clone();
-            let (of, wrt) = (operands[0], operands[1]);
-            Ok(derive(to, derivative.mode, of, &[wrt], operands.get(2).copied(), &origins)?
-                .remove(0)
-                .1)
-        }
-        _ => model.copy(to, id, operands),
+    let expanded = model.rebuild(|to, id, operands| {
+        expanded(to, model.op(id), operands, &model.origins(id).clone(), &[])
     })?;
     expanded.rebuild(|to, id, operands| match expanded.op(id) {
         Op::Barrier(_) => {
@@ -69,7 +62,7 @@ pub fn derive(
             .iter()
             .map(|&x| {
                 let ty = model.ty(of).clone();
-                let u = placeholder(model, 0, ty, origins)?;
+                let u = model.placeholder(ty, origins)?;
                 let (flow, pullback) = pulled(model, of, u, &[x], origins)?.remove(0);
                 Ok((flow, pulled(model, pullback, vector, &[u], origins)?.remove(0).1))
             })
@@ -105,7 +98,7 @@ fn pulled(
 }
 
 /// The adjoint in the full shape of what it is the adjoint of.
-fn shaped(
+pub(super) fn shaped(
     model: &mut Model,
     adjoint: NodeId,
     of: NodeId,
@@ -119,20 +112,10 @@ fn shaped(
     model.plant(&spread(Term::Var(0), &shape, &axes), &[adjoint], model.ty(of).dtype, origins)
 }
 
-fn zeros(model: &mut Model, ty: &Type, origins: &Origins) -> Result<NodeId, Misfit> {
+pub(super) fn zeros(model: &mut Model, ty: &Type, origins: &Origins) -> Result<NodeId, Misfit> {
     let axes: Vec<usize> = (0..ty.rank()).collect();
     let term = if axes.is_empty() { Term::from(0) } else { spread(0.into(), &ty.shape, &axes) };
     model.plant(&term, &[], ty.dtype, origins)
-}
-
-fn placeholder(
-    model: &mut Model,
-    number: usize,
-    ty: Type,
-    origins: &Origins,
-) -> Result<NodeId, Misfit> {
-    let name: Name = format!("?{number}.{}", model.len()).into();
-    model.insert(leaf::Variable { name, ty: Arc::new(ty) }, &[], origins)
 }
 
 /// Pulls back one unit vector for each element of `of`: the unit vectors of each axis are the rows of an identity, so that
@@ -151,7 +134,7 @@ fn jacobian(
     let mut seed = model.number(ty.dtype, Number::ONE, origins);
     let mut units = Vec::new();
     for (axis, size) in ty.shape.iter().enumerate() {
-        let unit = placeholder(model, axis, ty.with_shape([size.clone()]), origins)?;
+        let unit = model.placeholder(ty.with_shape([size.clone()]), origins)?;
         units.push((unit, size.clone()));
         let laid = laid_along(model, unit, axis, &ty, origins)?;
         seed = if axis == 0 { laid } else { model.insert(Scalar::Mul, &[seed, laid], origins)? };

@@ -3,6 +3,7 @@
 mod batch;
 mod derivative;
 mod reverse;
+mod scan;
 
 pub use derivative::{derive, expand};
 pub use reverse::{Flow, reverse};

@@ -1,16 +1,17 @@
 //! The model as a graph: append-only, hash-consed, typed; the order of its nodes is topological.
 
 pub mod check;
-pub mod origin;
+
 pub mod print;
+pub mod scan;
 mod tidy;
 
 use crate::diagnostic::Span;
-use crate::ops::leaf::{Const, SizeOf};
+use crate::ops::leaf::{self, Const, SizeOf};
 use crate::ops::{Dims, Misfit, Name, Number, Op, Operator, Size, Term, Type, elements};
 use crate::tensor::{DType, Tensor};
 use indexmap::IndexMap;
-pub use origin::{Origin, Origins};
+pub use crate::ops::origin::{Origin, Origins};
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
@@ -351,10 +352,24 @@ impl Model {
             ..Model::default()
         };
         let mut map: Vec<NodeId> = vec![NodeId::end(); self.len()];
+        let mut called: FxHashMap<NodeId, Vec<&Name>> = FxHashMap::default();
+        for (name, id) in &self.names {
+            called.entry(*id).or_default().push(name);
+        }
         for id in self.nodes().filter(|id| live[id.index()]) {
             let operands: Operands =
                 self.operands(id).iter().map(|operand| map[operand.index()]).collect();
-            map[id.index()] = replace(&mut model, id, &operands)?;
+            let node = replace(&mut model, id, &operands)?;
+            map[id.index()] = node;
+            // What is replaced later may want to know what is called how.
+            for name in called.remove(&id).into_iter().flatten() {
+                model.names.insert(name.clone(), node);
+            }
+            if let Op::Variable(leaf::Variable { name, .. }) = self.op(id)
+                && let Some(variable) = self.variables.get(name)
+            {
+                model.variables.insert(name.clone(), Variable { node, ..variable.clone() });
+            }
         }
         let known = |id: &NodeId| map[id.index()];
         model.variables = self.variables.clone();

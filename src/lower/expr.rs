@@ -100,10 +100,7 @@ impl Lowerer {
                 self.absent("repeat", span);
                 None
             }
-            ExprKind::Scan(_) => {
-                self.absent("scan", span);
-                None
-            }
+            ExprKind::Scan(scan) => self.scan(scan, span),
             ExprKind::Binary(..)
             | ExprKind::Transpose(_)
             | ExprKind::Index(..)

@@ -414,12 +414,20 @@ impl Lowerer {
 
     /// `name = expr`, `(a, b) = expr`.
     pub(super) fn binding(&mut self, idents: &[Ident], value: ExprId) {
+        let values = self.valued(idents, value);
+        for (ident, value) in idents.iter().zip(values) {
+            self.bind(ident, value);
+        }
+    }
+
+    /// A value for each name.
+    pub(super) fn valued(&mut self, idents: &[Ident], value: ExprId) -> Vec<Option<Value>> {
         let span = self.span(value);
         let name = &idents[0].text;
         self.calls.push((format!("={name}").into(), span));
         let lowered = self.expr(value).and_then(|value| self.settled(value, span));
         self.calls.pop();
-        let values = match (lowered, idents) {
+        match (lowered, idents) {
             (None, _) => vec![None; idents.len()],
             (Some(Value::Several(values)), idents)
                 if values.len() == idents.len() && idents.len() > 1 =>
@@ -444,13 +452,10 @@ impl Lowerer {
                 );
                 vec![None; idents.len()]
             }
-        };
-        for (ident, value) in idents.iter().zip(values) {
-            self.bind(ident, value);
         }
     }
 
-    fn bind(&mut self, ident: &Ident, value: Option<Value>) {
+    pub(super) fn bind(&mut self, ident: &Ident, value: Option<Value>) {
         let Some(mut value) = value else {
             return self.define(&ident.text, ident.span, Meaning::Broken);
         };

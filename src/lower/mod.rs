@@ -5,6 +5,7 @@ mod expr;
 mod function;
 mod items;
 mod misfit;
+mod scan;
 mod trace;
 mod unknown;
 
@@ -50,6 +51,8 @@ enum Meaning {
 /// The names that a body sees.
 #[derive(Default)]
 struct Scope {
+    /// Whether the names around it are seen too.
+    block: bool,
     names: FxHashMap<Name, (Meaning, Span)>,
     /// What `axes` in `fn var[axes..]` stands for: axes and whether `keep` is among them.
     axes: Option<(Name, Option<Vec<AxisRef>>, bool)>,
@@ -68,6 +71,8 @@ struct Lowerer {
     functions: FxHashMap<Name, Vec<(usize, Rc<Function>)>>,
     /// The functions whose bodies are being inlined, outermost first, with the calls.
     calls: Vec<(Name, Span)>,
+    /// The indices of the scans whose bodies are being read, outermost first.
+    loops: Vec<NodeId>,
     diagnostics: Vec<Diagnostic>,
     /// Bindings that derivatives are taken by.
     barriers: FxHashSet<Name>,
@@ -113,6 +118,7 @@ pub fn lower(
         scopes: vec![Scope::default()],
         functions: FxHashMap::default(),
         calls: Vec::new(),
+        loops: Vec::new(),
         diagnostics: Vec::new(),
         barriers: by.iter().cloned().collect(),
         axes: FxHashMap::default(),
@@ -171,12 +177,19 @@ impl Lowerer {
     }
 
     fn lookup(&self, name: &str) -> Option<&(Meaning, Span)> {
-        let innermost = self.scopes.last().expect("there is always a scope");
-        innermost.names.get(name).or_else(|| {
-            let dims_only = self.scopes.len() > 1;
-            self.scopes[0].names.get(name).filter(|(meaning, _)| {
-                !dims_only || matches!(meaning, Meaning::Size(_)) && self.unit == 0
-            })
+        let mut whole = true;
+        for scope in self.scopes.iter().rev() {
+            if let Some(known) = scope.names.get(name) {
+                return Some(known);
+            }
+            if !scope.block {
+                whole = false;
+                break;
+            }
+        }
+        let dims_only = !whole && self.scopes.len() > 1;
+        self.scopes[0].names.get(name).filter(|(meaning, _)| {
+            !dims_only || matches!(meaning, Meaning::Size(_)) && self.unit == 0
         })
     }
 

@@ -10,9 +10,11 @@ pub mod leaf;
 pub mod linalg;
 pub mod matmul;
 pub mod number;
+pub mod origin;
 pub mod pool;
 mod real;
 pub mod reduce;
+pub mod scan;
 pub mod shape;
 pub mod size;
 pub mod sort;
@@ -430,6 +432,10 @@ operators! {
     Barrier(special::Barrier),
     /// A derivative that has been asked for.
     Derivative(special::Derivative),
+    /// A loop over a leading axis.
+    Scan(scan::Scan),
+    /// One result of a loop.
+    Part(scan::Part),
 }
 
 impl Operator for Op {

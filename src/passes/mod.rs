@@ -6,6 +6,7 @@ mod pieces;
 mod product;
 mod release;
 mod retype;
+mod scan;
 mod simplify;
 mod structure;
 mod sum;

@@ -1,0 +1,256 @@
+//! Scans: their adjoint is a scan the other way round, which carries the adjoints of the carries and stores nothing else.
+
+use super::derivative::{derive, shaped, zeros};
+use super::reverse::{Flow, reverse_all};
+use crate::graph::scan::{Frame, Notes};
+use crate::graph::{Model, NodeId, Origin, Origins};
+use crate::ops::scan::{Body, Part, Scan, Step, Which};
+use crate::ops::{Misfit, Op, Scalar};
+
+/// The adjoints of some results of a scan.
+pub type Bundle = Vec<(Which, NodeId)>;
+
+/// The adjoints of the operands of a scan, given those of its results; `None` where nothing flows to an operand or it is not
+/// `wanted`. In each step the body is computed anew from the carries before the step.
+pub fn pulled(
+    model: &mut Model,
+    id: NodeId,
+    bundle: &Bundle,
+    wanted: impl Fn(NodeId) -> bool,
+) -> Result<Vec<Option<NodeId>>, Misfit> {
+    let Op::Scan(scan) = model.op(id).clone() else { unreachable!("a bundle is of a scan") };
+    let operands = model.operands(id);
+    let span = model.origins(id).span().unwrap_or_default();
+    let origins: Origins = Origin::Adjoint { span, rule: "scan".into(), operand: None }.into();
+    let seed = |which: Which| bundle.iter().find(|(known, _)| *known == which).map(|(_, seed)| *seed);
+    let active = active(&scan, bundle);
+    let first_adjoint = model.adjoints.len();
+
+    let forward = model.frame(&scan, &operands, &origins)?;
+    let inputs = forward.inputs();
+    let (results, mut notes) = model.opened(&scan.body, &inputs, |model, step, operands| {
+        model.insert(step.op.clone(), operands, &step.origins)
+    })?;
+
+    let mut frame = Frame {
+        reverse: !scan.reverse,
+        length: scan.length.clone(),
+        index: forward.index,
+        carries: Vec::new(),
+        slices: forward.slices.clone(),
+        outside: forward.outside.clone(),
+    };
+    for (place, (inner, _)) in forward.carries.iter().enumerate() {
+        let trace = model.insert(scan.part(Which::Trace(place)), &[id], &origins)?;
+        frame.slices.push((*inner, trace));
+    }
+    let mut roots = Vec::new();
+    for (place, (inner, _)) in forward.carries.iter().enumerate().filter(|(i, _)| active[*i]) {
+        let ty = model.ty(*inner).clone();
+        let first = match seed(Which::Final(place)) {
+            Some(seed) => shaped_as(model, seed, &scan.part(Which::Final(place)), &origins)?,
+            None => zeros(model, &ty, &origins)?,
+        };
+        let adjoint = model.placeholder(ty, &origins)?;
+        let name = notes.name(*inner).map(|name| (format!("d_{name}").into(), adjoint));
+        notes.names.extend(name);
+        frame.carries.push((adjoint, first));
+        roots.push((results[place], adjoint));
+    }
+    let outer = |model: &Model, which: Which| {
+        let part = scan.part(which);
+        let known = model.names.iter().find(|(_, node)| {
+            matches!(model.op(**node), Op::Part(known) if *known == part)
+                && model.operands(**node)[0] == id
+        });
+        known.map(|(name, _)| name.clone())
+    };
+    let mut sliced = |model: &mut Model, notes: &mut Notes, which: Which| {
+        let Some(seed) = seed(which) else { return Ok(None) };
+        let part = scan.part(which);
+        let array = shaped_as(model, seed, &part, &origins)?;
+        let row = part.ty.with_shape(part.ty.shape[1..].iter().cloned());
+        let slice = model.placeholder(row, &origins)?;
+        notes.names.extend(outer(model, which).map(|name| (format!("d_{name}_t").into(), slice)));
+        frame.slices.push((slice, array));
+        Ok::<_, Misfit>(Some(slice))
+    };
+    for place in 0..scan.yields() {
+        if let Some(slice) = sliced(model, &mut notes, Which::Yield(place))? {
+            roots.push((results[scan.carries + place], slice));
+        }
+    }
+    let mut traced = Vec::new();
+    for place in 0..scan.carries {
+        traced.push(sliced(model, &mut notes, Which::Trace(place))?);
+    }
+
+    let kept = scan.carries + scan.slices;
+    let carried = forward.carries.iter().enumerate().filter(|(place, _)| active[*place]);
+    let targets: Vec<NodeId> = carried
+        .map(|(_, (inner, _))| *inner)
+        .chain(
+            inputs[1 + scan.carries..]
+                .iter()
+                .zip(&operands[scan.carries..])
+                .filter(|(inner, operand)| model.ty(**inner).dtype.is_float() && wanted(**operand))
+                .map(|(inner, _)| *inner),
+        )
+        .collect();
+    let flows = reverse_all(model, &roots, &targets)?;
+    let flow = |inner: NodeId| {
+        let place = targets.iter().position(|target| *target == inner)?;
+        match flows[place] {
+            Flow::Adjoint(node) => Some(node),
+            Flow::Apart | Flow::Cut(_) => None,
+        }
+    };
+
+    let (mut next, mut stacked) = (Vec::new(), Vec::new());
+    let mut picked: Vec<Option<Which>> = vec![None; operands.len()];
+    for (place, (inner, operand)) in forward.carries.iter().enumerate() {
+        if !active[place] {
+            continue;
+        }
+        let flowed = match flow(*inner) {
+            Some(node) => Some(shaped(model, node, *inner, &origins)?),
+            None => None,
+        };
+        let node = match (flowed, traced[place]) {
+            (Some(flow), Some(trace)) => model.insert(Scalar::Add, &[flow, trace], &origins)?,
+            (Some(node), None) | (None, Some(node)) => node,
+            (None, None) => {
+                let ty = model.ty(*inner).clone();
+                zeros(model, &ty, &origins)?
+            }
+        };
+        if wanted(*operand) {
+            picked[place] = Some(Which::Final(next.len()));
+        }
+        next.push(node);
+    }
+    for (place, (inner, _)) in forward.slices.iter().enumerate() {
+        if let Some(node) = flow(*inner) {
+            picked[scan.carries + place] = Some(Which::Yield(stacked.len()));
+            stacked.push(shaped(model, node, *inner, &origins)?);
+        }
+    }
+    for (place, (inner, operand)) in forward.outside.iter().enumerate() {
+        let Some(node) = flow(*inner) else { continue };
+        let node = shaped(model, node, *inner, &origins)?;
+        let ty = model.ty(*inner).clone();
+        let first = zeros(model, &ty, &origins)?;
+        let sum = model.placeholder(ty, &origins)?;
+        let outer = model.names.iter().find(|(_, node)| *node == operand).map(|(name, _)| name);
+        let outer = outer.or_else(|| {
+            let mut variables = model.variables.iter();
+            variables.find(|(_, variable)| variable.node == *operand).map(|(name, _)| name)
+        });
+        notes.names.extend(outer.map(|name| (format!("d_{name}").into(), sum)));
+        frame.carries.push((sum, first));
+        picked[kept + place] = Some(Which::Final(next.len()));
+        next.push(model.insert(Scalar::Add, &[sum, node], &origins)?);
+    }
+    notes.adjoints.extend(model.adjoints.split_off(first_adjoint));
+    let results: Vec<NodeId> = next.into_iter().chain(stacked).collect();
+    let closed = model.closed(&frame, &results, &notes, &origins)?;
+    let Op::Scan(back) = model.op(closed).clone() else { unreachable!("a scan was closed") };
+    picked
+        .into_iter()
+        .map(|which| which.map(|which| model.insert(back.part(which), &[closed], &origins)).transpose())
+        .collect()
+}
+
+/// An adjoint in the full shape of the result that it is the adjoint of.
+fn shaped_as(
+    model: &mut Model,
+    seed: NodeId,
+    part: &Part,
+    origins: &Origins,
+) -> Result<NodeId, Misfit> {
+    if model.ty(seed).rank() == part.ty.rank() {
+        return Ok(seed);
+    }
+    let like = zeros(model, &part.ty, origins)?;
+    shaped(model, seed, like, origins)
+}
+
+/// Which carries have an adjoint that may differ from zero in some step: those that feed a result with an adjoint.
+fn active(scan: &Scan, bundle: &Bundle) -> Vec<bool> {
+    let body = &scan.body;
+    let float = |place: usize| body.inputs[1 + place].dtype.is_float();
+    let seeded = |which: Which| bundle.iter().any(|(known, _)| *known == which);
+    let mut active: Vec<bool> = (0..scan.carries)
+        .map(|i| float(i) && (seeded(Which::Final(i)) || seeded(Which::Trace(i))))
+        .collect();
+    loop {
+        let yielded = (0..scan.yields()).filter(|&i| seeded(Which::Yield(i)));
+        let carried = (0..scan.carries).filter(|&i| active[i]);
+        let roots = carried.chain(yielded.map(|i| scan.carries + i)).map(|i| body.results[i]);
+        let needed = body.needed(roots);
+        let now: Vec<bool> =
+            (0..scan.carries).map(|i| active[i] || float(i) && needed[1 + i]).collect();
+        if now == active {
+            return active;
+        }
+        active = now;
+    }
+}
+
+/// The step of a model or of a body with every derivative asked for in it derived.
+pub fn expanded(
+    to: &mut Model,
+    op: &Op,
+    operands: &[NodeId],
+    origins: &Origins,
+    within: &[Frame],
+) -> Result<NodeId, Misfit> {
+    match op {
+        Op::Derivative(derivative) => {
+            let (of, wrt) = (operands[0], operands[1]);
+            unbroken(to, of, wrt, within)?;
+            let vector = operands.get(2).copied();
+            Ok(derive(to, derivative.mode, of, &[wrt], vector, origins)?.remove(0).1)
+        }
+        Op::Scan(scan) if asks(&scan.body) => {
+            to.mapped(scan, operands, origins, true, &mut |to, frame, step, operands| {
+                let mut within = within.to_vec();
+                within.push(frame.clone());
+                expanded(to, &step.op, operands, &step.origins, &within)
+            })
+        }
+        op => to.insert(op.clone(), operands, origins),
+    }
+}
+
+/// Whether a derivative is asked for in a body.
+fn asks(body: &Body) -> bool {
+    let asks = |step: &Step| match &step.op {
+        Op::Derivative(_) => true,
+        Op::Scan(scan) => asks(&scan.body),
+        _ => false,
+    };
+    body.steps.iter().any(asks)
+}
+
+/// That a derivative inside a scan is by a value of the step, or of a value that no carry and no slice leads to: beyond the
+/// step nothing is derived.
+fn unbroken(model: &Model, of: NodeId, wrt: NodeId, within: &[Frame]) -> Result<(), Misfit> {
+    for frame in within {
+        let inner = frame.inputs();
+        if inner.contains(&wrt) || inner.iter().any(|&input| model.depends(wrt, input)) {
+            continue;
+        }
+        let through = frame.carries.iter().any(|(carry, _)| model.depends(of, *carry))
+            || frame.slices.iter().any(|(slice, array)| {
+                model.depends(of, *slice) && model.depends(*array, wrt)
+            });
+        if through {
+            let message = "a derivative inside a scan, by a value from outside, of what is carried";
+            return Err(Misfit { code: "E0303", ..Misfit::call(message) }.at(0, None).at(1, None).help(
+                "derive the results of the whole scan, or by a value that is bound in its body",
+            ));
+        }
+    }
+    Ok(())
+}
