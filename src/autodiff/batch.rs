@@ -115,8 +115,7 @@ impl Batch<'_> {
         };
         let plain = model.frame(scan, operands, origins)?;
         let mut frame = plain.clone();
-        let pairs =
-            frame.carries.iter_mut().chain(&mut frame.slices).chain(&mut frame.outside);
+        let pairs = frame.carries.iter_mut().chain(&mut frame.slices).chain(&mut frame.outside);
         for (place, (inner, operand)) in pairs.enumerate().filter(|(place, _)| given[*place]) {
             let ty = model.ty(*inner).clone();
             let shape: Vec<Size> = std::iter::once(self.size).chain(&ty.shape).cloned().collect();
@@ -135,8 +134,9 @@ impl Batch<'_> {
             self.lift(model, node, &step.op, operands, &step.ty, &step.origins)?;
             Ok::<_, Misfit>(node)
         })?;
-        let wide: Vec<bool> =
-            (0..ends.len()).map(|place| if place < scan.carries { given[place] } else { results[place] }).collect();
+        let wide: Vec<bool> = (0..ends.len())
+            .map(|place| if place < scan.carries { given[place] } else { results[place] })
+            .collect();
         let mut next = Vec::new();
         for (&end, &wide) in ends.iter().zip(&wide) {
             next.push(match self.lifted.get(&end).copied() {

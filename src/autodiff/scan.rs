@@ -22,7 +22,8 @@ pub fn pulled(
     let operands = model.operands(id);
     let span = model.origins(id).span().unwrap_or_default();
     let origins: Origins = Origin::Adjoint { span, rule: "scan".into(), operand: None }.into();
-    let seed = |which: Which| bundle.iter().find(|(known, _)| *known == which).map(|(_, seed)| *seed);
+    let seed =
+        |which: Which| bundle.iter().find(|(known, _)| *known == which).map(|(_, seed)| *seed);
     let active = active(&scan, bundle);
     let first_adjoint = model.adjoints.len();
 
@@ -43,6 +44,13 @@ pub fn pulled(
     for (place, (inner, _)) in forward.carries.iter().enumerate() {
         let trace = model.insert(scan.part(Which::Trace(place)), &[id], &origins)?;
         frame.slices.push((*inner, trace));
+        let next = results[place];
+        if let Some(name) = notes.name(*inner).cloned()
+            && notes.name(next).is_none()
+            && model.origins(next).source().is_some()
+        {
+            notes.names.push((format!("{name}_next").into(), next));
+        }
     }
     let mut roots = Vec::new();
     for (place, (inner, _)) in forward.carries.iter().enumerate().filter(|(i, _)| active[*i]) {
@@ -157,7 +165,9 @@ pub fn pulled(
     let Op::Scan(back) = model.op(closed).clone() else { unreachable!("a scan was closed") };
     picked
         .into_iter()
-        .map(|which| which.map(|which| model.insert(back.part(which), &[closed], &origins)).transpose())
+        .map(|which| {
+            which.map(|which| model.insert(back.part(which), &[closed], &origins)).transpose()
+        })
         .collect()
 }
 
@@ -242,14 +252,18 @@ fn unbroken(model: &Model, of: NodeId, wrt: NodeId, within: &[Frame]) -> Result<
             continue;
         }
         let through = frame.carries.iter().any(|(carry, _)| model.depends(of, *carry))
-            || frame.slices.iter().any(|(slice, array)| {
-                model.depends(of, *slice) && model.depends(*array, wrt)
-            });
+            || frame
+                .slices
+                .iter()
+                .any(|(slice, array)| model.depends(of, *slice) && model.depends(*array, wrt));
         if through {
             let message = "a derivative inside a scan, by a value from outside, of what is carried";
-            return Err(Misfit { code: "E0303", ..Misfit::call(message) }.at(0, None).at(1, None).help(
-                "derive the results of the whole scan, or by a value that is bound in its body",
-            ));
+            return Err(Misfit { code: "E0303", ..Misfit::call(message) }
+                .at(0, None)
+                .at(1, None)
+                .help(
+                    "derive the results of the whole scan, or by a value that is bound in its body",
+                ));
         }
     }
     Ok(())

@@ -8,10 +8,10 @@ mod tidy;
 
 use crate::diagnostic::Span;
 use crate::ops::leaf::{self, Const, SizeOf};
+pub use crate::ops::origin::{Origin, Origins};
 use crate::ops::{Dims, Misfit, Name, Number, Op, Operator, Size, Term, Type, elements};
 use crate::tensor::{DType, Tensor};
 use indexmap::IndexMap;
-pub use crate::ops::origin::{Origin, Origins};
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
@@ -166,6 +166,8 @@ pub struct Model {
     pub adjoints: Vec<(NodeId, NodeId)>,
     /// For each byte offset where a line starts, so that spans have lines.
     pub lines: Vec<u32>,
+    /// The element type of floats where it is not that of the first float variable.
+    pub floats: Option<DType>,
 }
 
 impl Model {
@@ -349,6 +351,7 @@ impl Model {
             dims: self.dims.clone(),
             lines: self.lines.clone(),
             requests: self.requests.clone(),
+            floats: self.floats,
             ..Model::default()
         };
         let mut map: Vec<NodeId> = vec![NodeId::end(); self.len()];
@@ -431,7 +434,7 @@ impl Model {
     /// The element type of floats: that of the first float variable.
     pub fn float(&self) -> DType {
         let mut types = self.variables.values().map(|variable| self.ty(variable.node).dtype);
-        types.find(|dtype| dtype.is_float()).unwrap_or(DType::F32)
+        self.floats.or_else(|| types.find(|dtype| dtype.is_float())).unwrap_or(DType::F32)
     }
 
     /// The nodes that `roots` are computed from, with them.

@@ -1,7 +1,7 @@
 //! Bodies of scans: opened into values of a model, and closed again around values.
 
-use super::{Model, NodeId, Operands, Origins, Output};
 use super::{Kind, Role, Variable};
+use super::{Model, NodeId, Operands, Origins, Output};
 use crate::ops::leaf;
 use crate::ops::scan::{Body, Scan, Step};
 use crate::ops::{Misfit, Name, Op, Size, Type};
@@ -244,13 +244,15 @@ impl Model {
 
     /// The body of a scan as a model: results that the source text asks for are outputs, others gradients.
     pub fn inner(&self, scan: &Scan) -> Inner {
-        let mut model = Model { dims: self.dims.clone(), lines: self.lines.clone(), ..Model::default() };
+        let mut model =
+            Model { dims: self.dims.clone(), lines: self.lines.clone(), ..Model::default() };
         let body = &scan.body;
         let mut inputs = Vec::new();
         for (place, ty) in body.inputs.iter().enumerate() {
             let name: Name = format!("?{place}").into();
             let variable = leaf::Variable { name: name.clone(), ty: Arc::new(ty.clone()) };
-            let node = model.insert(variable, &[], &Origins::default()).expect("a type that was held");
+            let node =
+                model.insert(variable, &[], &Origins::default()).expect("a type that was held");
             model.variables.insert(name, Variable::given(node));
             inputs.push(node);
         }
@@ -328,7 +330,16 @@ impl<'a> Closing<'a> {
         let places = places.map(|(place, id)| (*id, Place::Input(place))).collect();
         let slices = frame.slices.iter().map(|(inner, _)| *inner).collect();
         let named = model.names.values().copied().collect();
-        Closing { model, whole, inner, slices, named, places, outside: Vec::new(), steps: Vec::new() }
+        Closing {
+            model,
+            whole,
+            inner,
+            slices,
+            named,
+            places,
+            outside: Vec::new(),
+            steps: Vec::new(),
+        }
     }
 
     /// Places a node: as an input, as a step behind its operands, or as a value from outside. Steps stand in the order in

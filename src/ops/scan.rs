@@ -118,10 +118,9 @@ impl Body {
     pub fn needed(&self, roots: impl IntoIterator<Item = u32>) -> Vec<bool> {
         let mut needed = vec![false; self.inputs.len() + self.steps.len()];
         roots.into_iter().for_each(|place| needed[place as usize] = true);
-        for place in (self.inputs.len()..needed.len()).rev().filter(|&place| needed[place]).collect::<Vec<_>>()
-        {
-            for &operand in &self.steps[place - self.inputs.len()].operands {
-                needed[operand as usize] = true;
+        for (number, step) in self.steps.iter().enumerate().rev() {
+            if needed[self.inputs.len() + number] {
+                step.operands.iter().for_each(|&operand| needed[operand as usize] = true);
             }
         }
         needed
@@ -160,9 +159,8 @@ impl Scan {
 
     /// The type of a result.
     pub fn part(&self, which: Which) -> Part {
-        let stacked = |ty: &Type| {
-            ty.with_shape(std::iter::once(&self.length).chain(&ty.shape).cloned())
-        };
+        let stacked =
+            |ty: &Type| ty.with_shape(std::iter::once(&self.length).chain(&ty.shape).cloned());
         let ty = match which {
             Which::Yield(place) => stacked(self.body.ty(self.body.results[self.carries + place])),
             Which::Final(place) => self.body.inputs[1 + place].clone(),

@@ -147,20 +147,23 @@ impl Kept {
         origins: &Origins,
     ) -> Result<NodeId, Misfit> {
         let mut frame = to.frame(scan, operands, origins)?;
+        // What comes from outside is itself again: what depends on nothing else is computed there.
+        frame.outside.iter_mut().for_each(|(inner, operand)| *inner = *operand);
+        let still = frame.carries.iter_mut().zip(&self.still).filter(|(_, still)| **still);
+        still.for_each(|((inner, first), _)| *inner = *first);
         let (results, notes) = to.opened(&scan.body, &frame.inputs(), |to, step, operands| {
             to.insert(step.op.clone(), operands, &step.origins)
         })?;
-        let held = std::mem::take(&mut frame.carries);
-        for (place, pair) in held.into_iter().enumerate() {
-            if self.still[place] {
-                frame.outside.push(pair);
-            } else if self.carries[place] {
-                frame.carries.push(pair);
-            }
-        }
+        frame.outside.clear();
+        let held = std::mem::take(&mut frame.carries).into_iter().zip(&self.carries);
+        frame.carries.extend(held.filter(|(_, kept)| **kept).map(|(pair, _)| pair));
         let kept = self.carries.iter().chain(&self.yields);
-        let results: Vec<NodeId> =
-            results.into_iter().zip(kept).filter(|(_, kept)| **kept).map(|(node, _)| node).collect();
+        let results: Vec<NodeId> = results
+            .into_iter()
+            .zip(kept)
+            .filter(|(_, kept)| **kept)
+            .map(|(node, _)| node)
+            .collect();
         to.closed(&frame, &results, &notes, origins)
     }
 }

@@ -2,6 +2,7 @@
 
 mod comment;
 mod draft;
+mod looped;
 mod names;
 mod statements;
 
@@ -19,6 +20,8 @@ pub enum Part {
     Whole,
     /// The statements that compute the derivatives, from named forward values.
     Adjoint,
+    /// The statements between the braces of a scan, whose results are those of a model made of its body.
+    Body,
 }
 
 /// A printed model.
@@ -39,14 +42,15 @@ pub fn print(model: &Model, part: Part) -> Printed {
     if part == Part::Whole {
         declarations(model, &mut lines);
     }
-    let adjoint_statements = statements.iter().filter(|statement| statement.adjoint).count();
+    let adjoint_statements =
+        statements.iter().filter(|statement| statement.adjoint).map(Statement::count).sum();
     let mut adjoint = false;
-    for Statement { keyword, name, text, comment, adjoint: own, .. } in statements {
-        if own && !adjoint && part == Part::Whole {
+    for statement in statements {
+        if statement.adjoint && !adjoint && part == Part::Whole {
             lines.push((String::new(), None));
         }
-        adjoint = own;
-        lines.push((format!("{keyword}{name} = {text}"), comment));
+        adjoint = statement.adjoint;
+        lines.extend(statement.lines().into_iter().map(|line| (line.text, line.comment)));
     }
     if part == Part::Whole {
         results(model, &mut lines);
