@@ -1,6 +1,8 @@
 //! Models and numbers to numbers.
 
 pub mod init;
+pub mod kernels;
+pub mod pool;
 pub mod random;
 pub mod reference;
 
