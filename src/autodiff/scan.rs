@@ -138,10 +138,16 @@ pub fn pulled(
         next.push(node);
     }
     for (place, (inner, _)) in forward.slices.iter().enumerate() {
-        if let Some(node) = flow(*inner) {
-            picked[scan.carries + place] = Some(Which::Yield(stacked.len()));
-            stacked.push(shaped(model, node, *inner, &origins)?);
-        }
+        let Some(node) = flow(*inner) else { continue };
+        let node = shaped(model, node, *inner, &origins)?;
+        let held = frame.carries.iter().position(|(carry, _)| *carry == node);
+        picked[scan.carries + place] = Some(match held {
+            Some(carry) => Which::Trace(carry),
+            None => {
+                stacked.push(node);
+                Which::Yield(stacked.len() - 1)
+            }
+        });
     }
     for (place, (inner, operand)) in forward.outside.iter().enumerate() {
         let Some(node) = flow(*inner) else { continue };

@@ -66,7 +66,7 @@ pub fn prune(model: &Model) -> Model {
                 let of = of.expect("a part of a scan");
                 let kept = &kept[&of];
                 let still = |place: usize| kept.still[place].then(|| firsts[&of][place]);
-                let which = match part.which {
+                let which = match kept.traced(part.which) {
                     Which::Yield(place) => Which::Yield(before(&kept.yields, place)),
                     Which::Final(place) => match still(place) {
                         Some(first) => return Ok(first),
@@ -107,6 +107,8 @@ struct Kept {
     still: Vec<bool>,
     /// What is stacked and asked for.
     yields: Vec<bool>,
+    /// For what is stacked the carry whose value before the step it is.
+    traces: Vec<Option<usize>>,
 }
 
 impl Kept {
@@ -114,11 +116,21 @@ impl Kept {
         let body = &scan.body;
         let still: Vec<bool> =
             (0..scan.carries).map(|place| body.results[place] as usize == 1 + place).collect();
-        let yields: Vec<bool> =
-            (0..scan.yields()).map(|place| asked.contains(&Which::Yield(place))).collect();
-        let mut carries: Vec<bool> = (0..scan.carries)
-            .map(|i| asked.contains(&Which::Final(i)) || asked.contains(&Which::Trace(i)))
+        let traces: Vec<Option<usize>> = body.results[scan.carries..]
+            .iter()
+            .map(|&place| (place as usize).checked_sub(1).filter(|&place| place < scan.carries))
             .collect();
+        let is_asked = |which: Which| asked.contains(&which);
+        let yields: Vec<bool> = (0..scan.yields())
+            .map(|place| is_asked(Which::Yield(place)) && traces[place].is_none())
+            .collect();
+        let traced = |carry: usize| {
+            is_asked(Which::Trace(carry))
+                || (0..scan.yields())
+                    .any(|place| traces[place] == Some(carry) && is_asked(Which::Yield(place)))
+        };
+        let mut carries: Vec<bool> =
+            (0..scan.carries).map(|i| is_asked(Which::Final(i)) || traced(i)).collect();
         loop {
             let roots = carries.iter().chain(&yields).zip(&body.results);
             let roots = roots.filter(|(kept, _)| **kept).map(|(_, place)| *place);
@@ -131,7 +143,15 @@ impl Kept {
             carries = now;
         }
         carries.iter_mut().zip(&still).for_each(|(kept, still)| *kept &= !still);
-        Kept { carries, still, yields }
+        Kept { carries, still, yields, traces }
+    }
+
+    /// A result by its other name, where it is the value of a carry before each step.
+    fn traced(&self, which: Which) -> Which {
+        match which {
+            Which::Yield(place) => self.traces[place].map_or(which, Which::Trace),
+            which => which,
+        }
     }
 
     fn is_less(&self) -> bool {

@@ -267,7 +267,7 @@ impl<'a> Body<'a> {
             let what = What::Copy { name, of: node, carry: Some(place) };
             items.push(Item { what, reads: vec![node] });
         }
-        let (items, kept) = scheduled(items, &held, &claims);
+        let (items, kept) = scheduled(model, items, &held, &claims);
         for (place, claim) in claims.iter().enumerate() {
             if let Some(node) = claim.filter(|_| !kept.contains(&place)) {
                 names.text.insert(node, self.display[1 + place].clone());
@@ -331,6 +331,7 @@ impl<'a> Body<'a> {
 /// The items in an order in which every carry is read before its name means the next value; the carries for which there is
 /// none keep a name of their own for that.
 fn scheduled(
+    model: &Model,
     items: Vec<Item>,
     held: &[NodeId],
     claims: &[Option<NodeId>],
@@ -348,7 +349,12 @@ fn scheduled(
     }
     for (place, claim) in claims.iter().enumerate() {
         if let Some(node) = claim {
-            gives[place] = made.get(node).copied();
+            // The results of a scan get their names where that stands.
+            let line = match model.op(*node) {
+                Op::Part(_) => model.operands(*node)[0],
+                _ => *node,
+            };
+            gives[place] = made.get(&line).copied();
         }
     }
     let mut kept: FxHashSet<usize> = FxHashSet::default();
