@@ -3,7 +3,7 @@
 use crate::autodiff::{Flow, derive, expand};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{Kind, Model, NodeId, Origin, Origins, Output, check};
-use crate::lower::lower;
+use crate::lower::{Unit, lower};
 use crate::ops::special::Mode;
 use crate::ops::{Misfit, Name};
 use crate::passes::{Report, release, simplify};
@@ -32,7 +32,9 @@ pub struct Read {
 pub fn read(text: &str, by: &[Name]) -> Read {
     let (tree, mut diagnostics) = syntax::parse(text, 0);
     let unreadable = diagnostics.iter().any(Diagnostic::is_error);
-    let (model, said) = lower(tree, text, (PRELUDE_TREE.clone(), PRELUDE), by);
+    let prelude = Unit { ast: PRELUDE_TREE.clone(), text: PRELUDE.into(), uses: Vec::new() };
+    let own = Unit { ast: tree, text: text.into(), uses: Vec::new() };
+    let (model, said) = lower(vec![own, prelude], by);
     diagnostics.extend(said);
     let model = model.filter(|_| !unreadable);
     diagnostics.sort_by_key(|diagnostic| diagnostic.primary.as_ref().map(|label| label.span));

@@ -3,6 +3,7 @@
 use super::batch::batch;
 use super::reverse::{Flow, reverse};
 use super::scan::expanded;
+use crate::graph::release::release;
 use crate::graph::{Model, NodeId, Origin, Origins};
 use crate::ops::leaf::Eye;
 use crate::ops::shape::Broadcast;
@@ -13,15 +14,9 @@ use crate::ops::{Misfit, Number, Op, Scalar, Term, Type};
 /// The model with every `Derivative` replaced by the values that compute it, innermost first, and without barriers.
 pub fn expand(model: &Model) -> Result<Model, Misfit> {
     let expanded = model.rebuild(|to, id, operands| {
-        expanded(to, model.op(id), operands, &model.origins(id).clone(), &[])
+        expanded(to, model.op(id), operands, &model.origins(id).clone())
     })?;
-    expanded.rebuild(|to, id, operands| match expanded.op(id) {
-        Op::Barrier(_) => {
-            to.unite(operands[0], expanded.origins(id));
-            Ok(operands[0])
-        }
-        _ => expanded.copy(to, id, operands),
-    })
+    Ok(release(&expanded))
 }
 
 /// The derivative of `of` by each of `wrt`; where nothing flows it is zeros, and the flow says why.

@@ -4,7 +4,7 @@ use super::derivative::{derive, shaped, zeros};
 use super::reverse::{Flow, reverse_all};
 use crate::graph::scan::{Frame, Notes};
 use crate::graph::{Model, NodeId, Origin, Origins};
-use crate::ops::scan::{Body, Part, Scan, Step, Which};
+use crate::ops::scan::{Part, Scan, Which};
 use crate::ops::{Misfit, Op, Scalar};
 
 /// The adjoints of some results of a scan.
@@ -213,64 +213,24 @@ fn active(scan: &Scan, bundle: &Bundle) -> Vec<bool> {
     }
 }
 
-/// The step of a model or of a body with every derivative asked for in it derived.
+/// The value of an operator with every derivative asked for in it derived, in the bodies of scans too.
 pub fn expanded(
     to: &mut Model,
     op: &Op,
     operands: &[NodeId],
     origins: &Origins,
-    within: &[Frame],
 ) -> Result<NodeId, Misfit> {
     match op {
         Op::Derivative(derivative) => {
             let (of, wrt) = (operands[0], operands[1]);
-            unbroken(to, of, wrt, within)?;
             let vector = operands.get(2).copied();
             Ok(derive(to, derivative.mode, of, &[wrt], vector, origins)?.remove(0).1)
         }
-        Op::Scan(scan) if asks(&scan.body) => {
-            to.mapped(scan, operands, origins, true, &mut |to, frame, step, operands| {
-                let mut within = within.to_vec();
-                within.push(frame.clone());
-                expanded(to, &step.op, operands, &step.origins, &within)
+        Op::Scan(scan) if scan.body.holds(&|op| matches!(op, Op::Derivative(_))) => {
+            to.mapped(scan, operands, origins, true, &mut |to, step, operands| {
+                expanded(to, &step.op, operands, &step.origins)
             })
         }
         op => to.insert(op.clone(), operands, origins),
     }
-}
-
-/// Whether a derivative is asked for in a body.
-fn asks(body: &Body) -> bool {
-    let asks = |step: &Step| match &step.op {
-        Op::Derivative(_) => true,
-        Op::Scan(scan) => asks(&scan.body),
-        _ => false,
-    };
-    body.steps.iter().any(asks)
-}
-
-/// That a derivative inside a scan is by a value of the step, or of a value that no carry and no slice leads to: beyond the
-/// step nothing is derived.
-fn unbroken(model: &Model, of: NodeId, wrt: NodeId, within: &[Frame]) -> Result<(), Misfit> {
-    for frame in within {
-        let inner = frame.inputs();
-        if inner.contains(&wrt) || inner.iter().any(|&input| model.depends(wrt, input)) {
-            continue;
-        }
-        let through = frame.carries.iter().any(|(carry, _)| model.depends(of, *carry))
-            || frame
-                .slices
-                .iter()
-                .any(|(slice, array)| model.depends(of, *slice) && model.depends(*array, wrt));
-        if through {
-            let message = "a derivative inside a scan, by a value from outside, of what is carried";
-            return Err(Misfit { code: "E0303", ..Misfit::call(message) }
-                .at(0, None)
-                .at(1, None)
-                .help(
-                    "derive the results of the whole scan, or by a value that is bound in its body",
-                ));
-        }
-    }
-    Ok(())
 }

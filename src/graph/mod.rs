@@ -3,6 +3,7 @@
 pub mod check;
 
 pub mod print;
+pub mod release;
 pub mod scan;
 mod tidy;
 

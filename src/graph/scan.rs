@@ -218,7 +218,7 @@ impl Model {
         })
     }
 
-    /// The same scan with each step of its body inserted by `insert`, which is told the frame too. Where `through` is set,
+    /// The same scan with each step of its body inserted by `insert`. Where `through` is set,
     /// values from outside are themselves, so that the steps are seen to depend on what those depend on.
     pub fn mapped(
         &mut self,
@@ -226,16 +226,14 @@ impl Model {
         operands: &[NodeId],
         origins: &Origins,
         through: bool,
-        insert: &mut dyn FnMut(&mut Model, &Frame, &Step, &[NodeId]) -> Result<NodeId, Misfit>,
+        insert: &mut dyn FnMut(&mut Model, &Step, &[NodeId]) -> Result<NodeId, Misfit>,
     ) -> Result<NodeId, Misfit> {
         let mut frame = self.frame(scan, operands, origins)?;
         if through {
             frame.outside.iter_mut().for_each(|(inner, operand)| *inner = *operand);
         }
         let inputs = frame.inputs();
-        let (results, notes) = self.opened(&scan.body, &inputs, |model, step, operands| {
-            insert(model, &frame, step, operands)
-        })?;
+        let (results, notes) = self.opened(&scan.body, &inputs, insert)?;
         if through {
             frame.outside.clear();
         }

@@ -1,7 +1,7 @@
 //! Calls: of operators, casts, choices, derivatives and functions.
 
 use super::usage::counted;
-use super::{Lowerer, Value};
+use super::{Lowerer, PRELUDE, Value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::ops::builtin;
 use crate::ops::elementwise::{Cast, Scalar, Select};
@@ -13,6 +13,18 @@ impl Lowerer {
     /// The value of a call.
     pub(super) fn call(&mut self, call: &Call, span: Span) -> Option<Value> {
         let name = &*call.callee.text;
+        let known = self.callables(name).map(|known| &known[0]);
+        let (own, layer) = known.map_or((false, false), |known| {
+            (known.unit != usize::from(PRELUDE) || known.unit == self.unit, known.layer)
+        });
+        if !layer && (!call.sizes.is_empty() || call.instance.is_some()) && self.is_function(name) {
+            let message = format!("`{name}` is a function, not a layer: it owns no parameters");
+            self.say(
+                Diagnostic::error("E0207", self.place(span), message)
+                    .help("leave out what stands behind `;` and the name behind `as`"),
+            );
+            return None;
+        }
         if let Some((_, mode)) = Mode::NAMES.iter().find(|(word, _)| *word == name) {
             return self.derivative(*mode, call, span);
         }
@@ -22,10 +34,6 @@ impl Lowerer {
         if name == "where" {
             return self.choice(call, span);
         }
-        let own = self
-            .functions
-            .get(name)
-            .is_some_and(|known| known[0].0 == self.unit || known[0].0 == 0);
         if !own {
             if let Some(row) = Scalar::ALL.iter().find(|row| row.word() == name) {
                 let args = self.plain(call, row.arity(), span)?;
@@ -35,7 +43,7 @@ impl Lowerer {
                 return self.builtin(builtin, call, span);
             }
         }
-        if self.functions.contains_key(name) {
+        if self.callables(name).is_some() {
             return self.inlined(call, span);
         }
         self.uncallable(call)
@@ -129,6 +137,7 @@ impl Lowerer {
                 return None;
             };
             let x = self.variable(name, at)?;
+            self.unbroken((of, of_span), (x, at), name)?;
             let mut operands = vec![(of, of_span), (x, at)];
             if mode.takes_vector() {
                 let last = call.args[2].value;

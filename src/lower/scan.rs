@@ -5,7 +5,6 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::NodeId;
 use crate::graph::scan::{Frame, Notes};
 use crate::ops::scan::{Part, Which};
-use crate::ops::shape::Reshape;
 use crate::ops::{Name, Op, Size, Type};
 use crate::syntax::ast::{ExprId, Ident, ItemKind, Scan};
 use crate::tensor::DType;
@@ -55,6 +54,8 @@ impl Lowerer {
         }
         let arrays = self.arrays(scan, &length)?;
         let mut dtypes = vec![self.float; carries.len()];
+        let (values, variables) = (self.model.len(), self.model.variables.len());
+        let instances = self.instances.clone();
         // A first value without an element type takes that of the body, which shows only when it is read.
         for _ in 0..=carries.len() {
             let (said, errors) = (self.diagnostics.len(), self.errors);
@@ -65,6 +66,14 @@ impl Lowerer {
             }
             self.diagnostics.truncate(said);
             self.errors = errors;
+            self.instances.clone_from(&instances);
+            self.model.variables.truncate(variables);
+            for scope in &mut self.scopes {
+                scope.names.retain(|_, (meaning, _)| match meaning {
+                    Meaning::Value(Value::Node(node)) => node.index() < values,
+                    _ => true,
+                });
+            }
         }
         None
     }
@@ -137,13 +146,22 @@ impl Lowerer {
             .collect();
         let outer = self.scopes.last().expect("there is always a scope");
         let scope = Scope {
-            block: true,
+            open: true,
             axes: outer.axes.clone(),
             leading: outer.leading.clone(),
+            owner: outer.owner.clone(),
             ..Scope::default()
         };
         self.scopes.push(scope);
-        self.loops.push(index);
+        let frame = Frame {
+            reverse: scan.reverse,
+            length: length.clone(),
+            index,
+            carries: held.iter().copied().zip(firsts.iter().copied()).collect(),
+            slices: slices.iter().copied().zip(arrays.iter().copied()).collect(),
+            outside: Vec::new(),
+        };
+        self.loops.push(frame);
         let given = std::iter::once(&scan.index)
             .chain(carries.iter().map(|carry| &carry.name))
             .chain(scan.slices.iter().map(|(name, _)| name))
@@ -153,24 +171,18 @@ impl Lowerer {
             names.push((ident.text.clone(), node));
             self.define(&ident.text, ident.span, Meaning::Value(Value::Node(node)));
         }
-        let read = self.statements(scan, carries, &firsts, &held, &mut names);
-        self.loops.pop();
+        let scope = self.scopes.last_mut().expect("the scan's scope");
+        scope.carried = carries.iter().map(|carry| carry.name.text.clone()).collect();
+        let read = self.looped(scan, carries, &firsts, &held, &mut names);
+        let frame = self.loops.pop().expect("the scan's own");
         self.scopes.pop();
         let (next, yields) = read?;
-        let frame = Frame {
-            reverse: scan.reverse,
-            length: length.clone(),
-            index,
-            carries: held.into_iter().zip(firsts).collect(),
-            slices: slices.into_iter().zip(arrays.iter().copied()).collect(),
-            outside: Vec::new(),
-        };
         Some(Read { frame, next, yields, notes: Notes { names, adjoints: Vec::new() } })
     }
 
     /// The statements between the braces: the next values of the carries with their places, and what is yielded.
     #[allow(clippy::type_complexity)]
-    fn statements(
+    fn looped(
         &mut self,
         scan: &Scan,
         carries: &[Carry],
@@ -183,10 +195,8 @@ impl Lowerer {
         for item in &scan.body.items {
             match &item.kind {
                 ItemKind::Binding(idents, value) => {
-                    let values = self.valued(idents, *value);
-                    for (ident, given) in idents.iter().zip(values) {
-                        self.reassign(ident, carries, &next);
-                        self.bind(ident, given);
+                    self.binding(idents, *value);
+                    for ident in idents {
                         let node = self.within(ident, *value)?;
                         match carries.iter().position(|carry| carry.name.text == ident.text) {
                             Some(place) => next[place] = Some((node, self.span(*value))),
@@ -219,17 +229,9 @@ impl Lowerer {
         let mut last = Vec::new();
         for (place, carry) in carries.iter().enumerate() {
             let (node, at) = next[place].unwrap_or((held[place], carry.span));
-            last.push((self.carried(carry, firsts[place], node, at), at));
+            last.push((self.shaped(carry, firsts[place], node, at), at));
         }
         Some((last, yields))
-    }
-
-    /// Lets a carry be given its next value: from then on its name means that.
-    fn reassign(&mut self, ident: &Ident, carries: &[Carry], next: &[Option<(NodeId, Span)>]) {
-        let place = carries.iter().position(|carry| carry.name.text == ident.text);
-        if place.is_some_and(|place| next[place].is_none()) {
-            self.scopes.last_mut().expect("the scan's scope").names.remove(&ident.text);
-        }
     }
 
     /// The value that a binding of the body has got.
@@ -241,24 +243,14 @@ impl Lowerer {
         }
     }
 
-    /// The next value of a carry in the shape that the carry has: a scalar fills it, equal sizes take its names.
-    fn carried(&mut self, carry: &Carry, first: NodeId, next: NodeId, at: Span) -> NodeId {
-        let (ty, found) = (self.model.ty(first).clone(), self.model.ty(next).clone());
-        if ty == found || ty.dtype != found.dtype {
+    /// The next value of a carry in the shape that the carry has: a scalar fills it.
+    fn shaped(&mut self, carry: &Carry, first: NodeId, next: NodeId, at: Span) -> NodeId {
+        let (ty, found) = (self.model.ty(first).clone(), self.model.ty(next));
+        if found.rank() > 0 || ty.rank() == 0 || ty.dtype != found.dtype {
             return next;
         }
-        let equal = ty.rank() == found.rank()
-            && ty.shape.iter().zip(&found.shape).all(|(a, b)| self.model.dims.equal(a, b));
-        let fills = found.rank() == 0;
-        let shaped = match (equal, fills) {
-            (true, _) => self.insert(Reshape { to: ty.shape }, &[(next, at)], at),
-            (_, true) => {
-                let name = format!("`{}`", carry.name.text);
-                self.fitted(next, &ty, at, &name, None)
-            }
-            _ => None,
-        };
-        shaped.unwrap_or(next)
+        let name = format!("`{}`", carry.name.text);
+        self.fitted(next, &ty, at, &name, None).unwrap_or(next)
     }
 
     /// Whether first values without an element type have to take another one than was tried; that one is noted.
@@ -291,6 +283,40 @@ impl Lowerer {
             None => {}
         }
         turned
+    }
+
+    /// That a derivative inside scans is by a value of the step, or of a value that no carry and no slice leads to: beyond
+    /// the step nothing is derived.
+    pub(super) fn unbroken(
+        &mut self,
+        of: (NodeId, Span),
+        wrt: (NodeId, Span),
+        name: &str,
+    ) -> Option<()> {
+        let model = &self.model;
+        let broken = self.loops.iter().any(|frame| {
+            let inputs = frame.inputs();
+            // What is bound in the body is a variable of the step, whatever its value comes from.
+            let bound = matches!(model.op(wrt.0), Op::Barrier(_)) && wrt.0 > frame.index;
+            let by_step = bound || inputs.iter().any(|&input| model.depends(wrt.0, input));
+            let carried = || {
+                frame.carries.iter().any(|(carry, _)| model.depends(of.0, *carry))
+                    || frame.slices.iter().any(|&(slice, array)| {
+                        model.depends(of.0, slice) && model.depends(array, wrt.0)
+                    })
+            };
+            !by_step && carried()
+        });
+        if !broken {
+            return Some(());
+        }
+        let message = format!("`{name}` leads here through earlier steps as well");
+        let diagnostic = Diagnostic::error("E0303", self.place(of.1), message)
+            .label(self.place(wrt.1), "from outside the scan")
+            .help("derive what the whole scan gives")
+            .help(format!("or within the step: `own = {name}` in the body, used and derived by"));
+        self.say(diagnostic);
+        None
     }
 
     /// Whether element types have been found not to fit inside the body.

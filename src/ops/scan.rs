@@ -114,6 +114,14 @@ impl Body {
         self.steps.get((place as usize).checked_sub(self.inputs.len())?)
     }
 
+    /// Whether there is such an operator in it, or in the bodies within it.
+    pub fn holds(&self, wanted: &impl Fn(&Op) -> bool) -> bool {
+        self.steps.iter().any(|step| match &step.op {
+            Op::Scan(scan) => scan.body.holds(wanted),
+            op => wanted(op),
+        })
+    }
+
     /// The places that `roots` are computed from, with them.
     pub fn needed(&self, roots: impl IntoIterator<Item = u32>) -> Vec<bool> {
         let mut needed = vec![false; self.inputs.len() + self.steps.len()];

@@ -4,14 +4,13 @@ mod facts;
 mod law;
 mod pieces;
 mod product;
-mod release;
 mod retype;
 mod scan;
 mod simplify;
 mod structure;
 mod sum;
 
-pub use release::release;
+pub use crate::graph::release::release;
 pub use retype::retype;
 pub use simplify::{Report, simplify};
 

@@ -39,7 +39,7 @@ fn retyped(
             let mut body = (*scan.body).clone();
             body.inputs.iter_mut().for_each(|ty| ty.dtype = float(ty.dtype));
             scan.body = Arc::new(body);
-            return target.mapped(&scan, operands, origins, false, &mut |target, _, step, of| {
+            return target.mapped(&scan, operands, origins, false, &mut |target, step, of| {
                 retyped(target, &step.op, of, &step.origins, to)
             });
         }

@@ -166,7 +166,11 @@ impl<'a> Body<'a> {
                 place if place <= scan.carries => "carry",
                 _ => "slice",
             };
-            let wanted = scan.body.names[place].as_deref().unwrap_or(default);
+            // A carry without a name is called as its last value is.
+            let last =
+                place.checked_sub(1).and_then(|place| plan.parts.get(&(id, Which::Final(place))));
+            let last = last.and_then(|part| names.text.get(part)).map(String::as_str);
+            let wanted = scan.body.names[place].as_deref().or(last).unwrap_or(default);
             display[place] = free(&taken, wanted.to_string());
             taken.insert(display[place].clone());
         }

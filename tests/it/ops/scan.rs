@@ -207,7 +207,8 @@ fn forward_mode_of_loops() {
     }
 }
 
-/// A derivative by a value of the step, inside a loop and inside the loss.
+/// A derivative by a value of the step, inside a loop and inside the loss; by what is bound to a value from outside it is
+/// that of the step alone.
 #[test]
 fn derivatives_inside_a_loop() {
     let text = format!(
@@ -218,7 +219,15 @@ fn derivatives_inside_a_loop() {
         }}\nloss C = sum(h^2)\n"
     );
     let plain = text.replace("grad(energy, u)", "2 * sin(u) * cos(u)");
-    let values: Vec<Vec<Array>> = [text, plain]
+    same_gradients(&text, &plain);
+    let text =
+        text.replace("u = xt * w", "own = w; u = xt * own").replace("energy, u)", "energy, own)");
+    let plain = text.replace("grad(energy, own)", "2 * sin(u) * cos(u) * xt");
+    same_gradients(&text, &plain);
+}
+
+fn same_gradients(one: &str, two: &str) {
+    let values: Vec<Vec<Array>> = [one, two]
         .iter()
         .map(|text| {
             let asked = request(Mode::Grad, "C", &["w", "first"], &[]);
