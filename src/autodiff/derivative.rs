@@ -1,22 +1,54 @@
-//! Derivatives that are asked for, in terms of reverse mode.
+//! Derivatives that are asked for, in terms of reverse and forward mode.
 
 use super::batch::batch;
+use super::forward::forward;
 use super::reverse::{Flow, reverse};
-use super::scan::expanded;
+use super::scan::{asks, expanded};
 use crate::graph::release::release;
-use crate::graph::{Model, NodeId, Origin, Origins};
+use crate::graph::{Model, NodeId, Operands, Origin, Origins};
 use crate::ops::leaf::Eye;
 use crate::ops::shape::Broadcast;
-use crate::ops::special::Mode;
+use crate::ops::special::{Derivative, Mode};
 use crate::ops::term::{lead, spread};
 use crate::ops::{Misfit, Number, Op, Scalar, Term, Type};
 
 /// The model with every `Derivative` replaced by the values that compute it, innermost first, and without barriers.
 pub fn expand(model: &Model) -> Result<Model, Misfit> {
-    let expanded = model.rebuild(|to, id, operands| {
-        expanded(to, model.op(id), operands, &model.origins(id).clone())
-    })?;
+    let expanded = model
+        .rebuild(|to, id, operands| expanded(to, model.op(id), operands, model.origins(id)))?;
     Ok(release(&expanded))
+}
+
+/// The model with those derivatives derived that need no other one; `None` where there is none. A Hessian becomes the
+/// Jacobian of a gradient, and the Hessian by a vector the gradient along that vector, so that laws may work on the gradient.
+pub fn expand_innermost(model: &Model) -> Result<Option<Model>, Misfit> {
+    let mut pending = vec![false; model.len()];
+    let mut found = false;
+    let live = model.live();
+    for id in model.nodes().filter(|id| live[id.index()]) {
+        let asked = asks(model.op(id));
+        found |= asked;
+        pending[id.index()] =
+            asked || model.operands(id).iter().any(|operand| pending[operand.index()]);
+    }
+    if !found {
+        return Ok(None);
+    }
+    let next = model.rebuild(|to, id, operands| {
+        if model.operands(id).iter().any(|operand| pending[operand.index()]) {
+            return model.copy(to, id, operands);
+        }
+        let outer = match model.op(id) {
+            Op::Derivative(Derivative { mode: Mode::Hessian }) => Mode::Jacobian,
+            Op::Derivative(Derivative { mode: Mode::Hvp }) => Mode::Jvp,
+            op => return expanded(to, op, operands, model.origins(id)),
+        };
+        let inner = Op::from(Derivative { mode: Mode::Grad });
+        let mut all: Operands = operands.into();
+        all[0] = expanded(to, &inner, &operands[..2], model.origins(id))?;
+        to.insert(Derivative { mode: outer }, &all, model.origins(id))
+    });
+    next.map(Some)
 }
 
 /// The derivative of `of` by each of `wrt`; where nothing flows it is zeros, and the flow says why.
@@ -49,26 +81,37 @@ pub fn derive(
             .map(|&x| {
                 let (flow, gradient) =
                     derive(model, Mode::Grad, of, &[x], None, origins)?.remove(0);
-                Ok((flow, pulled(model, gradient, vector, &[x], origins)?.remove(0).1))
+                Ok((flow, pushed(model, gradient, x, vector, origins)?.1))
             })
             .collect(),
-        // The vjp is linear in its vector u; its derivative by u along v is the jvp.
-        (Mode::Jvp, Some(vector)) => wrt
-            .iter()
-            .map(|&x| {
-                let ty = model.ty(of).clone();
-                let u = model.placeholder(ty, origins)?;
-                let (flow, pullback) = pulled(model, of, u, &[x], origins)?.remove(0);
-                Ok((flow, pulled(model, pullback, vector, &[u], origins)?.remove(0).1))
-            })
-            .collect(),
+        (Mode::Jvp, Some(vector)) => {
+            wrt.iter().map(|&x| pushed(model, of, x, vector, origins)).collect()
+        }
         (Mode::Vjp | Mode::Hvp | Mode::Jvp, None) => {
             Err(Misfit::call(format!("`{}` takes a vector", mode.word())))
         }
     }
 }
 
-fn pulled(
+fn pushed(
+    model: &mut Model,
+    of: NodeId,
+    x: NodeId,
+    vector: NodeId,
+    origins: &Origins,
+) -> Result<(Flow, NodeId), Misfit> {
+    let (flow, tangent) = forward(model, of, x, vector)?;
+    let node = match tangent {
+        Some(tangent) => tangent,
+        None => {
+            let ty = model.ty(of).clone();
+            zeros(model, &ty, origins)?
+        }
+    };
+    Ok((flow, node))
+}
+
+pub(super) fn pulled(
     model: &mut Model,
     of: NodeId,
     seed: NodeId,

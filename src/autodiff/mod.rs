@@ -2,8 +2,10 @@
 
 mod batch;
 mod derivative;
+mod forward;
 mod reverse;
 mod scan;
 
-pub use derivative::{derive, expand};
+pub use derivative::{derive, expand, expand_innermost};
+pub use forward::forward;
 pub use reverse::{Flow, reverse};

@@ -1,6 +1,7 @@
 //! Scans: their adjoint is a scan the other way round, which carries the adjoints of the carries and stores nothing else.
 
 use super::derivative::{derive, shaped, zeros};
+use super::forward::forward_all;
 use super::reverse::{Flow, reverse_all};
 use crate::graph::scan::{Frame, Notes};
 use crate::graph::{Model, NodeId, Origin, Origins};
@@ -226,11 +227,104 @@ pub fn expanded(
             let vector = operands.get(2).copied();
             Ok(derive(to, derivative.mode, of, &[wrt], vector, origins)?.remove(0).1)
         }
-        Op::Scan(scan) if scan.body.holds(&|op| matches!(op, Op::Derivative(_))) => {
+        Op::Scan(scan) if asks(op) => {
             to.mapped(scan, operands, origins, true, &mut |to, step, operands| {
                 expanded(to, &step.op, operands, &step.origins)
             })
         }
         op => to.insert(op.clone(), operands, origins),
     }
+}
+
+/// Whether an operator is a derivative that is asked for, or a scan with one in its body.
+pub fn asks(op: &Op) -> bool {
+    match op {
+        Op::Derivative(_) => true,
+        Op::Scan(scan) => scan.body.holds(&|op| matches!(op, Op::Derivative(_))),
+        _ => false,
+    }
+}
+
+/// The scan that computes the tangents of a scan's results from those of its operands, step after step beside the values
+/// themselves, and for each carry and each yield the place of its tangent.
+pub fn pushed(
+    model: &mut Model,
+    id: NodeId,
+    moved: &[Option<NodeId>],
+) -> Result<(NodeId, Vec<Option<usize>>, Vec<Option<usize>>), Misfit> {
+    let Op::Scan(scan) = model.op(id).clone() else { unreachable!("a scan moves") };
+    let operands = model.operands(id);
+    let span = model.origins(id).span().unwrap_or_default();
+    let origins: Origins = Origin::Adjoint { span, rule: "scan".into(), operand: None }.into();
+    let mut frame = model.frame(&scan, &operands, &origins)?;
+    let inputs = frame.inputs();
+    let (results, mut notes) = model.opened(&scan.body, &inputs, |model, step, operands| {
+        model.insert(step.op.clone(), operands, &step.origins)
+    })?;
+    // A carry moves where its first value does, or where something that moves leads to it.
+    let mut moves: Vec<bool> = moved.iter().map(Option::is_some).collect();
+    loop {
+        let moving: Vec<NodeId> =
+            (0..moves.len()).filter(|&place| moves[place]).map(|place| inputs[1 + place]).collect();
+        let reached = |node: NodeId| {
+            model.ty(node).dtype.is_float()
+                && moving.iter().any(|&input| node == input || model.depends(node, input))
+        };
+        let more: Vec<usize> =
+            (0..scan.carries).filter(|&place| !moves[place] && reached(results[place])).collect();
+        if more.is_empty() {
+            break;
+        }
+        more.into_iter().for_each(|place| moves[place] = true);
+    }
+    let mut seeds = Vec::new();
+    let (mut carried, mut carries) = (vec![None; scan.carries], frame.carries.clone());
+    for (place, &input) in inputs[1..].iter().enumerate().filter(|(place, _)| moves[*place]) {
+        let ty = model.ty(input).clone();
+        let stand = model.placeholder(ty.clone(), &origins)?;
+        let name = notes.name(input).map(|name| (format!("t_{name}").into(), stand));
+        notes.names.extend(name);
+        seeds.push((input, stand));
+        if place < scan.carries {
+            carried[place] = Some(carries.len());
+            let first = match moved[place] {
+                Some(tangent) => tangent,
+                None => zeros(model, &ty, &origins)?,
+            };
+            carries.push((stand, first));
+        } else {
+            let tangent = moved[place].expect("only carries move by themselves");
+            let list = if place < scan.carries + scan.slices {
+                &mut frame.slices
+            } else {
+                &mut frame.outside
+            };
+            list.push((stand, tangent));
+        }
+    }
+    frame.carries = carries;
+    let tangents = forward_all(model, &results, &seeds)?;
+    let mut next: Vec<NodeId> = results[..scan.carries].to_vec();
+    for (place, &result) in results[..scan.carries].iter().enumerate() {
+        if carried[place].is_some() {
+            next.push(match tangents[place].1 {
+                Some(tangent) => tangent,
+                None => {
+                    let ty = model.ty(result).clone();
+                    zeros(model, &ty, &origins)?
+                }
+            });
+        }
+    }
+    let mut yielded = Vec::new();
+    let mut stacked = Vec::new();
+    for (_, tangent) in &tangents[scan.carries..] {
+        yielded.push(tangent.map(|tangent| {
+            stacked.push(tangent);
+            stacked.len() - 1
+        }));
+    }
+    next.extend(stacked);
+    let closed = model.closed(&frame, &next, &notes, &origins)?;
+    Ok((closed, carried, yielded))
 }

@@ -2,8 +2,8 @@
 
 use super::args::{Check, Common};
 use super::out::{self, Failure};
-use super::session::text_of;
-use crate::compile;
+use super::session::{self, text_of};
+use crate::compile::{self, Level};
 use crate::graph::Role;
 use serde_json::json;
 
@@ -20,11 +20,13 @@ pub fn check(common: &Common, check: &Check) -> Result<(), Failure> {
             reports.push(json!({"file": source.0, "ok": false}));
             continue;
         };
+        let stable = compile::forward(&model, Level::Readable).map_or(Vec::new(), |found| found.1);
         let count =
             |role| model.variables.values().filter(|variable| variable.role == role).count();
         let (inputs, params) = (count(Role::Input), count(Role::Param));
         let warnings = read.diagnostics.len();
-        reports.push(json!({"file": source.0, "ok": true, "inputs": inputs, "params": params, "nodes": model.len(), "warnings": warnings}));
+        reports.push(json!({"file": source.0, "ok": true, "inputs": inputs, "params": params, "nodes": model.len(), "warnings": warnings,
+            "stable": stable.iter().map(|used| session::used(&model, used)).collect::<Vec<_>>()}));
         if !common.json {
             let mut text = format!(
                 "{}: ok, {} operators, {}, {}\n",
@@ -36,6 +38,9 @@ pub fn check(common: &Common, check: &Check) -> Result<(), Failure> {
             if common.verbose {
                 for (name, node) in &model.names {
                     text.push_str(&format!("  {name}: {}\n", model.ty(*node)));
+                }
+                for used in &stable {
+                    text.push_str(&format!("  made stable: {}\n", session::used(&model, used)));
                 }
             }
             out::result(&text, None)?;

@@ -6,12 +6,12 @@ use super::data::{self, Packing};
 use super::out::{self, Failure};
 use super::session::{self, Session};
 use super::show;
-use crate::autodiff::expand;
+use crate::compile;
 use crate::diagnostic::Diagnostic;
 use crate::exec::{self, RunError};
 use crate::graph::{Kind, Model, NodeId, Output};
 use crate::ops::{Op, ValueError};
-use crate::passes::{release, retype};
+use crate::passes::retype;
 use crate::tensor::{DType, Tensor};
 use serde_json::{Map, Value, json};
 
@@ -35,7 +35,9 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
         derived.model
     } else {
         out::diagnostics(common, &session.warnings, std::slice::from_ref(&session.source));
-        release(&expand(&session.model).map_err(|misfit| Failure::Request(misfit.to_string()))?)
+        compile::forward(&session.model, args.optimise.level())
+            .map_err(|misfit| Failure::Request(misfit.to_string()))?
+            .0
     };
     precision(&mut model, &args.data)?;
     let mut outputs: Vec<Output> = model.outputs.clone();

@@ -16,7 +16,7 @@ pub fn grad(common: &Common, args: &Grad) -> Result<(), Failure> {
     let mut request = session::request(common, &session, &args.select)?;
     let derived = session::derive(common, &mut session, &mut request, args.optimise.level())?;
     if args.passes {
-        passes(common, &derived);
+        passes(common, &session, &derived);
     }
     let path = args.target.output.as_deref();
     let text = match form(args.target.to, path, common.json)? {
@@ -108,7 +108,10 @@ fn wrapped(text: &str) -> String {
     lines + &line + "\n"
 }
 
-fn passes(common: &Common, derived: &Derived) {
+fn passes(common: &Common, session: &Session, derived: &Derived) {
+    for used in &derived.stable {
+        out::talk(common.quiet, &format!("stable: {}", session::used(&session.model, used)));
+    }
     for (number, (before, after)) in derived.report.rounds.iter().enumerate() {
         out::talk(common.quiet, &format!("round {}: {before} nodes -> {after} nodes", number + 1));
     }

@@ -8,6 +8,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::{Model, NodeId, Origin, Origins, Role, Variable};
 use crate::ops::special::Mode;
 use crate::ops::{Name, Operator, leaf};
+use crate::passes::Used;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::io::Read;
@@ -197,6 +198,14 @@ fn glob(pattern: &[u8], name: &[u8]) -> bool {
         ([b'?', pattern @ ..], [_, name @ ..]) => glob(pattern, name),
         ([p, pattern @ ..], [n, name @ ..]) if p == n => glob(pattern, name),
         _ => false,
+    }
+}
+
+/// A law of stability with the source line that it was used on.
+pub fn used(model: &Model, used: &Used) -> String {
+    match used.at.span() {
+        Some(span) => format!("{} (line {})", used.law, model.line(span)),
+        None => used.law.into(),
     }
 }
 

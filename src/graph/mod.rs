@@ -260,17 +260,9 @@ impl Model {
             }
             Tidy::Op(op, operands) => (op, operands),
         };
-        let mut hasher = FxHasher::default();
-        op.hash(&mut hasher);
-        operands.hash(&mut hasher);
-        let hash = hasher.finish();
-        if let Some(known) = self.index.get(&hash) {
-            let equal =
-                known.iter().find(|&&id| self.graph[id].op == op && self.operands(id) == operands);
-            if let Some(&id) = equal {
-                self.unite(id, origins);
-                return Ok(id);
-            }
+        if let Some(id) = self.find(&op, &operands) {
+            self.unite(id, origins);
+            return Ok(id);
         }
         let types: SmallVec<[Type; 2]> = operands.iter().map(|&id| self.ty(id).clone()).collect();
         let ty = op.infer(&types, &self.dims)?;
@@ -278,12 +270,22 @@ impl Model {
             return Err(Misfit::rank(format!("{} axes; a value has at most {RANK}", ty.rank())));
         }
         held(&ty, &self.dims)?;
+        let hash = hash_of(&op, &operands);
         let id = self.graph.add_node(Node { op, ty, origins: origins.clone() });
         for (position, &operand) in operands.iter().enumerate() {
             self.graph.add_edge(operand, id, position as u32);
         }
         self.index.entry(hash).or_default().push(id);
         Ok(id)
+    }
+
+    /// The node of `op` on `operands` as they are, where there is one.
+    pub fn find(&self, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+        let known = self.index.get(&hash_of(op, operands))?;
+        known
+            .iter()
+            .copied()
+            .find(|&id| self.graph[id].op == *op && self.operands(id).as_slice() == operands)
     }
 
     /// The node of a scalar constant.
@@ -342,7 +344,8 @@ impl Model {
         variables.chain(inits).chain(results).chain(named).chain(claims)
     }
 
-    /// The model with each live node replaced by what `replace` inserts for it, given the new operands.
+    /// The model with each live node replaced by what `replace` inserts for it, given the new operands. What is declared of
+    /// the variables is known to it from the start, but for their nodes.
     pub fn rebuild<E>(
         &self,
         mut replace: impl FnMut(&mut Model, NodeId, &[NodeId]) -> Result<NodeId, E>,
@@ -353,6 +356,7 @@ impl Model {
             lines: self.lines.clone(),
             requests: self.requests.clone(),
             floats: self.floats,
+            variables: self.variables.clone(),
             ..Model::default()
         };
         let mut map: Vec<NodeId> = vec![NodeId::end(); self.len()];
@@ -376,7 +380,6 @@ impl Model {
             }
         }
         let known = |id: &NodeId| map[id.index()];
-        model.variables = self.variables.clone();
         for variable in model.variables.values_mut() {
             variable.node = known(&variable.node);
             if let Some(Init::Value(node)) = &mut variable.init {
@@ -485,6 +488,13 @@ impl Model {
         }
         uses
     }
+}
+
+fn hash_of(op: &Op, operands: &[NodeId]) -> u64 {
+    let mut hasher = FxHasher::default();
+    op.hash(&mut hasher);
+    operands.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The most axes of an array.

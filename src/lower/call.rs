@@ -103,7 +103,8 @@ impl Lowerer {
         Some(Value::Node(self.insert(Select, &nodes, span)?))
     }
 
-    /// `grad(C, W)` and its kin: a request, derived later. Several variables of `grad` are derived by in turn.
+    /// `grad(C, W)` and its kin: a request, derived later. Several variables of `grad` are derived by in
+    /// turn: the result has the axes of each.
     fn derivative(&mut self, mode: Mode, call: &Call, span: Span) -> Option<Value> {
         let fixed = if mode.takes_vector() { 3 } else { 2 };
         let fits = call.args.len() == fixed || (mode == Mode::Grad && call.args.len() > 2);
@@ -125,7 +126,7 @@ impl Lowerer {
         let of_span = self.span(call.args[0].value);
         let mut of = of.and_then(|value| self.typed(value, self.float, of_span))?;
         let wrt_count = if mode.takes_vector() { 1 } else { call.args.len() - 1 };
-        for arg in &call.args[1..1 + wrt_count] {
+        for (x_place, arg) in call.args[1..1 + wrt_count].iter().enumerate() {
             let at = self.span(arg.value);
             let unit = self.unit();
             let ExprKind::Name(name) = &unit.ast[arg.value].kind else {
@@ -149,6 +150,10 @@ impl Lowerer {
                 let what = format!("the vector of `{}`", mode.word());
                 operands.push((self.fitted(node, &ty, last_span, &what, None)?, last_span));
             }
+            let mode = match self.model.ty(of).rank() {
+                rank if rank > 0 && x_place > 0 => Mode::Jacobian,
+                _ => mode,
+            };
             of = self.insert(Derivative { mode }, &operands, span)?;
         }
         Some(Value::Node(of))

@@ -6,6 +6,7 @@ mod codes;
 mod command;
 mod data;
 mod diagnostics;
+mod docs;
 mod examples;
 mod families;
 mod instances;

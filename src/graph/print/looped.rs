@@ -235,12 +235,17 @@ impl<'a> Body<'a> {
                 Output { kind, name: name.as_str().into(), node }
             })
             .collect();
-        let before: Vec<(usize, String)> = self
-            .traces
-            .clone()
-            .into_iter()
-            .map(|place| (place, self.fresh(format!("{}_before", self.display[1 + place]))))
-            .collect();
+        // What a carry was is said before its name means the next value.
+        let place_of = |node: &NodeId| held.iter().position(|held| held == node);
+        let stacked_too = stacked.iter().filter_map(place_of);
+        let kept: Vec<usize> = self.traces.iter().copied().chain(stacked_too).collect();
+        let mut before: IndexMap<usize, String> = IndexMap::new();
+        for place in kept {
+            if !before.contains_key(&place) {
+                let name = self.fresh(format!("{}_before", self.display[1 + place]));
+                before.insert(place, name);
+            }
+        }
         let mut copies = Vec::new();
         for (place, &node) in next.iter().enumerate() {
             if claims[place].is_none() && node != held[place] {
@@ -310,9 +315,12 @@ impl<'a> Body<'a> {
         for (place, name) in later {
             lines.push(Line::new(format!("{} = {name}", self.display[1 + place])));
         }
-        let yielded = stacked.iter().map(|node| names.text[node].clone());
-        let yielded: Vec<String> =
-            yielded.chain(before.into_iter().map(|(_, name)| name)).collect();
+        let yielded = stacked.iter().map(|node| match place_of(node) {
+            Some(place) => before[&place].clone(),
+            None => names.text[node].clone(),
+        });
+        let traced = self.traces.iter().map(|place| before[place].clone());
+        let yielded: Vec<String> = yielded.chain(traced).collect();
         if !yielded.is_empty() {
             let text = yielded.join(", ");
             let wide = yielded.len() > 1 && text.len() > WIDTH - 24;

@@ -11,4 +11,5 @@ mod machine;
 mod prelude;
 mod random;
 mod scan;
+mod stability;
 mod structured;
