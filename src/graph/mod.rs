@@ -380,6 +380,7 @@ impl Model {
             }
         }
         let known = |id: &NodeId| map[id.index()];
+        model.variables.clone_from(&self.variables);
         for variable in model.variables.values_mut() {
             variable.node = known(&variable.node);
             if let Some(Init::Value(node)) = &mut variable.init {
