@@ -1,5 +1,7 @@
 //! The pipeline from text to a model with its derivatives: the one room that knows all others of the core.
 
+mod import;
+
 use crate::autodiff::{Flow, derive, expand, expand_innermost};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{Kind, Model, NodeId, Origin, Origins, Output, check};
@@ -8,6 +10,8 @@ use crate::ops::special::Mode;
 use crate::ops::{Misfit, Name};
 use crate::passes::{Report, Used, release, simplify, stabilise};
 use crate::syntax;
+pub use import::{File, Nowhere, Refusal, Source};
+use import::{Imports, imports};
 use std::sync::LazyLock;
 
 /// The functions that every model sees, in the language.
@@ -26,22 +30,31 @@ pub struct Read {
     pub model: Option<Model>,
     /// Errors and warnings.
     pub diagnostics: Vec<Diagnostic>,
+    /// The files that it uses; in spans the first of them has the number 2.
+    pub files: Vec<File>,
 }
 
-/// Reads a model. `by` names bindings that derivatives will be taken by with `differentiate`.
+/// Reads a model that stands alone. `by` names bindings that derivatives will be taken by with `differentiate`.
 pub fn read(text: &str, by: &[Name]) -> Read {
-    let (tree, mut diagnostics) = syntax::parse(text, 0);
+    read_from(text, by, &Nowhere)
+}
+
+/// Reads a model with the files that it uses, which `source` gives.
+pub fn read_from(text: &str, by: &[Name], source: &dyn Source) -> Read {
+    let (ast, mut diagnostics) = syntax::parse(text, 0);
+    let Imports { files, units, uses, diagnostics: said } = imports(&ast, source);
+    diagnostics.extend(said);
     let unreadable = diagnostics.iter().any(Diagnostic::is_error);
+    let own = Unit { ast, text: text.into(), uses };
     let prelude = Unit { ast: PRELUDE_TREE.clone(), text: PRELUDE.into(), uses: Vec::new() };
-    let own = Unit { ast: tree, text: text.into(), uses: Vec::new() };
-    let (model, said) = lower(vec![own, prelude], by);
+    let (model, said) = lower([own, prelude].into_iter().chain(units).collect(), by);
     diagnostics.extend(said);
     let model = model.filter(|_| !unreadable);
     diagnostics.sort_by_key(|diagnostic| diagnostic.primary.as_ref().map(|label| label.span));
     if let Some(model) = &model {
         debug_assert!(check::check(model).is_ok(), "{:?}", check::check(model));
     }
-    Read { model, diagnostics }
+    Read { model, diagnostics, files }
 }
 
 /// Derivatives that are asked for from outside.
@@ -113,9 +126,10 @@ pub fn default_request(model: &Model) -> Option<Request> {
     Some(plain(loss, learnt.map(|(name, _)| name.clone()).collect()))
 }
 
-/// The model with the derivatives that stand in it derived, ready to run, and the stability laws that were used.
+/// The model with the derivatives that stand in it derived, ready to run, and the stability laws that were
+/// used; claims are put aside.
 pub fn forward(model: &Model, level: Level) -> Result<(Model, Vec<Used>), Misfit> {
-    let (model, stable) = stable(model, &[], level)?;
+    let (model, stable) = stable(&model.unclaimed(), &[], level)?;
     Ok((release(&expanded(&model, level)?), stable))
 }
 
@@ -127,11 +141,11 @@ fn stable(model: &Model, named: &[NodeId], level: Level) -> Result<(Model, Vec<U
     }
 }
 
-/// The model with the derivatives of `requests` as outputs.
+/// The model with the derivatives of `requests` as outputs; claims are put aside.
 pub fn differentiate(model: &Model, requests: &[Request], level: Level) -> Result<Derived, Misfit> {
     let wrt = requests.iter().flat_map(|request| &request.wrt);
     let wrt: Vec<NodeId> = wrt.filter_map(|name| model.named(name)).collect();
-    let (model, stable) = stable(model, &wrt, level)?;
+    let (model, stable) = stable(&model.unclaimed(), &wrt, level)?;
     let mut model = expanded(&model, level)?;
     let mut flows = Vec::new();
     for request in requests {

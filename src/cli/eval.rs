@@ -34,7 +34,7 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
         session.model = derived.model.clone();
         derived.model
     } else {
-        out::diagnostics(common, &session.warnings, std::slice::from_ref(&session.source));
+        out::diagnostics(common, &session.warnings, &session.sources);
         compile::forward(&session.model, args.optimise.level())
             .map_err(|misfit| Failure::Request(misfit.to_string()))?
             .0
@@ -54,7 +54,8 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
     }
     let wanted: Vec<NodeId> = outputs.iter().map(|output| output.node).collect();
     let needed = bind::needed(&model, &wanted);
-    let bound = bind::bind(common, &model, &session.source, &args.data, &needed, Missing::Refused)?;
+    let bound =
+        bind::bind(common, &model, &session.sources, &args.data, &needed, Missing::Refused)?;
     let values = run(common, &session, &model, &wanted, &bound)?;
     let mut gradients = wrt.into_iter();
     let named: Vec<Named> = outputs
@@ -102,7 +103,7 @@ pub fn run(
                         "check `{name}`: behind its type, `in [0, {size})` has it checked before the run"
                     ));
                 }
-                out::diagnostics(common, &[diagnostic], std::slice::from_ref(&session.source));
+                out::diagnostics(common, &[diagnostic], &session.sources);
                 Failure::Said(1)
             }
             None => Failure::Request(error.to_string()),

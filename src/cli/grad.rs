@@ -81,8 +81,8 @@ fn text(session: &Session, request: &Request, derived: &Derived, full: bool) -> 
 fn place(session: &Session, model: &Model, request: &Request) -> String {
     let span = model.named(&request.of).and_then(|node| model.origins(node).source());
     match span {
-        Some(span) if !session.source.0.starts_with('<') => {
-            format!(" ({}:{})", short(&session.source.0), model.line(span))
+        Some(span) if !session.sources[0].0.starts_with('<') => {
+            format!(" ({}:{})", short(&session.sources[0].0), model.line(span))
         }
         _ => String::new(),
     }

@@ -1,11 +1,11 @@
 //! The model as a graph: append-only, hash-consed, typed; the order of its nodes is topological.
 
 pub mod check;
-
 pub mod print;
 pub mod release;
 pub mod scan;
 mod tidy;
+pub mod train;
 
 use crate::diagnostic::Span;
 use crate::ops::leaf::{self, Const, SizeOf};
@@ -18,9 +18,11 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 pub use tidy::Operands;
 use tidy::{Tidy, tidy};
+use train::Training;
 
 /// No value has more axes.
 pub const RANK: usize = 64;
@@ -133,6 +135,8 @@ pub struct Claim {
     pub right: NodeId,
     /// Where it stands.
     pub span: Span,
+    /// What it says, where that names nothing but what printed models have.
+    pub text: Option<Name>,
 }
 
 /// `grad C wrt (a, b)`.
@@ -161,6 +165,10 @@ pub struct Model {
     pub updates: IndexMap<Name, NodeId>,
     /// What is claimed to be equal; claims are roots of the graph for as long as they are here.
     pub claims: Vec<Claim>,
+    /// The claims that are roots no longer, as texts.
+    pub claimed: Vec<Name>,
+    /// How it is trained where nothing else is said.
+    pub training: Option<Training>,
     /// The derivatives that `grad` prints by default.
     pub requests: Vec<Request>,
     /// The adjoints that differentiation made: of which value, which value.
@@ -356,6 +364,8 @@ impl Model {
             lines: self.lines.clone(),
             requests: self.requests.clone(),
             floats: self.floats,
+            claimed: self.claimed.clone(),
+            training: self.training.clone(),
             variables: self.variables.clone(),
             ..Model::default()
         };
@@ -400,7 +410,7 @@ impl Model {
             .map(|claim| Claim {
                 left: known(&claim.left),
                 right: known(&claim.right),
-                span: claim.span,
+                ..claim.clone()
             })
             .collect();
         let both = |(a, b): &(NodeId, NodeId)| live[a.index()] && live[b.index()];
@@ -414,6 +424,17 @@ impl Model {
     /// The same node in another model, with its reasons.
     pub fn copy(&self, to: &mut Model, id: NodeId, operands: &[NodeId]) -> Result<NodeId, Misfit> {
         to.insert(self.op(id).clone(), operands, self.origins(id))
+    }
+
+    /// The model without its claims, which stay as texts.
+    pub fn unclaimed(&self) -> Cow<'_, Model> {
+        if self.claims.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut model = self.clone();
+        let claims = std::mem::take(&mut model.claims);
+        model.claimed.extend(claims.into_iter().filter_map(|claim| claim.text));
+        Cow::Owned(model)
     }
 
     /// The model without what nothing needs.

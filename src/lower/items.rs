@@ -26,6 +26,7 @@ impl Lowerer {
             self.item(item);
         }
         self.name_inner();
+        self.word_claims();
     }
 
     /// Notes what an item will define, so that an early use can say where.
@@ -68,7 +69,7 @@ impl Lowerer {
 
     pub(super) fn item(&mut self, item: &Item) {
         match &item.kind {
-            ItemKind::Error | ItemKind::Fn(_) | ItemKind::Layer(_) => {}
+            ItemKind::Error | ItemKind::Fn(_) | ItemKind::Layer(_) | ItemKind::Use(..) => {}
             ItemKind::Dim(dims) => dims.iter().for_each(|(ident, size)| self.dim(ident, *size)),
             ItemKind::Input(declaration) => self.declaration(declaration, Role::Input),
             ItemKind::Param(declaration) => self.declaration(declaration, Role::Param),
@@ -78,9 +79,8 @@ impl Lowerer {
             ItemKind::Grad(of, wrt) => self.request(of, wrt),
             ItemKind::State(_) => self.absent("state", item.span),
             ItemKind::Update(..) => self.absent("update", item.span),
-            ItemKind::Expect(..) => self.absent("expect", item.span),
-            ItemKind::Use(..) => self.absent("use", item.span),
-            ItemKind::Train(_) => self.absent("train", item.span),
+            ItemKind::Expect(left, right) => self.claim(*left, *right, item.span),
+            ItemKind::Train(settings) => self.training(settings, item.span),
         }
     }
 

@@ -3,17 +3,20 @@
 mod arguments;
 mod builtin;
 mod call;
+mod claim;
 mod expr;
 mod function;
 mod index;
 mod items;
 mod layer;
+mod limit;
 mod misfit;
 mod repeat;
 mod scan;
 mod sizes;
 mod table;
 mod trace;
+mod train;
 mod typed;
 mod unknown;
 mod usage;
@@ -115,6 +118,8 @@ struct Lowerer {
     later: FxHashMap<Name, Span>,
     /// Where the element type of each variable is written.
     dtypes: FxHashMap<Name, Span>,
+    /// Where the `train` block stands.
+    trained: Option<Span>,
     /// Where each result is named.
     given: FxHashMap<Name, Span>,
     /// The names that each binding of the model mentions, gathered when first asked for.
@@ -152,6 +157,7 @@ pub fn lower(units: Vec<Unit>, by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) 
         float: DType::F32,
         later: FxHashMap::default(),
         dtypes: FxHashMap::default(),
+        trained: None,
         given: FxHashMap::default(),
         mentions: None,
         circled: FxHashSet::default(),
@@ -177,7 +183,8 @@ pub fn lower(units: Vec<Unit>, by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) 
 
 impl Lowerer {
     /// Notes a diagnostic; a text with very many mistakes gets no more of them.
-    fn say(&mut self, diagnostic: Diagnostic) {
+    fn say(&mut self, mut diagnostic: Diagnostic) {
+        diagnostic.secondary.retain(|label| label.span.file != PRELUDE);
         self.errors += usize::from(diagnostic.is_error());
         if self.errors <= MOST {
             self.diagnostics.push(diagnostic);
