@@ -4,7 +4,6 @@ use super::derivative::{pulled, shaped, zeros};
 use super::reverse::{Flow, between, contributions, origin};
 use super::scan;
 use crate::graph::{Model, NodeId, Operands, Origins};
-use crate::ops::scan::Which;
 use crate::ops::term::select;
 use crate::ops::{Misfit, Op, Operator, Scalar, Term};
 use rustc_hash::FxHashMap;
@@ -32,7 +31,7 @@ pub fn forward_all(
     let between = between(model, of.iter().copied(), &moving);
     let mut tangents: Vec<Option<NodeId>> = vec![None; between.len()];
     let mut cuts: Vec<Option<NodeId>> = vec![None; between.len()];
-    let mut scans = FxHashMap::default();
+    let mut scans: FxHashMap<NodeId, scan::Pushed> = FxHashMap::default();
     let first = moving.iter().map(|x| x.index()).min().unwrap_or(between.len());
     for &(x, seed) in seeds.iter().filter(|(x, _)| between.get(x.index()) == Some(&true)) {
         tangents[x.index()] = Some(seed);
@@ -53,16 +52,12 @@ pub fn forward_all(
                 continue;
             }
             Op::Part(part) => {
-                if let Some((scan, carried, yielded)) = scans.get(&operands[0]) {
-                    let which = match part.which {
-                        Which::Final(place) => carried[place].map(Which::Final),
-                        Which::Trace(place) => carried[place].map(Which::Trace),
-                        Which::Yield(place) => yielded[place].map(Which::Yield),
-                    };
-                    let Op::Scan(looped) = model.op(*scan).clone() else { continue };
-                    let origins = model.origins(*scan).clone();
+                if let Some(pushed) = scans.get(&operands[0]) {
+                    let (scan, which) = (pushed.scan, pushed.tangent(part.which));
+                    let Op::Scan(looped) = model.op(scan).clone() else { continue };
+                    let origins = model.origins(scan).clone();
                     let part = which.map(|which| looped.part(which));
-                    let part = part.map(|part| model.insert(part, &[*scan], &origins));
+                    let part = part.map(|part| model.insert(part, &[scan], &origins));
                     tangents[index] = part.transpose()?;
                 }
             }

@@ -245,13 +245,30 @@ pub fn asks(op: &Op) -> bool {
     }
 }
 
+/// A scan that computes tangents beside values.
+pub struct Pushed {
+    /// Its node.
+    pub scan: NodeId,
+    /// For each carry that moves the carry that is its tangent.
+    pub carries: Vec<Option<usize>>,
+    /// For each value that is stacked and moves where its tangent is stacked.
+    pub yields: Vec<Option<usize>>,
+}
+
+impl Pushed {
+    /// The result that is the tangent of a result.
+    pub fn tangent(&self, which: Which) -> Option<Which> {
+        match which {
+            Which::Final(place) => self.carries[place].map(Which::Final),
+            Which::Trace(place) => self.carries[place].map(Which::Trace),
+            Which::Yield(place) => self.yields[place].map(Which::Yield),
+        }
+    }
+}
+
 /// The scan that computes the tangents of a scan's results from those of its operands, step after step beside the values
-/// themselves, and for each carry and each yield the place of its tangent.
-pub fn pushed(
-    model: &mut Model,
-    id: NodeId,
-    moved: &[Option<NodeId>],
-) -> Result<(NodeId, Vec<Option<usize>>, Vec<Option<usize>>), Misfit> {
+/// themselves.
+pub fn pushed(model: &mut Model, id: NodeId, moved: &[Option<NodeId>]) -> Result<Pushed, Misfit> {
     let Op::Scan(scan) = model.op(id).clone() else { unreachable!("a scan moves") };
     let operands = model.operands(id);
     let span = model.origins(id).span().unwrap_or_default();
@@ -326,5 +343,5 @@ pub fn pushed(
     }
     next.extend(stacked);
     let closed = model.closed(&frame, &next, &notes, &origins)?;
-    Ok((closed, carried, yielded))
+    Ok(Pushed { scan: closed, carries: carried, yields: yielded })
 }

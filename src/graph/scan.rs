@@ -8,6 +8,9 @@ use crate::ops::{Misfit, Name, Op, Size, Type};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
+/// What inserts a step of a body on operands.
+pub type Insert<'a> = dyn FnMut(&mut Model, &Step, &[NodeId]) -> Result<NodeId, Misfit> + 'a;
+
 /// What a scan goes over: values that stand for the inputs of its body, and their operands.
 #[derive(Clone, Debug)]
 pub struct Frame {
@@ -226,7 +229,7 @@ impl Model {
         operands: &[NodeId],
         origins: &Origins,
         through: bool,
-        insert: &mut dyn FnMut(&mut Model, &Step, &[NodeId]) -> Result<NodeId, Misfit>,
+        insert: &mut Insert,
     ) -> Result<NodeId, Misfit> {
         let mut frame = self.frame(scan, operands, origins)?;
         if through {
