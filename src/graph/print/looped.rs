@@ -255,7 +255,7 @@ impl<'a> Body<'a> {
         }
 
         let model: &Model = &self.inner.model;
-        let Written { plan, order, mut names, mut called } = written(model, Part::Body);
+        let Written { plan, order, mut names, mut called, .. } = written(model, Part::Body);
         for node in claims.iter().flatten() {
             called.remove(node);
         }

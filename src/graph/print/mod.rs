@@ -1,6 +1,7 @@
 //! A model as `.nn` text.
 
 mod comment;
+mod custom;
 mod draft;
 mod looped;
 mod names;
@@ -41,12 +42,19 @@ pub fn print(model: &Model, part: Part) -> Printed {
     let mut lines: Vec<(String, Option<String>)> = Vec::new();
     if part == Part::Whole {
         declarations(model, &mut lines);
+        let functions = custom::functions(model);
+        if !functions.is_empty() {
+            lines.extend(functions.into_iter().map(|line| (line, None)));
+            lines.push((String::new(), None));
+        }
     }
     let adjoint_statements =
         statements.iter().filter(|statement| statement.adjoint).map(Statement::count).sum();
     let mut adjoint = false;
     for statement in statements {
-        if statement.adjoint && !adjoint && part == Part::Whole {
+        let own = statement.adjoint;
+        let next = own && !adjoint || adjoint && statement.keyword == "update ";
+        if next && part == Part::Whole {
             lines.push((String::new(), None));
         }
         adjoint = statement.adjoint;

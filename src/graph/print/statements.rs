@@ -1,10 +1,10 @@
 //! Which values get a line of their own, and their order.
 
-use super::draft::{Draft, Level, argument, render, spelled};
+use super::draft::{Draft, Level, argument, render, spelled, typed};
 use super::looped::looped;
 use super::names::{self, Names};
 use super::{Part, WIDTH, comment};
-use crate::graph::{Kind, Model, NodeId};
+use crate::graph::{Kind, Model, NodeId, Role};
 use crate::ops::scan::Which;
 use crate::ops::{Name, Op, Scalar};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -89,10 +89,20 @@ const NAME: usize = 6;
 
 /// The lines of `part`, operands before their users.
 pub fn statements(model: &Model, part: Part) -> Vec<Statement> {
-    let Written { plan, order, names, called } = written(model, part);
+    let Written { plan, order, updates, names, called } = written(model, part);
     let mut statements = Vec::new();
     for (id, draft) in order {
         statements.extend(statement_of(&plan, &names, id, &draft, &called));
+    }
+    for (name, draft) in updates {
+        statements.push(Statement {
+            keyword: "update ",
+            name: name.to_string(),
+            text: draft.finish(&names.text),
+            comment: None,
+            adjoint: false,
+            body: None,
+        });
     }
     statements
 }
@@ -102,6 +112,8 @@ pub struct Written<'a> {
     pub plan: Plan<'a>,
     /// The values with a line, and those that are given, with what they are.
     pub order: Vec<(NodeId, Draft)>,
+    /// The next values of states.
+    pub updates: Vec<(Name, Draft)>,
     pub names: Names,
     /// All that each value is called.
     pub called: FxHashMap<NodeId, Vec<&'a Name>>,
@@ -115,7 +127,7 @@ pub fn written(model: &Model, part: Part) -> Written<'_> {
     loop {
         let mut plan = plan(model, part, widths);
         decide(&mut plan);
-        let mut drafts = drafts(&mut plan);
+        let (mut drafts, updates) = drafts(&mut plan, part);
         let names = names::names(&plan);
         let named = names.text.iter().map(|(id, name)| (*id, name.chars().count())).collect();
         if named == plan.widths || round == ROUNDS {
@@ -125,7 +137,7 @@ pub fn written(model: &Model, part: Part) -> Written<'_> {
                 (id, draft.unwrap_or_else(|| Draft::text("", Level::Atom)))
             });
             let order = order.collect();
-            return Written { order, names, called: called(model, part), plan };
+            return Written { order, updates, names, called: called(model, part), plan };
         }
         widths = named;
         round += 1;
@@ -290,6 +302,9 @@ fn plan(model: &Model, part: Part, widths: FxHashMap<NodeId, usize>) -> Plan<'_>
             forward[id.index()] = true;
         }
     }
+    for id in kept(model) {
+        forward[id.index()] = true;
+    }
     for id in model.nodes().rev() {
         if forward[id.index()] {
             for operand in model.operands(id) {
@@ -304,9 +319,8 @@ fn plan(model: &Model, part: Part, widths: FxHashMap<NodeId, usize>) -> Plan<'_>
         }
     }
     if part != Part::Adjoint {
-        for id in
-            model.names.values().chain(model.variables.values().map(|variable| &variable.node))
-        {
+        let variables = model.variables.values().map(|variable| variable.node);
+        for id in model.names.values().copied().chain(variables).chain(kept(model)) {
             region[id.index()] = true;
         }
     }
@@ -349,6 +363,18 @@ fn plan(model: &Model, part: Part, widths: FxHashMap<NodeId, usize>) -> Plan<'_>
     Plan { model, known, forward, region, given, lines, before, widths, parts, heads }
 }
 
+/// The states with their values in the next step.
+fn states(model: &Model) -> impl Iterator<Item = (&Name, NodeId)> {
+    let is_state = |name: &Name| {
+        model.variables.get(name).is_some_and(|variable| variable.role == Role::State)
+    };
+    model.updates.iter().filter(move |(name, _)| is_state(name)).map(|(name, id)| (name, *id))
+}
+
+fn kept(model: &Model) -> impl Iterator<Item = NodeId> {
+    states(model).map(|(_, id)| id)
+}
+
 /// Gives a line to each result, and to each value that is written more than once and not small.
 fn decide(plan: &mut Plan) {
     let model = plan.model;
@@ -360,6 +386,9 @@ fn decide(plan: &mut Plan) {
         .map(|output| output.node)
         .collect();
     let mut forced = vec![false; model.len()];
+    for id in kept(model) {
+        written[id.index()] += 1;
+    }
     for id in model.nodes().rev().filter(|id| plan.region[id.index()]).collect::<Vec<_>>() {
         let index = id.index();
         if plan.given[index] {
@@ -426,8 +455,8 @@ fn is_small(plan: &Plan, id: NodeId) -> bool {
     }
 }
 
-/// The expressions of all lines. What would make a line too wide gets a line too.
-fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
+/// The expressions of all lines, and of the updates of states. What would make a line too wide gets a line too.
+fn drafts(plan: &mut Plan, whole: Part) -> (Vec<Option<Draft>>, Vec<(Name, Draft)>) {
     let model = plan.model;
     let mut done: Vec<Option<Draft>> = vec![None; model.len()];
     let mut left = readers(plan);
@@ -464,7 +493,11 @@ fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
                 break;
             }
             let nested = nested_product(plan, id, &parts);
-            let draft = render(model, id, parts);
+            let draft = match model.op(id) {
+                // The boundary of a function says something only where its rule is printed.
+                Op::Custom(_) if whole == Part::Adjoint => through(id, parts),
+                _ => render(model, id, parts),
+            };
             let widest = nested
                 .or_else(|| (draft.width > ROOM).then(|| widest(plan, &done, &operands)).flatten());
             match widest {
@@ -487,6 +520,10 @@ fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
             }
         }
     }
+    let updates = match whole {
+        Part::Whole => updates(plan, &done),
+        Part::Adjoint | Part::Body => Vec::new(),
+    };
     for id in model.nodes() {
         if !plan.lines[id.index()] {
             done[id.index()] = None;
@@ -495,7 +532,26 @@ fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
                 done[id.index()].take().map(|draft| spelled(model, id, broadcast, draft));
         }
     }
-    done
+    (done, updates)
+}
+
+/// The next values of states, each where no line has it as an expression of its own.
+fn updates(plan: &Plan, done: &[Option<Draft>]) -> Vec<(Name, Draft)> {
+    let model = plan.model;
+    let draft = |id: NodeId| match (model.op(id), part(plan, done, id)) {
+        (Op::Broadcast(broadcast), draft) if !draft.names(id) => {
+            spelled(model, id, broadcast, draft)
+        }
+        (_, draft) => typed(model, id, draft, false),
+    };
+    states(model).map(|(name, id)| (name.clone(), draft(id))).collect()
+}
+
+/// The first of `parts` as the expression of a node.
+fn through(id: NodeId, parts: Vec<Draft>) -> Draft {
+    let mut draft = parts.into_iter().next().expect("it has operands");
+    draft.nodes.push(id);
+    draft
 }
 
 /// Writes what is laid out anew, now that a value behind it has a line.
@@ -516,6 +572,9 @@ fn readers(plan: &Plan) -> Vec<u32> {
         for operand in plan.model.operands(id) {
             readers[operand.index()] += 1;
         }
+    }
+    for id in kept(plan.model) {
+        readers[id.index()] += 1;
     }
     readers
 }
