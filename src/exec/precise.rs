@@ -42,6 +42,22 @@ pub fn run(
                 let value = values.get(name).ok_or_else(|| RunError::Missing(name.clone()))?;
                 Precise { high: value.clone(), low: None, exact: true }
             }
+            // Several results: each part runs the loop for itself.
+            Op::Scan(_) => {
+                Precise { high: Tensor::scalar(DType::Bool, 0.0), low: None, exact: false }
+            }
+            Op::Part(part) => {
+                let of = model.operands(id)[0];
+                let Op::Scan(scan) = model.op(of) else { unreachable!("a part is of a scan") };
+                let highs: Vec<Tensor> = model
+                    .operands(of)
+                    .iter()
+                    .map(|id| known[id.index()].as_ref().expect("operands come first").high.clone())
+                    .collect();
+                let found = scan.run(&highs, &[part.which], bindings);
+                let mut found = found.map_err(|error| RunError::Value { node: id, error })?;
+                Precise { high: found.remove(0), low: None, exact: false }
+            }
             op => value(model, id, op, &operands, &to, bindings)
                 .map_err(|error| RunError::Value { node: id, error })?,
         };

@@ -8,16 +8,16 @@ mod pieces;
 mod product;
 mod prove;
 mod reduction;
-mod release;
 mod retype;
+mod scan;
 mod simplify;
 mod stabilise;
 mod stable_steps;
 mod structure;
 mod sum;
 
+pub use crate::graph::release::release;
 pub use prove::prove;
-pub use release::release;
 pub use retype::retype;
 pub use simplify::{Report, simplify};
 pub use stabilise::{Used, stabilise};

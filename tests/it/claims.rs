@@ -79,3 +79,17 @@ fn precisions_and_modes_are_compared() {
     let single = document["f32_vs_f64"].as_f64().expect("a number");
     assert!((1e-9..1e-4).contains(&single), "{single}");
 }
+
+/// A loop is stable in its body, and claims about it are judged.
+#[test]
+fn scans_are_judged() {
+    let text = "dim T\ninput x: f64[T]\nparam w: f64 = 0.5\n\
+        h = scan t in T (h = 0.1) for xt in x { h = log(1 + exp(w * xt + h)) }\n\
+        loss C = h\nexpect jvp(C, w, w) == w * grad(C, w)\n";
+    let ran = run_with(text, &["verify", "-", "-q", "--set", "x=[0.1, 1000, 2]"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let said = run_with(text, &["check", "-", "-v"]);
+    assert!(said.stdout.contains("made stable: log of 1 + exp (line 4)"), "{}", said.stdout);
+    let found = run_with(text, &["eval", "-", "-q", "--grad", "--set", "x=[0.1, 3000, 2]"]);
+    assert!(!found.stdout.contains("nan") && !found.stdout.contains("inf"), "{}", found.stdout);
+}
