@@ -11,6 +11,7 @@ use super::show;
 use super::slopes::{Measure, Slopes};
 use crate::compile::{self, Level, Request};
 use crate::graph::{Kind, Model, NodeId};
+use crate::ops::Name;
 use crate::ops::special::Mode;
 use crate::ops::stream::Stream;
 use crate::passes::retype;
@@ -67,7 +68,9 @@ fn gradients(common: &Common, args: &Verify, session: &mut Session) -> Result<Fi
     let (of, nodes) = results(&model, &request)?;
     let mut wanted = vec![of];
     wanted.extend(&nodes);
-    let needed = bind::needed(&model, &wanted);
+    let mut needed = bind::needed(&model, &wanted);
+    let apart = |name: &&Name| model.variables.contains_key(*name) && !needed.contains(name);
+    needed.extend(request.wrt.iter().filter(apart).cloned().collect::<Vec<_>>());
     let mut bound = bind::bind(common, &model, &session.sources, &data, &needed, Missing::Drawn)?;
     let values = run(common, session, &model, &wanted, &bound)?;
     let (_, written_nodes) = results(&written, &request)?;

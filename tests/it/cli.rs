@@ -195,7 +195,7 @@ fn costs_are_polynomials() {
     let ran = run(&["graph", "--cost", "examples/lecture.nn"]);
     assert!(ran.stdout.contains("#   :12    2*D*H*N + 2*H*N flops"), "{}", ran.stdout);
     let ran = run(&["grad", "--cost", "examples/lecture.nn"]);
-    assert!(ran.stdout.contains("keeps h and\n#   p (N x 40 floats)"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("keeps h\n#   and p (N x 40 floats)"), "{}", ran.stdout);
     assert!(ran.stdout.contains("# backward: 2*D*H*N + 4*H*K*N"), "{}", ran.stdout);
     let ran = run(&["grad", "--passes", "examples/lecture.nn"]);
     assert!(ran.stderr.contains("forward: 2*D*H*N"), "{}", ran.stderr);
@@ -208,7 +208,7 @@ fn tangents_are_given() {
     let words =
         ["eval", "-q", "-e", model, "--mode", "hvp", "--wrt", "x", "--tangent", "x=[1, 2, 3]"];
     let ran = run(&[&words[..], &["--set", "A=full:2"]].concat());
-    assert!(ran.stdout.contains("hv_x = [8 16 24]"), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("hv_x = [ 8 16 24]"), "{}{}", ran.stdout, ran.stderr);
     let ran = run(&["grad", "-e", "param x: f64; x^2", "--mode", "jvp", "--tangent", "x=randn"]);
     assert_eq!(ran.code, Some(2));
 }
