@@ -4,6 +4,7 @@
 use super::args::{Common, Verify};
 use super::bind::{self, Bound, Missing};
 use super::claims::{self, Verdict};
+use super::declared;
 use super::eval::run;
 use super::out::{self, Failure};
 use super::session::{self, Session};
@@ -138,8 +139,12 @@ fn dot(
         let stream = Stream::new(seed, &format!("dot {name}"));
         let count = gradient.len() as u64;
         let direction: Vec<f64> = (0..count).map(|index| stream.normal(index)).collect();
-        along += gradient.to_f64().iter().zip(&direction).map(|(g, d)| g * d).sum::<f64>();
-        let direction = Tensor::from_f64(DType::F64, gradient.shape(), direction);
+        let mut direction = Tensor::from_f64(DType::F64, gradient.shape(), direction);
+        if session.model.variables.get(name).is_some_and(|variable| variable.symmetric) {
+            direction = declared::symmetrised(&direction);
+        }
+        let moved = direction.to_f64();
+        along += gradient.to_f64().iter().zip(&moved).map(|(g, d)| g * d).sum::<f64>();
         bound.values.insert(vector.clone(), direction);
     }
     let found = run(common, session, &model, &tangents, &bound)?;

@@ -1,8 +1,8 @@
 //! The normal form of a value: a sum of products in index notation, exponentials and logarithms taken apart.
 
 use super::terms::{
-    BOUND, Exact, Expr, Factor, Id, Index, ONLY, Product, Sum, add, added, constant, joined,
-    ordered, rational, renamed, single, times, used,
+    BOUND, Exact, Expr, Factor, Id, Index, ONLY, PRODUCTS, Product, Sum, add, added, constant,
+    joined, ordered, rational, renamed, single, times, used,
 };
 use crate::graph::{Model, NodeId};
 use crate::ops::contraction::contraction;
@@ -19,10 +19,14 @@ pub struct Normal {
     known: FxHashMap<Expr, Id>,
     exprs: Vec<Expr>,
     sums: FxHashMap<NodeId, Sum>,
+    /// How many products have been brought into their form.
+    work: usize,
 }
 
 /// So high powers are multiplied out.
 const POWER: i32 = 8;
+/// So much work is done: a claim is answered in seconds.
+const WORK: usize = 200_000;
 /// So deep do products come out of powers of sums, of products, and so on.
 const DEPTH: usize = 24;
 
@@ -274,6 +278,10 @@ impl Normal {
     /// The product with its identity matrices gone, what is not summed over in front, and positive powers multiplied out.
     pub fn settled(&mut self, mut product: Product, number: Exact, depth: usize) -> Option<Sum> {
         let depth = depth.checked_sub(1)?;
+        self.work += 1;
+        if self.work > WORK {
+            return None;
+        }
         while let Some(place) = product.factors.iter().position(|factor| self.is_eye(factor)) {
             let [a, b] = product.factors[place].index[..] else { return None };
             let (from, to) = if a >= BOUND { (a, b) } else { (b, a) };
@@ -423,6 +431,9 @@ impl Normal {
 
     /// The product of two sums.
     pub fn product(&mut self, one: &Sum, two: &Sum, depth: usize) -> Option<Sum> {
+        if one.len() * two.len() > PRODUCTS {
+            return None;
+        }
         let mut sum = Sum::new();
         for (a, x) in one {
             for (b, y) in two {
