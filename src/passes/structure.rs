@@ -419,3 +419,58 @@ fn one_among_zeros(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins)
     let hot = cx.model().insert(hot, &[index], origins)?;
     cx.scalar(Scalar::Mul, &[scalar, hot], origins).map(Some)
 }
+
+/// `(s * A) @ B`, where A is a matrix that is laid out and s is the same along the axis that is summed over, is `s * (A @ B)`
+/// with the matrix product laid out.
+fn product_before_laying_out(
+    cx: &mut Cx,
+    op: &Op,
+    operands: &[NodeId],
+    origins: &Origins,
+) -> Found {
+    let Op::MatMul(_) = op else { return Ok(None) };
+    let (left, right) = (operands[0], operands[1]);
+    let rank = cx.see().ty(left).rank();
+    if rank < 3 || cx.see().ty(right).rank() != 2 || !cx.is_open(left) {
+        return Ok(None);
+    }
+    let mut product = product_of(cx, left);
+    let last = rank - 1;
+    let laid = |cx: &Cx, id: NodeId| match cx.see().op(id) {
+        Op::Broadcast(laid) => Some(laid.clone()),
+        _ => None,
+    };
+    let varies = |cx: &Cx, id: NodeId| {
+        cx.see().ty(id).rank() > 0 && laid(cx, id).is_none_or(|laid| laid.from[last].is_some())
+    };
+    let varying: Vec<usize> =
+        (0..product.factors.len()).filter(|&i| varies(cx, product.factors[i].0)).collect();
+    let [place] = varying[..] else { return Ok(None) };
+    let (id, 1) = product.factors[place] else { return Ok(None) };
+    let Some(matrix) = laid(cx, id) else { return Ok(None) };
+    let source = cx.see().operands(id)[0];
+    let row = matrix.from.iter().position(|from| *from == Some(0));
+    let types = (cx.see().ty(source).clone(), cx.see().ty(left).clone());
+    let full = |axis: usize, from: usize| types.0.shape[from] == types.1.shape[axis];
+    let fits = types.0.rank() == 2 && matrix.from[last] == Some(1);
+    let Some(row) = row.filter(|&row| fits && full(row, 0) && full(last, 1)) else {
+        return Ok(None);
+    };
+    let mut to = types.1.shape.clone();
+    to[last] = cx.see().ty(right).shape[1].clone();
+    let inner = cx.build(MatMul, &[source, right], origins)?;
+    for (id, _) in product.factors.iter_mut() {
+        let (value, from) = match laid(cx, *id) {
+            _ if cx.see().ty(*id).rank() == 0 => continue,
+            Some(laid) if laid.from[last].is_none() => (cx.see().operands(*id)[0], laid.from),
+            _ => {
+                let mut from = matrix.from.clone();
+                from.iter_mut().for_each(|from| *from = None);
+                (from[row], from[last]) = (Some(0), Some(1));
+                (inner, from)
+            }
+        };
+        *id = cx.model().insert(Broadcast { to: to.clone(), from }, &[value], origins)?;
+    }
+    emit(cx, &product, inner).map(Some)
+}

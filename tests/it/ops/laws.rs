@@ -229,6 +229,16 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ),
     ("slice of a slice", "!x: f64[N=2, K=9]", "x[:, 1:8][1, ::3]"),
     ("slice of a slice", "!x: f64[N=2, K=9]", "x[1, 1::2][2]"),
+    (
+        "matrix product before laying out",
+        "x: f64[2, 3]; s: f64[4]; y: f64[3, 2]",
+        "(broadcast(x, [4, 2, 3]) * s[:, None, None] * 2) @ y",
+    ),
+    (
+        "matrix product before laying out",
+        "x: f64[2, 3]; y: f64[3, 2]",
+        "(eye(4)[:, None, :, None] * x[:, None, :]) @ y",
+    ),
     ("one number among zeros", "s: f64", "pad(broadcast(s, [1]), [[1, 2]])"),
     ("sum of a one-hot vector", "s: f64", "s * sum(one_hot(1, 3))"),
     ("above the kink", "!x: f64[N=3]; y: f64[N=3]", "where(relu(x - y) > 0, x, y)"),
