@@ -130,7 +130,8 @@ pub(super) fn contributions(model: &Model, id: NodeId) -> Vec<Option<Term>> {
 pub(super) fn origin(model: &Model, id: NodeId, place: usize, operands: usize) -> Origins {
     let span = model.origins(id).span().unwrap_or_default();
     let operand = (operands > 1).then_some(place as u8);
-    Origin::Adjoint { span, rule: model.op(id).name(), operand }.into()
+    let origins: Origins = Origin::Adjoint { span, rule: model.op(id).name(), operand }.into();
+    origins.within(model.origins(id).call())
 }
 
 /// The term with its variables in place. An adjoint that is 0 outside a condition guards all that is computed from it, so

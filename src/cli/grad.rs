@@ -22,8 +22,8 @@ pub fn grad(common: &Common, args: &Grad) -> Result<(), Failure> {
     let text = match form(args.target.to, path, common.json)? {
         Form::Nn => text(&session, &request, &derived, args.full || path.is_some()),
         Form::Json => format!("{}\n", export::json(&derived.model)),
-        Form::Dot => export::dot(&derived.model),
-        Form::Mermaid => export::mermaid(&derived.model),
+        Form::Dot => export::dot(&derived.model, args.target.fold),
+        Form::Mermaid => export::mermaid(&derived.model, args.target.fold),
     };
     out::result(&text, path)?;
     let partial = !args.full && path.is_none() && args.target.to.is_none() && !common.json;

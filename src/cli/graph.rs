@@ -18,8 +18,8 @@ pub fn graph(common: &Common, args: &Graph) -> Result<(), Failure> {
     let text = match form(args.target.to, path, common.json)? {
         Form::Nn => print(&model, Part::Whole).text,
         Form::Json => format!("{}\n", export::json(&model)),
-        Form::Dot => export::dot(&model),
-        Form::Mermaid => export::mermaid(&model),
+        Form::Dot => export::dot(&model, args.target.fold),
+        Form::Mermaid => export::mermaid(&model, args.target.fold),
     };
     out::result(&text, path)
 }

@@ -10,6 +10,7 @@ mod index;
 mod items;
 mod layer;
 mod misfit;
+mod remember;
 mod repeat;
 mod sizes;
 mod table;
@@ -121,6 +122,8 @@ struct Lowerer {
     mentions: Option<FxHashMap<Name, Vec<(Name, Span)>>>,
     /// The names of circles that have been reported.
     circled: FxHashSet<Name>,
+    /// The number of the outermost call that is being inlined.
+    within: Option<u32>,
     /// How many calls have been inlined.
     inlined: usize,
     /// How many errors there are, said or not.
@@ -155,6 +158,7 @@ pub fn lower(units: Vec<Unit>, by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) 
         given: FxHashMap::default(),
         mentions: None,
         circled: FxHashSet::default(),
+        within: None,
         inlined: 0,
         errors: 0,
     };
@@ -204,7 +208,8 @@ impl Lowerer {
     fn origins(&self, span: Span) -> Origins {
         let calls = self.calls.iter().rev().map(|(_, call)| *call);
         let own = std::iter::once(span).chain(calls).find(|span| span.file == 0);
-        Origin::Source(own.unwrap_or(span)).into()
+        let origins: Origins = Origin::Source(own.unwrap_or(span)).into();
+        origins.within(self.within)
     }
 
     /// The scopes whose names are seen, innermost first, without the dimensions that functions see besides.
