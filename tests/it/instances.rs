@@ -1,11 +1,13 @@
 //! Layers and repeated blocks: the models that they stand for, written out.
 
 use super::command::run;
+use proptest::prelude::*;
 use pullback::autodiff::expand;
 use pullback::compile::{Level, default_request, differentiate, read};
 use pullback::graph::Model;
 use pullback::graph::print::{Part, print};
 use pullback::passes::release;
+use pullback::syntax::format;
 
 const LINEAR: &str = "
 layer linear(x: float[.., I]; O) -> float[.., O] {
@@ -143,4 +145,59 @@ fn named_from_the_command_line() {
     ]);
     std::fs::remove_file(&file).expect("it is there");
     assert_eq!(ran.stdout, "C = 5\nd_l1.W =\n[[2 4]\n [4 8]]\nd_l1.b = [2 4]\n", "{}", ran.stderr);
+}
+
+/// Compositions of layers and blocks on an array `h` of four columns, with `NAME` where an instance is named.
+fn composition() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(&[
+        "tanh(h)",
+        "h + x",
+        "gelu(h)",
+        "softmax(h)",
+        "linear(h; 4) as NAME",
+        "linear(tanh(h); 4) as NAME",
+        "twice(h; 3) as NAME",
+        "plain(h) as NAME",
+        "scale(h, 1/2) as NAME",
+        "linear(linear(h; 2) as NAME; 4) as NAME",
+        "relu(linear(h; 4) as NAME) + h",
+    ]);
+    leaf.prop_map(String::from).prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            (0..3usize, inner.clone())
+                .prop_map(|(count, body)| format!("repeat {count} (h = h) {{ {body} }} as NAME")),
+            (0..3usize, inner.clone(), inner.clone()).prop_map(|(count, a, b)| {
+                format!("repeat {count} (h = h) {{ g = {a}; h = g - ({b}) }} as NAME")
+            }),
+            (inner.clone(), inner).prop_map(|(a, b)| format!("({a}) - ({b})")),
+        ]
+    })
+}
+
+/// The text with another name in the place of each `NAME`.
+fn named(text: &str) -> String {
+    let mut pieces = text.split("NAME");
+    let first = pieces.next().unwrap_or_default().to_string();
+    first
+        + &pieces.enumerate().map(|(number, piece)| format!("n{number}{piece}")).collect::<String>()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What is printed is the same model, and so is what `fmt` lays out.
+    #[test]
+    fn printed_and_laid_out(first in composition(), second in composition()) {
+        let text = format!("param x: f32[3, 4]\n{LINEAR}h = x\na = {first}\nb = {second}\nloss C = sum(a * b)\n");
+        let text = named(&text);
+        let model = model(&text);
+        let plain = print(&release(&model), Part::Whole).text;
+        let again = read(&plain, &[]);
+        prop_assert!(again.diagnostics.iter().all(|said| !said.is_error()), "{:?} of\n{plain}", again.diagnostics);
+        let again = print(&release(&again.model.expect("a model")), Part::Whole).text;
+        prop_assert_eq!(&plain, &again, "of\n{}", text);
+        let laid = format(&text).expect("it can be read");
+        let laid = print(&release(&read(&laid, &[]).model.expect("a model")), Part::Whole).text;
+        prop_assert_eq!(&plain, &laid, "of\n{}", text);
+    }
 }
