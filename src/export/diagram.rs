@@ -60,16 +60,18 @@ fn boxes(model: &Model, fold: bool) -> Vec<Box> {
     boxes
 }
 
-/// The parameters of layers that are shown as boxes, and numbers, where nothing but such boxes reads them.
+/// The parameters of layers that are shown as boxes, and what depends on no variable, where nothing but such boxes reads it.
 fn hidden(model: &Model, folded: &Folded, shown: &[NodeId]) -> FxHashSet<NodeId> {
     let mut hidden: FxHashMap<NodeId, bool> = FxHashMap::default();
-    for &id in shown {
+    for &id in shown.iter().rev() {
         let group = folded.of[id.index()].map(|group| &folded.groups[group]);
         let call = group.and_then(|group| model.calls[group.call].as_ref());
         for operand in model.operands(id) {
             let own = match model.op(operand) {
                 Op::Variable(variable) => call.is_some_and(|call| call.owns(&variable.name)),
-                Op::Const(_) | Op::SizeOf(_) => call.is_some(),
+                _ if folded.fixed[operand.index()] => {
+                    call.is_some() || hidden.get(&id).is_some_and(|only| *only)
+                }
                 _ => continue,
             };
             *hidden.entry(operand).or_insert(true) &= own;

@@ -92,11 +92,9 @@ pub struct Group {
     pub call: usize,
     /// Whether it is the adjoint of the call.
     pub adjoint: bool,
-    /// How many values it holds.
-    pub size: usize,
-    /// The values that it reads, in order.
+    /// The values that it reads and that depend on a variable, in order.
     pub inputs: Vec<NodeId>,
-    /// The values of it that others read, or that are results.
+    /// The values of it that others read, then those that are results, in the order asked for.
     pub outputs: Vec<NodeId>,
 }
 
@@ -107,6 +105,8 @@ pub struct Folded {
     pub of: Vec<Option<usize>>,
     /// The boxes; those that were opened again hold nothing.
     pub groups: Vec<Group>,
+    /// The values that depend on no variable: they are in no box, for many calls may share them.
+    pub fixed: Vec<bool>,
 }
 
 /// Gathers the values in `region` into boxes, adjoints being what is not `forward`. A box whose values could not be computed
@@ -131,9 +131,13 @@ pub fn fold(model: &Model, region: &[bool], forward: &[bool], roots: &[NodeId]) 
 
 /// The values by call, and by whether they are adjoints.
 fn gathered(model: &Model, region: &[bool], forward: &[bool]) -> Folded {
-    let mut folded = Folded { of: vec![None; model.len()], groups: Vec::new() };
+    let (of, fixed) = (vec![None; model.len()], fixed(model));
+    let mut folded = Folded { of, groups: Vec::new(), fixed };
     let mut numbers: FxHashMap<(usize, bool), usize> = FxHashMap::default();
-    for id in model.nodes().filter(|id| region[id.index()] && !model.operands(*id).is_empty()) {
+    for id in model.nodes().filter(|id| region[id.index()]) {
+        if folded.fixed[id.index()] || model.operands(id).is_empty() {
+            continue;
+        }
         let call = model.origins(id).call().map(|call| call as usize);
         let known = |call: &usize| model.calls.get(*call).is_some_and(Option::is_some);
         let Some(call) = call.filter(known) else { continue };
@@ -145,6 +149,16 @@ fn gathered(model: &Model, region: &[bool], forward: &[bool]) -> Folded {
         folded.of[id.index()] = Some(number);
     }
     folded
+}
+
+fn fixed(model: &Model) -> Vec<bool> {
+    let mut fixed = vec![false; model.len()];
+    for id in model.nodes() {
+        let operands = model.operands(id);
+        fixed[id.index()] = operands.iter().all(|operand| fixed[operand.index()])
+            && !matches!(model.op(id), Op::Variable(_));
+    }
+    fixed
 }
 
 /// The boxes that need, by way of others, something of their own.
@@ -167,6 +181,11 @@ fn circles(model: &Model, region: &[bool], folded: &Folded) -> Vec<usize> {
 }
 
 impl Folded {
+    /// Whether a value is in a box.
+    pub fn holds(&self, id: NodeId) -> bool {
+        self.of.get(id.index()).is_some_and(Option::is_some)
+    }
+
     /// Shows the values of a box one by one.
     fn open(&mut self, group: usize) {
         for of in self.of.iter_mut().filter(|of| **of == Some(group)) {
@@ -195,13 +214,10 @@ impl Folded {
                     own.call == other.call && own.adjoint && !other.adjoint
                 });
                 out[operand.index()] |= !pair;
-                let number = matches!(model.op(operand), Op::Const(_) | Op::SizeOf(_));
-                if let Some(own) = own.filter(|own| !number && seen.insert((*own, operand))) {
+                let fixed = self.fixed[operand.index()];
+                if let Some(own) = own.filter(|own| !fixed && seen.insert((*own, operand))) {
                     self.groups[own].inputs.push(operand);
                 }
-            }
-            if let Some(own) = own {
-                self.groups[own].size += 1;
             }
         }
         for id in model.nodes().filter(|id| out[id.index()]) {
@@ -209,6 +225,11 @@ impl Folded {
                 self.groups[own].outputs.push(id);
             }
         }
-        self.groups.iter_mut().for_each(|group| group.inputs.sort_unstable());
+        let asked: FxHashMap<NodeId, usize> =
+            model.outputs.iter().enumerate().map(|(place, output)| (output.node, place)).collect();
+        for group in &mut self.groups {
+            group.inputs.sort_unstable();
+            group.outputs.sort_by_key(|id| asked.get(id).map(|place| place + 1));
+        }
     }
 }

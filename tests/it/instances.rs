@@ -4,8 +4,9 @@ use super::command::run;
 use proptest::prelude::*;
 use pullback::autodiff::expand;
 use pullback::compile::{Level, default_request, differentiate, read};
+use pullback::export::{dot, mermaid};
 use pullback::graph::Model;
-use pullback::graph::print::{Part, print};
+use pullback::graph::print::{Part, print, print_folded};
 use pullback::passes::release;
 use pullback::syntax::format;
 
@@ -147,6 +148,20 @@ fn named_from_the_command_line() {
     assert_eq!(ran.stdout, "C = 5\nd_l1.W =\n[[2 4]\n [4 8]]\nd_l1.b = [2 4]\n", "{}", ran.stderr);
 }
 
+/// In pictures a call is one box, and its adjoint another one; what belongs to it alone is not drawn.
+#[test]
+fn one_box_for_a_call() {
+    let text = format!(
+        "param x: f32[3, 4]\n{LINEAR}h = tanh(linear(x; 2) as l1)\ny = twice(h; 5)\nloss C = sum(y^2)\n"
+    );
+    let model = model(&text);
+    let request = default_request(&model).expect("it has a loss");
+    let derived = differentiate(&model, &[request], Level::Readable).expect("it is derived");
+    insta::assert_snapshot!(mermaid(&derived.model, true));
+    assert_eq!(dot(&derived.model, true).matches("box3d").count(), 4);
+    assert_eq!(dot(&derived.model, false).matches("box3d").count(), 0);
+}
+
 /// Compositions of layers and blocks on an array `h` of four columns, with `NAME` where an instance is named.
 fn composition() -> impl Strategy<Value = String> {
     let leaf = prop::sample::select(&[
@@ -199,5 +214,34 @@ proptest! {
         let laid = format(&text).expect("it can be read");
         let laid = print(&release(&read(&laid, &[]).model.expect("a model")), Part::Whole).text;
         prop_assert_eq!(&plain, &laid, "of\n{}", text);
+    }
+
+    /// With calls folded each adjoint stands behind what it is made of, and each gradient is there.
+    #[test]
+    fn folded_lines_are_in_order(first in composition(), second in composition()) {
+        let text = named(&format!("param x: f32[3, 4]\n{LINEAR}h = x\na = {first}\nb = {second}\nloss C = sum(a * b)\n"));
+        let model = model(&text);
+        let request = default_request(&model).expect("it has a loss");
+        let derived = differentiate(&model, &[request], Level::Readable).expect("it is derived");
+        let printed = print_folded(&derived.model, Part::Adjoint).text;
+        let mut said: Vec<&str> = Vec::new();
+        let known = |said: &[&str], word: &str| {
+            let all = |name: &&str| name.strip_suffix('*').is_some_and(|start| word.starts_with(start));
+            said.contains(&word) || said.iter().any(all)
+        };
+        let lines = printed.replace("\n#    ", " ");
+        for line in lines.lines() {
+            let line = line.trim_start_matches("# ").split("  #").next().expect("a line");
+            let (names, value) = line.split_once(" = ").expect("a statement");
+            let words = value.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.'));
+            for word in words.filter(|word| word.starts_with("d_")) {
+                prop_assert!(known(&said, word), "{word} is not there yet in\n{printed}of\n{text}");
+            }
+            said.extend(names.split(", "));
+        }
+        for (name, variable) in &model.variables {
+            let flows = variable.role == pullback::graph::Role::Param;
+            prop_assert!(!flows || known(&said, &format!("d_{name}")), "{name} in\n{printed}of\n{text}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use super::draft::{Draft, render, spelled};
 use super::names::{self, Names};
 use super::{Part, WIDTH, comment};
+use crate::graph::fold::Folded;
 use crate::graph::{Kind, Model, NodeId};
 use crate::ops::{Name, Op, Scalar};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -15,6 +16,8 @@ pub struct Statement {
     pub comment: Option<String>,
     /// Whether it computes a derivative.
     pub adjoint: bool,
+    /// Whether it is said in a comment only.
+    pub note: bool,
 }
 
 /// What is known of the values while lines are made of them.
@@ -34,6 +37,10 @@ pub struct Plan<'a> {
     pub before: FxHashSet<NodeId>,
     /// The widths of names, as far as they are known.
     pub widths: &'a FxHashMap<NodeId, usize>,
+    /// The calls that are printed as one.
+    pub folded: Folded,
+    /// Values that have a line because a call that is printed as one reads them, or gives them.
+    pub forced: FxHashSet<NodeId>,
 }
 
 /// Expressions wider than this get lines for their parts: names and comments need room too.
@@ -116,7 +123,7 @@ fn ordered(plan: &Plan, drafts: &[Option<Draft>]) -> Vec<NodeId> {
     order
 }
 
-fn statement(plan: &Plan, names: &Names, id: NodeId, draft: &Draft) -> Statement {
+pub fn statement(plan: &Plan, names: &Names, id: NodeId, draft: &Draft) -> Statement {
     let model = plan.model;
     let name = names.text[&id].clone();
     let asked =
@@ -132,10 +139,10 @@ fn statement(plan: &Plan, names: &Names, id: NodeId, draft: &Draft) -> Statement
         text = format!("{dtype}({text})");
     }
     let comment = adjoint.then(|| comment::comment(plan, id, draft)).flatten();
-    Statement { keyword: keyword(model, &name), name, text, comment, adjoint }
+    Statement { keyword: keyword(model, &name), name, text, comment, adjoint, note: false }
 }
 
-fn keyword(model: &Model, name: &str) -> &'static str {
+pub fn keyword(model: &Model, name: &str) -> &'static str {
     match model.outputs.iter().find(|output| &*output.name == name).map(|output| output.kind) {
         Some(Kind::Loss) => "loss ",
         Some(Kind::Metric) => "metric ",
@@ -144,7 +151,7 @@ fn keyword(model: &Model, name: &str) -> &'static str {
 }
 
 /// All that each value is called by bindings and results.
-fn called(model: &Model, part: Part) -> FxHashMap<NodeId, Vec<&Name>> {
+pub fn called(model: &Model, part: Part) -> FxHashMap<NodeId, Vec<&Name>> {
     let outputs =
         model.outputs.iter().filter(|output| output.kind == Kind::Gradient || part == Part::Whole);
     let bindings = model.names.iter().filter(|_| part == Part::Whole);
@@ -156,7 +163,7 @@ fn called(model: &Model, part: Part) -> FxHashMap<NodeId, Vec<&Name>> {
 }
 
 /// Further names of a value: `b = a`.
-fn aliases(
+pub fn aliases(
     plan: &Plan,
     names: &Names,
     called: &[&Name],
@@ -180,12 +187,13 @@ fn aliases(
                 text,
                 comment: None,
                 adjoint,
+                note: false,
             });
         }
     }
 }
 
-fn plan<'a>(model: &'a Model, part: Part, widths: &'a FxHashMap<NodeId, usize>) -> Plan<'a> {
+pub fn plan<'a>(model: &'a Model, part: Part, widths: &'a FxHashMap<NodeId, usize>) -> Plan<'a> {
     let mut known: Vec<Option<Name>> = vec![None; model.len()];
     let mut forward = vec![false; model.len()];
     for (name, variable) in &model.variables {
@@ -246,11 +254,13 @@ fn plan<'a>(model: &'a Model, part: Part, widths: &'a FxHashMap<NodeId, usize>) 
         .filter(|(of, _)| fed.contains(of))
         .map(|(_, adjoint)| *adjoint)
         .collect();
-    Plan { model, known, forward, region, given, lines: vec![false; model.len()], before, widths }
+    let lines = vec![false; model.len()];
+    let (folded, forced) = (Folded::default(), FxHashSet::default());
+    Plan { model, known, forward, region, given, lines, before, widths, folded, forced }
 }
 
 /// Gives a line to each result, and to each value that is written more than once and not small.
-fn decide(plan: &mut Plan) {
+pub fn decide(plan: &mut Plan) {
     let model = plan.model;
     let mut written = vec![0u32; model.len()];
     let results: FxHashSet<NodeId> = model
@@ -265,8 +275,12 @@ fn decide(plan: &mut Plan) {
             continue;
         }
         plan.lines[index] = plan.known[index].is_some()
+            || plan.forced.contains(&id)
             || results.contains(&id)
             || (written[index] > 1 && !is_small(plan, id));
+        if plan.folded.holds(id) {
+            continue;
+        }
         let times = if plan.lines[index] { 1 } else { written[index].max(1) };
         let twice =
             matches!(model.op(id), Op::Scalar(Scalar::Xlogx | Scalar::Powlog | Scalar::RelEntr));
@@ -319,12 +333,12 @@ fn is_small(plan: &Plan, id: NodeId) -> bool {
 }
 
 /// The expressions of all lines. What would make a line too wide gets a line too.
-fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
+pub fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
     let model = plan.model;
     let mut done: Vec<Option<Draft>> = vec![None; model.len()];
     let mut left = readers(plan);
     for id in model.nodes().filter(|id| plan.region[id.index()]).collect::<Vec<_>>() {
-        if plan.given[id.index()] {
+        if plan.given[id.index()] || plan.folded.holds(id) {
             continue;
         }
         let operands = model.operands(id);
