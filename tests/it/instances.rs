@@ -21,6 +21,11 @@ layer twice(x: float[.., D]; H) -> float[.., D] {
   return linear(h; D) as out
 }
 layer plain(x: float[.., D]) -> float[.., D] { return linear(tanh(x); D) }
+layer centred(x: float[N, D]) -> float[N, D] {
+  state m: float[D] = 0
+  update m = mean[0](x)
+  return where(training, x - mean[0](x), x - m)
+}
 layer scale(x: float[.., D], by = 2) -> float[.., D] { param s: float[D] = by; return s * x }
 ";
 
@@ -91,6 +96,12 @@ fn written_out() {
             "param outer.0.inner.0.s: f32[4] = 2; param outer.0.inner.1.s: f32[4] = 2; param outer.1.inner.0.s: f32[4] = 2; param outer.1.inner.1.s: f32[4] = 2
              outer.0.inner.0 = outer.0.inner.0.s * x; outer.0 = outer.0.inner.1.s * outer.0.inner.0
              outer.1.inner.0 = outer.1.inner.0.s * outer.0; h = outer.1.inner.1.s * outer.1.inner.0; loss C = sum(h)",
+        ),
+        (
+            "h = repeat 2 (h = x) { centred(h) } as cs; loss C = sum(h)",
+            "state cs.0.m: f32[4] = 0; state cs.1.m: f32[4] = 0
+             cs.0 = where(training, x - mean[0](x), x - cs.0.m); h = where(training, cs.0 - mean[0](cs.0), cs.0 - cs.1.m); loss C = sum(h)
+             update cs.0.m = mean[0](x); update cs.1.m = mean[0](cs.0)",
         ),
         ("h = repeat 0 (h = x) { tanh(h) }; loss C = sum(tanh(h))", "h = x; loss C = sum(tanh(x))"),
         (

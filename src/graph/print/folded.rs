@@ -5,7 +5,7 @@ use super::statements::{self, Plan, Statement, aliases, called, decide, drafts, 
 use super::{Part, draft};
 use crate::graph::fold::{Call, Group, fold};
 use crate::graph::{Kind, Model, NodeId};
-use crate::ops::join;
+use crate::ops::{Name, join};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -27,7 +27,7 @@ pub fn statements(model: &Model, part: Part) -> (Vec<Statement>, Vec<&Call>) {
         return (statements::statements(model, part), Vec::new());
     }
     decide(&mut plan);
-    let drafts = drafts(&mut plan);
+    let (drafts, updates) = drafts(&mut plan, part);
     let names = names(&plan);
     let called = called(model, part);
     let (mut statements, mut calls) = (Vec::new(), Vec::new());
@@ -55,6 +55,8 @@ pub fn statements(model: &Model, part: Part) -> (Vec<Statement>, Vec<&Call>) {
             }
         }
     }
+    let updates = updates.into_iter().filter(|(name, _)| !calls.iter().any(|call| call.owns(name)));
+    statements.extend(updates.map(|(name, draft)| statements::update(&names, name, draft)));
     (statements, calls)
 }
 
@@ -73,7 +75,9 @@ fn gather(plan: &mut Plan, part: Part) {
     let named: FxHashSet<NodeId> = model.names.values().copied().collect();
     let results = model.calls.iter().flatten().flat_map(|call| call.results.iter().copied());
     let kept = results.filter(|id| whole && named.contains(id));
-    let updated = model.updates.values().copied().filter(|_| whole);
+    let owned = |name: &Name| model.calls.iter().flatten().any(|call| call.owns(name));
+    let updates = || model.updates.iter().filter(|_| whole);
+    let updated = updates().filter(|(name, _)| !owned(name)).map(|(_, id)| *id);
     let outputs = model.outputs.iter().filter(|output| whole || output.kind == Kind::Gradient);
     let ends: Vec<NodeId> = outputs.map(|output| output.node).chain(updated).chain(kept).collect();
     plan.folded = fold(model, &boxed, &plan.forward, &ends);
@@ -81,6 +85,12 @@ fn gather(plan: &mut Plan, part: Part) {
     let others = model.names.values().copied().filter(|_| whole);
     let variables = model.variables.values().map(|variable| variable.node).filter(|_| whole);
     let mut waiting: Vec<NodeId> = ends.iter().copied().chain(others).chain(variables).collect();
+    let closed: FxHashSet<usize> = plan.folded.of.iter().flatten().copied().collect();
+    let shown = closed.iter().map(|number| of(plan, *number));
+    let shown: Vec<&Call> =
+        shown.filter(|(group, _)| !group.adjoint).map(|(_, call)| call).collect();
+    let own = updates().filter(|(name, _)| !shown.iter().any(|call| call.owns(name)));
+    waiting.extend(own.map(|(_, id)| *id));
     let mut outputs: FxHashSet<NodeId> = FxHashSet::default();
     outputs.extend(plan.folded.groups.iter().flat_map(|group| &group.outputs));
     let mut region = vec![false; model.len()];
