@@ -15,6 +15,7 @@ mod misfit;
 mod random;
 mod remember;
 mod repeat;
+mod scan;
 mod sizes;
 mod state;
 mod table;
@@ -25,6 +26,7 @@ mod unknown;
 mod usage;
 
 use crate::diagnostic::{Diagnostic, Span};
+use crate::graph::scan::Frame;
 use crate::graph::{Model, NodeId, Origin, Origins};
 use crate::ops::builtin::AxisRef;
 use crate::ops::custom::Custom;
@@ -109,6 +111,8 @@ struct Lowerer {
     /// The functions whose bodies are being inlined, outermost first, with the calls; between them the bindings whose values
     /// are being lowered (`=h`), and blocks (`.repeat`).
     calls: Vec<(Name, Span)>,
+    /// The scans whose bodies are being read, outermost first.
+    loops: Vec<Frame>,
     diagnostics: Vec<Diagnostic>,
     /// Bindings that derivatives are taken by.
     barriers: FxHashSet<Name>,
@@ -134,8 +138,6 @@ struct Lowerer {
     /// The keys of draws, and how many draws each chain of bindings has.
     keys: FxHashSet<Name>,
     sites: FxHashMap<Name, usize>,
-    /// The indices of the loops around, outermost first.
-    loops: Vec<NodeId>,
     /// The boundaries of functions with derivatives of their own, by name.
     customs: FxHashMap<Name, Custom>,
     /// How many calls have been inlined.
@@ -162,6 +164,7 @@ pub fn lower(units: Vec<Unit>, by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) 
         inner: IndexMap::default(),
         rounds: 0,
         calls: Vec::new(),
+        loops: Vec::new(),
         diagnostics: Vec::new(),
         barriers: by.iter().cloned().collect(),
         axes: FxHashMap::default(),
@@ -176,7 +179,6 @@ pub fn lower(units: Vec<Unit>, by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) 
         within: None,
         keys: FxHashSet::default(),
         sites: FxHashMap::default(),
-        loops: Vec::new(),
         customs: FxHashMap::default(),
         inlined: 0,
         errors: 0,

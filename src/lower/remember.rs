@@ -16,7 +16,8 @@ impl Lowerer {
         values: &[(Value, Span)],
         span: Span,
     ) -> Option<Call> {
-        if self.within.is_some() {
+        // What stands in a scan is computed in each of its steps.
+        if self.within.is_some() || !self.loops.is_empty() {
             return None;
         }
         let ast = &self.units[self.unit].ast;

@@ -1,8 +1,11 @@
 //! Inlined calls as one statement each, and their adjoints as one line each.
 
+use super::Part;
+use super::draft::{self, Draft, Level};
 use super::names::names;
-use super::statements::{self, Plan, Statement, aliases, called, decide, drafts, keyword};
-use super::{Part, draft};
+use super::statements::{
+    self, Plan, Statement, aliases, called, decide, drafts, keyword, statement_of,
+};
 use crate::graph::fold::{Call, Group, fold};
 use crate::graph::{Kind, Model, NodeId};
 use crate::ops::{Name, join};
@@ -20,8 +23,7 @@ enum Unit {
 
 /// The lines of `part`, operands before their users, with the calls that have one for all of their values.
 pub fn statements(model: &Model, part: Part) -> (Vec<Statement>, Vec<&Call>) {
-    let widths = FxHashMap::default();
-    let mut plan = statements::plan(model, part, &widths);
+    let mut plan = statements::plan(model, part, FxHashMap::default());
     gather(&mut plan, part);
     if plan.forced.is_empty() {
         return (statements::statements(model, part), Vec::new());
@@ -31,18 +33,13 @@ pub fn statements(model: &Model, part: Part) -> (Vec<Statement>, Vec<&Call>) {
     let names = names(&plan);
     let called = called(model, part);
     let (mut statements, mut calls) = (Vec::new(), Vec::new());
-    let further = |id: NodeId, statements: &mut Vec<Statement>| {
-        let called = called.get(&id).map_or(&[][..], |called| called);
-        aliases(&plan, &names, called, id, statements);
-    };
     for unit in order(&plan) {
         match unit {
             Unit::Value(id) => {
-                if let Some(draft) = &drafts[id.index()] {
-                    statements.push(statements::statement(&plan, &names, id, draft));
-                }
+                let draft = drafts[id.index()].clone();
+                let draft = draft.unwrap_or_else(|| Draft::text("", Level::Atom));
                 if plan.region[id.index()] {
-                    further(id, &mut statements);
+                    statements.extend(statement_of(&plan, &names, id, &draft, &called));
                 }
             }
             Unit::Call(number) => {
@@ -50,8 +47,10 @@ pub fn statements(model: &Model, part: Part) -> (Vec<Statement>, Vec<&Call>) {
                 let Some(statement) = statement(&plan, &names.text, number) else { continue };
                 statements.push(statement);
                 calls.extend(model.calls[group.call].as_ref().filter(|_| !group.adjoint));
-                let shown = group.outputs.iter().filter(|id| plan.region[id.index()]);
-                shown.for_each(|id| further(*id, &mut statements));
+                for id in group.outputs.iter().filter(|id| plan.region[id.index()]) {
+                    let called = called.get(id).map_or(&[][..], |called| called);
+                    aliases(&plan, &names, called, *id, &mut statements);
+                }
             }
         }
     }
@@ -195,7 +194,15 @@ fn statement(plan: &Plan, names: &FxHashMap<NodeId, String>, number: usize) -> O
         let name =
             if let [one] = shown.as_slice() { one.clone() } else { format!("({})", join(&shown)) };
         let (keyword, text) = (keyword(plan.model, &name), text + &instance);
-        return Some(Statement { keyword, name, text, comment: None, adjoint: false, note: false });
+        return Some(Statement {
+            keyword,
+            name,
+            text,
+            comment: None,
+            adjoint: false,
+            body: None,
+            note: false,
+        });
     }
     let from: Vec<&String> = adjoints(plan, group).filter_map(|id| names.get(&id)).collect();
     let from = if from.is_empty() { String::new() } else { format!(" at {}", join(from)) };
@@ -205,6 +212,7 @@ fn statement(plan: &Plan, names: &FxHashMap<NodeId, String>, number: usize) -> O
         text: format!("adjoint of {text}{instance}{from}"),
         comment: Some(format!(":{}", plan.model.line(call.span))),
         adjoint: true,
+        body: None,
         note: true,
     })
 }
