@@ -5,7 +5,6 @@ use super::stable_steps::STEPS;
 use crate::graph::{Model, NodeId, Operands, Origin, Origins};
 use crate::ops::leaf::SizeOf;
 use crate::ops::reduce::{Reduce, Softmax};
-use crate::ops::scan::Scan;
 use crate::ops::shape::Broadcast;
 use crate::ops::stability::{COUNT, Condition, STABLE, Stable};
 use crate::ops::{Misfit, Op, Operator, Scalar, Shape, Size, Term, Type, elements};
@@ -33,13 +32,21 @@ pub fn stabilise(model: &Model, named: &[NodeId]) -> Result<(Model, Vec<Used>), 
         .collect();
     let mut cx = Stabiliser::default();
     let stable = model.rebuild(|to, id, operands| {
-        let node = match model.op(id) {
-            Op::Scan(scan) => {
-                let (scan, places) = within(model, scan, &mut cx.used)?;
-                let operands: Operands = places.iter().map(|&place| operands[place]).collect();
-                to.insert(scan, &operands, model.origins(id))?
-            }
+        let op = model.op(id);
+        let node = match op {
             _ if guarded.contains(&id) => model.copy(to, id, operands)?,
+            Op::Scan(scan) => {
+                let inner = model.inner(scan);
+                let (body, used) = stabilise(&inner.model, &[])?;
+                if used.is_empty() {
+                    model.copy(to, id, operands)?
+                } else {
+                    cx.used.extend(used);
+                    let (scan, read) = inner.turned(body).closed(scan);
+                    let operands: Operands = read.iter().map(|&place| operands[place]).collect();
+                    to.insert(scan, &operands, model.origins(id))?
+                }
+            }
             op => cx.build(to, op, operands, model.origins(id))?,
         };
         if asked.contains(&id) {
@@ -49,17 +56,6 @@ pub fn stabilise(model: &Model, named: &[NodeId]) -> Result<(Model, Vec<Used>), 
     })?;
     let used = std::mem::take(&mut cx.used);
     Ok((if used.is_empty() { stable } else { stable.compact() }, used))
-}
-
-/// The scan with a stable body, and which of its operands that reads.
-fn within(model: &Model, scan: &Scan, used: &mut Vec<Used>) -> Result<(Scan, Vec<usize>), Misfit> {
-    let inner = model.inner(scan);
-    let (body, inside) = stabilise(&inner.model, &[])?;
-    if inside.is_empty() {
-        return Ok((scan.clone(), (0..scan.body.inputs.len() - 1).collect()));
-    }
-    used.extend(inside);
-    Ok(inner.turned(body).closed(scan))
 }
 
 /// The roots whose derivative at 0 is guarded in the source text already: `where(s == 0, 0, sqrt(s))`.

@@ -62,6 +62,11 @@ pub const LAWS: &[(&str, &str, StructureLaw)] = &[
     ("outer product with equal values", "outer(ones(N), x) => broadcast(x, [N, K])", outer_of_fill),
     ("matrix product with equal values", "A @ ones(K) => sum[K](A)", product_with_fill),
     (
+        "matrix product before laying out",
+        "(s * broadcast(A, [N, M, K])) @ B => s * broadcast(A @ B, [N, M, L])",
+        product_before_laying_out,
+    ),
+    (
         "one number among zeros",
         "pad(broadcast(s, [1]), [[i, n - i - 1]]) => s * one_hot(i, n)",
         one_among_zeros,
