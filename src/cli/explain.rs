@@ -32,8 +32,7 @@ pub fn explain(args: &Explain) -> Result<(), Failure> {
     if !formula.is_empty() {
         return out::result(&formula, None);
     }
-    let functions =
-        PRELUDE.lines().filter_map(|line| line.strip_prefix("fn ")?.split(['(', '[']).next());
+    let functions = PRELUDE.lines().filter_map(defined);
     let known = codes::all()
         .chain(Scalar::ALL.iter().map(|row| row.word()))
         .chain(builtin::BUILTINS.iter().map(|b| b.name));
@@ -43,14 +42,18 @@ pub fn explain(args: &Explain) -> Result<(), Failure> {
     Err(Failure::Request(format!("there is no code and no function `{topic}`{near}")))
 }
 
+/// The name of the function or layer that begins on a line.
+fn defined(line: &str) -> Option<&str> {
+    let signature = line.strip_prefix("fn ").or_else(|| line.strip_prefix("layer "))?;
+    signature.split(['(', '[']).next()
+}
+
 /// The definitions of a function of the prelude, as they stand there.
 fn prelude(name: &str) -> String {
     let mut text = String::new();
     let mut inside = false;
     for line in PRELUDE.lines() {
-        let starts =
-            line.strip_prefix("fn ").and_then(|rest| rest.split(['(', '[']).next()) == Some(name);
-        inside |= starts;
+        inside |= defined(line) == Some(name);
         if inside {
             text.push_str(line);
             text.push('\n');

@@ -32,6 +32,7 @@ const RUNS: &[(&str, &[&str])] = &[
         "softmax_regression",
         &["--dim", "K=3", "--set", "x=[[1, 0], [0, 2]]", "--set", "label=[0, 2]"],
     ),
+    ("vae", &["--dim", "N=2", "--set", "x=full:0.3", "--training"]),
 ];
 
 fn folder() -> PathBuf {
