@@ -13,6 +13,7 @@ mod grad;
 mod graph;
 mod inline;
 mod out;
+pub mod reference;
 mod session;
 pub mod show;
 mod verify;

@@ -63,9 +63,14 @@ macro_rules! rows {
 
             /// The number of arguments.
             pub fn arity(self) -> usize {
+                self.arguments().len()
+            }
+
+            /// The names of the arguments.
+            pub fn arguments(self) -> &'static [&'static str] {
                 match self {
-                    $(Scalar::$F => [$(stringify!($fx)),*].len(),)* $(Scalar::$N => [$(stringify!($nx)),*].len(),)*
-                    $(Scalar::$C => 2,)* $(Scalar::$L => [$(stringify!($lx)),*].len(),)*
+                    $(Scalar::$F => &[$(stringify!($fx)),*],)* $(Scalar::$N => &[$(stringify!($nx)),*],)*
+                    $(Scalar::$C => &[stringify!($ca), stringify!($cb)],)* $(Scalar::$L => &[$(stringify!($lx)),*],)*
                 }
             }
 
@@ -220,13 +225,13 @@ rows! {
         /// The error function.
         Erf = erf(x) -> y, dy {
             value: Real::erf(x),
-            grad: [dy * (Term::Number(super::Number::float(2.0 / PI.sqrt())) * exp(-square(x)))],
+            grad: [dy * (2 / sqrt(pi()) * exp(-square(x)))],
             probe: [[-1.5], [0.0], [0.3], [2.0]],
         }
         /// The inverse of `erf` on `(-1, 1)`.
         Erfinv = erfinv(x) -> y, dy {
             value: x.erfinv(),
-            grad: [dy * (Term::Number(super::Number::float(PI.sqrt() / 2.0)) * exp(square(y)))],
+            grad: [dy * (sqrt(pi()) / 2 * exp(square(y)))],
             probe: [[-0.9], [0.0], [0.3], [0.95]],
         }
         /// `ln |Γ(x)|`.
@@ -317,14 +322,14 @@ rows! {
         Maximum = maximum(x, y) -> z, dz {
             value: x.larger(y),
             int: x.max(y),
-            grad: [select(eq(x, y), dz / 2, select(gt(x, y), dz, 0)), select(eq(x, y), dz / 2, select(gt(x, y), 0, dz))],
+            grad: [select(gt(x, y), dz, select(eq(x, y), dz / 2, 0)), select(gt(y, x), dz, select(eq(x, y), dz / 2, 0))],
             probe: [[1.0, 2.0], [3.0, -1.0]],
         }
         /// The smaller of two; at a tie both get half of the derivative. NaN where one is NaN.
         Minimum = minimum(x, y) -> z, dz {
             value: x.smaller(y),
             int: x.min(y),
-            grad: [select(eq(x, y), dz / 2, select(lt(x, y), dz, 0)), select(eq(x, y), dz / 2, select(lt(x, y), 0, dz))],
+            grad: [select(lt(x, y), dz, select(eq(x, y), dz / 2, 0)), select(lt(y, x), dz, select(eq(x, y), dz / 2, 0))],
             probe: [[1.0, 2.0], [3.0, -1.0]],
         }
     }
@@ -364,6 +369,10 @@ functions! {
     exp Exp(x); log Log(x); sqrt Sqrt(x); sin Sin(x); cos Cos(x); sinh Sinh(x); cosh Cosh(x); sigmoid Sigmoid(x);
     digamma Digamma(x); polygamma Polygamma(n, x); pow Pow(x, y); floor Floor(x); sign Sign(x); square Square(x);
     powlog Powlog(x, n); eq Eq(x, y); gt Gt(x, y); lt Lt(x, y); and And(x, y);
+}
+
+fn pi() -> Term {
+    Term::Number(super::Number::float(PI))
 }
 
 fn map<T: Element, R: Element>(x: &Tensor, f: impl Fn(T) -> R) -> Tensor {

@@ -89,8 +89,8 @@ impl Operator for Gather {
         apply(Gather { axis: self.axis + 1 }, vec![Term::Var(0), Term::Var(1)])
     }
 
-    fn form(&self, operands: &[Type], _result: &Type) -> Form {
-        Form::call("gather", 2).along([operands[0].axis_label(self.axis)])
+    fn form(&self, _operands: &[Type], _result: &Type) -> Form {
+        Form::Index(self.axis)
     }
 
     fn is_linear(&self) -> bool {

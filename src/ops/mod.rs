@@ -250,6 +250,8 @@ pub enum Form {
         /// What stands in parentheses.
         args: Vec<FormArg>,
     },
+    /// `x[i]`, `x[:, i]`: the second operand indexes the axis behind so many of the first.
+    Index(usize),
     /// `x * log(x)`, `x^n * log(x)` or `x * log(x / y)`: the first operand stands twice.
     TimesLog {
         /// Whether the second operand is the power of the factor.
