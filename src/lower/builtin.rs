@@ -40,10 +40,15 @@ impl Lowerer {
                     }
                 }
                 Given::Several(ids) => {
+                    let several: Vec<(Option<Value>, Span)> =
+                        ids.into_iter().map(|id| (self.expr(id), self.span(id))).collect();
+                    let dtype = several
+                        .iter()
+                        .find_map(|(value, _)| value.as_ref().and_then(|v| self.dtype_within(v)));
                     let mut numbers = Vec::new();
-                    for id in ids {
-                        let at = self.span(id);
-                        match self.expr(id).and_then(|value| self.typed(value, self.float, at)) {
+                    for (value, at) in several {
+                        let dtype = dtype.unwrap_or(self.float);
+                        match value.and_then(|value| self.typed(value, dtype, at)) {
                             Some(node) => {
                                 numbers.push(nodes.len());
                                 nodes.push((node, at));

@@ -11,7 +11,7 @@ use super::sort::{Sort, largest};
 use super::spatial;
 pub use super::spatial::Spatial;
 use super::special::StopGradient;
-use super::term::{apply, fold, reshape, select, spread, transpose};
+use super::term::{apply, fold, permute, reshape, select, spread, transpose};
 use super::{Dims, Misfit, Name, Number, Scalar, Shape, Size, Term, Type, align, elements};
 use crate::ops::elementwise::Cast;
 use crate::tensor::DType;
@@ -479,7 +479,25 @@ fn einsum(call: &Call) -> Result<Vec<Term>, Misfit> {
         return Err(Misfit::call("`einsum` takes its letters in quotes first"));
     };
     let einsum = Einsum::parse(text).map_err(Misfit::call)?;
-    Ok(vec![apply(einsum, (0..call.types.len()).map(Term::Var).collect())])
+    let ranks = einsum.inputs.iter().map(|input| input.len());
+    if let Some(i) = ranks.zip(call.types).position(|(letters, ty)| letters != ty.rank()) {
+        let (letters, ty) = (einsum.inputs[i].len(), &call.types[i]);
+        let message = format!("{letters} letters for the {} axes of {ty}", ty.rank());
+        return Err(Misfit::rank(message).at(i, None));
+    }
+    let (einsum, pairs) = einsum.diagonals();
+    let operands = (0..call.types.len()).map(|i| {
+        let mut term = Term::Var(i);
+        let mut rank = call.ty(i).rank();
+        for &(one, two) in pairs.get(i).into_iter().flatten() {
+            let others = (0..rank).filter(|axis| ![one, two].contains(axis));
+            let order: Vec<usize> = others.chain([one, two]).collect();
+            term = apply(Diag::Take, vec![permute(term, &order)]);
+            rank -= 1;
+        }
+        term
+    });
+    Ok(vec![apply(einsum, operands.collect())])
 }
 
 fn order(call: &Call) -> Result<Vec<Term>, Misfit> {
@@ -583,7 +601,7 @@ builtins! {
         "a: f64[T]; b: f64[T]; recurrence(a, b)" => |c| running(c, Running::Recurrence, 2);
     "outer"("x": Tensor, "y": Tensor) 2 false "each element of x times each of y"
         "x: f64[N]; w: f64[K]; outer(x, w)" => |_| Ok(vec![apply(Outer, vec![Term::Var(0), Term::Var(1)])]);
-    "einsum"("letters": Text, "x": Tensors) 2 false "sums of products by letters"
+    "einsum"("letters": Text, "x": Tensors) 2 false "sums of products by letters, each operand with a letter for each axis: over those that are not in the result; a letter twice in one operand is its diagonal"
         "x: f64[N, D]; w: f64[D, H]; einsum(\"nd,dh->nh\", x, w)" => einsum;
     "trace"("x": Tensor) 1 false "the sum of the diagonal"
         "x: f64[N, N]; trace(x)" => trace;

@@ -342,34 +342,60 @@ pub struct Einsum {
 }
 
 impl Einsum {
-    /// Reads `nd,dh->nh`.
+    /// Reads `nd,dh->nh`. A letter may stand twice in an operand: its diagonal is meant. Without a result that has the letters
+    /// that stand once in all, in alphabetical order.
     pub fn parse(text: &str) -> Result<Einsum, String> {
         let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-        let (inputs, output) =
-            compact.split_once("->").ok_or("an einsum names its result, as in \"nd,dh->nh\"")?;
+        let (inputs, output) = match compact.split_once("->") {
+            Some((inputs, output)) => (inputs, Some(output)),
+            None => (compact.as_str(), None),
+        };
         let letters = |part: &str| -> Result<SmallVec<[u8; 8]>, String> {
-            let mut seen = SmallVec::new();
-            for c in part.chars() {
-                if !c.is_ascii_alphabetic() {
-                    return Err(format!("`{c}` in an einsum is no letter"));
-                }
-                if seen.contains(&(c as u8)) {
-                    return Err(format!(
-                        "`{c}` stands twice in `{part}`: take the diagonal with `diag` first"
-                    ));
-                }
-                seen.push(c as u8);
+            match part.chars().find(|c| !c.is_ascii_alphabetic()) {
+                Some(c) => Err(format!("`{c}` in an einsum is no letter")),
+                None => Ok(part.bytes().collect()),
             }
-            Ok(seen)
         };
         let inputs = inputs.split(',').map(letters).collect::<Result<Vec<_>, _>>()?;
-        let output = letters(output)?;
+        let all = inputs.concat();
+        let times = |letters: &[u8], letter: u8| letters.iter().filter(|&&c| c == letter).count();
+        let output = match output {
+            Some(output) => letters(output)?,
+            None => (b'A'..=b'z').filter(|&letter| times(&all, letter) == 1).collect(),
+        };
+        if let Some(&twice) = output.iter().find(|&&letter| times(&output, letter) > 1) {
+            let text = String::from_utf8_lossy(&output);
+            return Err(format!("`{}` stands twice in the result `{text}`", twice as char));
+        }
         if let Some(&unknown) =
             output.iter().find(|c| !inputs.iter().any(|input| input.contains(c)))
         {
             return Err(format!("`{}` of the result is in no operand", unknown as char));
         }
         Ok(Einsum { inputs, output })
+    }
+
+    /// The einsum of operands in which no letter stands twice, and for each of its operands the pairs of axes whose diagonal is
+    /// taken, one after the other; a diagonal becomes the last axis.
+    pub fn diagonals(mut self) -> (Einsum, Vec<Vec<(usize, usize)>>) {
+        let mut pairs = Vec::new();
+        for input in &mut self.inputs {
+            let mut taken = Vec::new();
+            let twice = |input: &[u8]| {
+                (0..input.len()).find_map(|axis| {
+                    let again = input[axis + 1..].iter().position(|c| *c == input[axis])?;
+                    Some((axis, axis + 1 + again))
+                })
+            };
+            while let Some((one, two)) = twice(input) {
+                taken.push((one, two));
+                let letter = input.remove(two);
+                input.remove(one);
+                input.push(letter);
+            }
+            pairs.push(taken);
+        }
+        (self, pairs)
     }
 
     fn text(&self) -> String {
