@@ -5,6 +5,7 @@ use super::leaf::{Eye, Iota};
 use super::linalg::{Matrix, Of, Solve};
 use super::matmul::{Einsum, Outer};
 use super::pool;
+use super::random::{Distribution, Dropout, Random};
 use super::reduce::{ArgReduce, Cumulate, Fold, Running, Softmax};
 use super::shape::{Concat, Cut, Flip, Pad, Permute, Slice, Stack};
 use super::sort::{Sort, largest};
@@ -32,6 +33,8 @@ pub enum Kind {
     Pairs,
     /// A whole number.
     Int,
+    /// A number.
+    Number,
     /// Text in quotes.
     Text,
     /// `true` or `false`.
@@ -57,6 +60,8 @@ pub enum Value {
     Pairs(Vec<(Size, Size)>),
     /// A whole number.
     Int(i64),
+    /// A number.
+    Number(Number),
     /// Text.
     Text(String),
     /// A flag.
@@ -165,6 +170,13 @@ impl Call<'_> {
 
     pub(super) fn flag(&self, i: usize) -> bool {
         matches!(self.values[i], Value::Flag(true))
+    }
+
+    fn key(&self, i: usize) -> Name {
+        match &self.values[i] {
+            Value::Text(key) => key.as_str().into(),
+            _ => "".into(),
+        }
     }
 
     fn sizes(&self, i: usize) -> &[Size] {
@@ -551,6 +563,20 @@ fn shaped(call: &Call) -> Result<Vec<Term>, Misfit> {
     Ok(vec![reshape(call.tensor(0), &shape)])
 }
 
+fn draw(call: &Call, kind: Distribution) -> Term {
+    let random = Random { kind, key: call.key(1), dtype: call.float, shape: call.sizes(0).into() };
+    apply(random, (0..call.types.len()).map(Term::Var).collect())
+}
+
+fn dropout(call: &Call) -> Result<Vec<Term>, Misfit> {
+    let rate = match call.values[1] {
+        Value::Number(rate) => rate,
+        _ => Number::ZERO,
+    };
+    let dropout = Dropout { rate, key: call.key(2) };
+    Ok(vec![apply(dropout, (0..call.types.len()).map(Term::Var).collect())])
+}
+
 fn number(value: i32) -> Term {
     Term::Number(Number::int(i64::from(value)))
 }
@@ -703,4 +729,10 @@ builtins! {
         "x: f64[N]; clip(x, -1, 1)" => clip;
     "stop_gradient"("x": Tensor) 1 false "the value, through which nothing flows back"
         "x: f64[N]; stop_gradient(x) * x" => |c| Ok(vec![apply(StopGradient, vec![c.tensor(0)])]);
+    "normal"("shape": Sizes, "key": Text) 0 false "draws around 0 with variance 1; equal keys draw the same numbers"
+        "normal(2, 3)" => |c| Ok(vec![draw(c, Distribution::Normal)]);
+    "uniform"("shape": Sizes, "key": Text) 0 false "draws between 0 and 1; equal keys draw the same numbers"
+        "uniform(3)" => |c| Ok(vec![draw(c, Distribution::Uniform)]);
+    "dropout"("x": Tensor, "rate": Number, "key": Text) 2 false "where training, each element divided by 1 - rate, or, with probability rate, times 0; else x"
+        "x: f64[N]; dropout(x, 0.1)" => dropout;
 }
