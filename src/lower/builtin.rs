@@ -79,6 +79,7 @@ impl Lowerer {
             values[place] = builtin::Value::Tensor(nodes.len());
             nodes.push((node, at));
         }
+        nodes = self.alike(nodes);
         if builtin.name == "clip" {
             nodes = self.aligned(nodes, "clip", span)?;
         }
@@ -114,6 +115,9 @@ impl Lowerer {
             }
         };
         let results = self.terms(&terms, &nodes, float, span)?;
+        if matches!(builtin.name, "one_hot" | "eye" | "zeros" | "ones") {
+            self.unsettled.extend(&results);
+        }
         match <[NodeId; 1]>::try_from(results) {
             Ok([one]) => Some(Value::Node(one)),
             Err(several) => Some(Value::Several(several.into_iter().map(Value::Node).collect())),

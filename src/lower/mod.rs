@@ -128,6 +128,8 @@ struct Lowerer {
     mentions: Option<FxHashMap<Name, Vec<(Name, Span)>>>,
     /// The names of circles that have been reported.
     circled: FxHashSet<Name>,
+    /// Values such as `ones(N)`, which have the float type of what they meet.
+    unsettled: FxHashSet<NodeId>,
     /// The keys of draws, and how many draws each chain of bindings has.
     keys: FxHashSet<Name>,
     sites: FxHashMap<Name, usize>,
@@ -170,6 +172,7 @@ pub fn lower(units: Vec<Unit>, by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) 
         updated: FxHashMap::default(),
         mentions: None,
         circled: FxHashSet::default(),
+        unsettled: FxHashSet::default(),
         keys: FxHashSet::default(),
         sites: FxHashMap::default(),
         loops: Vec::new(),

@@ -1,11 +1,16 @@
 //! Everything anyone knows about an operator: its name, shape, value, derivative, cost and form in print.
 
 pub mod align;
+mod build;
 pub mod builtin;
+pub mod choice;
 pub mod conv;
 pub mod custom;
+pub mod diagonal;
+pub mod einsum;
 pub mod elementwise;
 pub mod index;
+pub mod join;
 pub mod laws;
 pub mod leaf;
 pub mod linalg;
@@ -15,8 +20,10 @@ pub mod pool;
 pub mod random;
 mod real;
 pub mod reduce;
+pub mod running;
 pub mod shape;
 pub mod size;
+pub mod slice;
 pub mod sort;
 mod spatial;
 pub mod special;
