@@ -14,6 +14,7 @@ mod grad;
 mod graph;
 mod inline;
 mod out;
+pub mod reference;
 mod rules;
 mod session;
 pub mod show;

@@ -81,14 +81,13 @@ impl Lowerer {
         let fits = |function: &Function| {
             function.params.iter().zip(values).all(|(param, (value, _))| {
                 let (Some(ty), Value::Node(node)) = (&param.ty, value) else { return true };
-                let found = self.model.ty(*node);
-                let axes = ty.axes.as_ref().filter(|_| !ty.leading);
-                let rank = axes.is_none_or(|axes| axes.len() == found.rank());
-                let dtype = match &*ty.dtype.text {
-                    "float" => found.dtype.is_float(),
-                    named => DType::named(named) == Some(found.dtype),
-                };
-                dtype && rank
+                let given = self.model.ty(*node);
+                let axes = ty.axes.as_ref().map_or(0, Vec::len);
+                let rank = if ty.leading { given.rank() >= axes } else { given.rank() == axes };
+                rank && match &*ty.dtype.text {
+                    "float" => given.dtype.is_float(),
+                    named => DType::named(named) == Some(given.dtype),
+                }
             })
         };
         known.iter().find(|callable| fits(&callable.function)).or(known.first()).cloned()
