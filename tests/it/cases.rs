@@ -3,7 +3,7 @@
 use pullback::autodiff::expand;
 use pullback::cli::data::{DataSet, open_set};
 use pullback::compile::{self, Derived, Level, Request};
-use pullback::exec::run;
+use crate::plan::run;
 use pullback::graph::print::{Part, WIDTH, print};
 use pullback::graph::{Kind, Model, NodeId, Values};
 use pullback::ops::shape::{Broadcast, Reshape};

@@ -10,6 +10,7 @@ mod examples;
 mod families;
 mod layers;
 mod ops;
+mod plan;
 mod readme;
 mod render;
 mod robust;

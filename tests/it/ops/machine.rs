@@ -2,7 +2,7 @@
 
 use super::array::Array;
 use pullback::compile::{self, Derived, Level, Request};
-use pullback::exec::run;
+use crate::plan::run;
 use pullback::graph::print::{Part, print};
 use pullback::graph::{Kind, Model, NodeId, Origin, Origins, Values, check};
 use pullback::ops::special::Mode;

@@ -1,0 +1,575 @@
+//! The model with its sizes bound: views are no nodes, softmax and its kin are maps and folds, constants are numbers.
+
+use super::layout::{Layout, Sizes};
+use crate::exec::kernels::spans;
+use crate::exec::reference::{RunError, sizes};
+use crate::graph::{Model, NodeId};
+use crate::ops::leaf::{Const, SizeOf};
+use crate::ops::reduce::Fold;
+use crate::ops::shape::Cut;
+use crate::ops::{Bindings, Name, Op, Operator, Scalar, ValueError};
+use crate::tensor::{DType, Tensor};
+use rustc_hash::FxHashMap;
+use smallvec::{SmallVec, smallvec};
+
+/// An item of a draft.
+pub type Id = u32;
+
+/// What a map does with single elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Row {
+    /// A row of the table of operators.
+    Scalar(Scalar),
+    /// The second where the first holds, else the third.
+    Select,
+    /// The element itself.
+    Move,
+}
+
+/// What an item is.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// A variable by number.
+    Variable(u32),
+    /// A number.
+    Number(f64),
+    /// An array that planning knows.
+    Constant(Tensor),
+    /// A function of single elements.
+    Map(Row),
+    /// The last `axes` axes folded.
+    FoldTail(Fold, usize),
+    /// The first `axes` axes folded.
+    FoldHead(Fold, usize),
+    /// `[batch.., m, k]` by `[batch.., k, n]`.
+    Product,
+    /// The elements of a view, one after the other.
+    Copy,
+    /// Operands one behind the other along an axis.
+    Concat(usize),
+    /// An operator of the model, as the reference does it.
+    Node(NodeId),
+}
+
+/// An operand: an item as it is seen.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The item.
+    pub of: Id,
+    /// How it is seen.
+    pub layout: Layout,
+}
+
+/// A value of a draft, laid out in rows.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// What it is.
+    pub kind: Kind,
+    /// The element type.
+    pub dtype: DType,
+    /// The sizes of the axes.
+    pub sizes: Sizes,
+    /// The operands.
+    pub args: SmallVec<[View; 2]>,
+}
+
+/// A draft: items in an order of evaluation.
+#[derive(Debug, Default)]
+pub struct Draft {
+    /// The items.
+    pub items: Vec<Item>,
+    /// The names of the variables.
+    pub variables: Vec<Name>,
+    /// For each item the node that it is for.
+    pub nodes: Vec<NodeId>,
+    numbers: FxHashMap<(DType, u64), Id>,
+}
+
+/// The draft of what `wanted` needs, and where each of these is.
+pub fn draft(
+    model: &Model,
+    wanted: &[NodeId],
+    bindings: &Bindings,
+) -> Result<(Draft, Vec<Id>), RunError> {
+    let needed = model.needed(wanted.iter().copied());
+    let uses = uses(model, &needed);
+    let last = wanted.iter().map(|id| id.index() + 1).max().unwrap_or(0);
+    let mut draft = Draft::default();
+    let mut views: Vec<Option<View>> = vec![None; last];
+    for id in model.nodes().take(last).filter(|id| needed[id.index()]) {
+        let args: SmallVec<[View; 2]> = model
+            .operands(id)
+            .iter()
+            .map(|operand| views[operand.index()].clone().expect("operands come first"))
+            .collect();
+        let mut writer =
+            Writer { draft: &mut draft, model, bindings, id, uses: &uses, views: &views };
+        views[id.index()] = Some(writer.node(args)?);
+    }
+    let mut results = Vec::with_capacity(wanted.len());
+    for &id in wanted {
+        let view = views[id.index()].clone().expect("what is wanted is needed");
+        let dtype = model.ty(id).dtype;
+        let number = matches!(draft.items[view.of as usize].kind, Kind::Number(_));
+        let whole = view.layout.is_whole() && draft.items[view.of as usize].dtype == dtype;
+        let size = draft.items[view.of as usize].sizes.iter().product::<usize>();
+        results.push(if number || !whole || size != view.layout.len() {
+            draft.dense(view, id).of
+        } else {
+            view.of
+        });
+    }
+    Ok((draft, results))
+}
+
+fn uses(model: &Model, needed: &[bool]) -> Vec<u32> {
+    let mut uses = vec![0; model.len()];
+    for id in model.nodes().filter(|id| needed[id.index()]) {
+        for operand in model.operands(id) {
+            uses[operand.index()] += 1;
+        }
+    }
+    uses
+}
+
+impl Draft {
+    /// Adds an item and sees it as it is.
+    pub fn add(
+        &mut self,
+        kind: Kind,
+        dtype: DType,
+        sizes: &[usize],
+        args: SmallVec<[View; 2]>,
+        node: NodeId,
+    ) -> View {
+        let id = self.items.len() as Id;
+        self.items.push(Item { kind, dtype, sizes: sizes.into(), args });
+        self.nodes.push(node);
+        View { of: id, layout: Layout::rows(sizes) }
+    }
+
+    /// A number.
+    pub fn number(&mut self, dtype: DType, value: f64, node: NodeId) -> View {
+        let value = if dtype == DType::F32 { f64::from(value as f32) } else { value };
+        let known = self.numbers.get(&(dtype, value.to_bits())).copied();
+        let id = known.unwrap_or_else(|| {
+            let view = self.add(Kind::Number(value), dtype, &[], SmallVec::new(), node);
+            self.numbers.insert((dtype, value.to_bits()), view.of);
+            view.of
+        });
+        View { of: id, layout: Layout::rows(&[]) }
+    }
+
+    /// The number that a view consists of.
+    pub fn filled(&self, view: &View) -> Option<f64> {
+        match self.items[view.of as usize].kind {
+            Kind::Number(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The elements of a view in rows of their own.
+    pub fn dense(&mut self, view: View, node: NodeId) -> View {
+        let dtype = self.items[view.of as usize].dtype;
+        let sizes = view.layout.sizes.clone();
+        let kind = if dtype.is_float() { Kind::Map(Row::Move) } else { Kind::Copy };
+        self.add(kind, dtype, &sizes, smallvec![view], node)
+    }
+}
+
+/// Writes the items of one node.
+struct Writer<'a> {
+    draft: &'a mut Draft,
+    model: &'a Model,
+    bindings: &'a Bindings,
+    id: NodeId,
+    uses: &'a [u32],
+    views: &'a [Option<View>],
+}
+
+impl Writer<'_> {
+    fn node(&mut self, mut args: SmallVec<[View; 2]>) -> Result<View, RunError> {
+        let (model, id) = (self.model, self.id);
+        let ty = model.ty(id);
+        let to = sizes(model, &ty.shape, self.bindings)?;
+        let float = ty.dtype.is_float();
+        Ok(match model.op(id) {
+            Op::Variable(variable) => {
+                let number = self.draft.variables.len() as u32;
+                self.draft.variables.push(variable.name.clone());
+                self.draft.add(Kind::Variable(number), ty.dtype, &to, SmallVec::new(), id)
+            }
+            Op::Const(Const { value, .. }) if float || ty.dtype == DType::Bool => {
+                self.draft.number(ty.dtype, value.to_f64(), id)
+            }
+            Op::SizeOf(SizeOf { size, .. }) if float => {
+                let value = size.eval(self.bindings)? as f64;
+                self.draft.number(ty.dtype, value, id)
+            }
+            Op::Const(_) | Op::SizeOf(_) | Op::Literal(_) | Op::Iota(_) | Op::Eye(_) => {
+                let value = self.reference(&[], &to)?;
+                self.draft.add(Kind::Constant(value), ty.dtype, &to, SmallVec::new(), id)
+            }
+            Op::StopGradient(_) | Op::Barrier(_) => args.remove(0),
+            Op::Broadcast(broadcast) => {
+                let fits = broadcast.from.iter().zip(&to).all(|(from, &size)| {
+                    from.is_none_or(|axis| matches!(args[0].layout.sizes[axis as usize], n if n == 1 || n == size))
+                });
+                if !fits {
+                    let message =
+                        format!("cannot broadcast {:?} to {to:?}", args[0].layout.sizes.as_slice());
+                    return Err(RunError::Value { node: id, error: ValueError::Shape(message) });
+                }
+                let layout = args[0].layout.broadcast(&to, &broadcast.from);
+                View { of: args[0].of, layout }
+            }
+            Op::Permute(permute) => {
+                View { of: args[0].of, layout: args[0].layout.permute(&permute.order) }
+            }
+            Op::Flip(flip) => {
+                let mut view = args.remove(0);
+                flip.axes.iter().for_each(|&axis| view.layout.flip(axis));
+                view
+            }
+            Op::Slice(slice) => self.slice(&slice.cuts, args.remove(0))?,
+            Op::Reshape(_) => match args[0].layout.reshape(&to) {
+                Some(layout) => View { of: args[0].of, layout },
+                None => {
+                    let dense = self.draft.dense(args.remove(0), id);
+                    let layout = dense.layout.reshape(&to).expect("rows take any shape");
+                    View { of: dense.of, layout }
+                }
+            },
+            Op::Scalar(row) if self.is_mapped(&args) => self.map(Row::Scalar(*row), &to, args),
+            Op::Select(_) if self.is_mapped(&args) => self.map(Row::Select, &to, args),
+            Op::Cast(_) if float && self.dtype(&args[0]) == DType::Bool => {
+                self.map(Row::Move, &to, args)
+            }
+            Op::Outer(_) if float => {
+                let (a, b) = (&args[0], &args[1]);
+                let left = View { of: a.of, layout: a.layout.broadcast(&to, &[Some(0), None]) };
+                let right = View { of: b.of, layout: b.layout.broadcast(&to, &[None, Some(0)]) };
+                self.map(Row::Scalar(Scalar::Mul), &to, smallvec![left, right])
+            }
+            Op::Softmax(softmax) if !softmax.axes.is_empty() => {
+                let axes = softmax.axes.clone();
+                self.softmax(args.remove(0), &axes)
+            }
+            Op::Reduce(reduce) if float => {
+                let (kind, axes) = (reduce.kind, reduce.axes.clone());
+                match self.contracted(kind, &axes, &to) {
+                    Some(view) => view,
+                    None => self.reduce(kind, &axes, args.remove(0)),
+                }
+            }
+            Op::Reduce(reduce) if matches!(reduce.kind, Fold::Any | Fold::All) => {
+                let (kind, axes) = (reduce.kind, reduce.axes.clone());
+                self.reduce(kind, &axes, args.remove(0))
+            }
+            Op::MatMul(_) if float => self.matmul(args, &to),
+            _ => {
+                let args = args.into_iter().map(|view| self.plain(view)).collect();
+                self.draft.add(Kind::Node(id), ty.dtype, &to, args, id)
+            }
+        })
+    }
+
+    fn reference(&self, args: &[Tensor], to: &[usize]) -> Result<Tensor, RunError> {
+        let value = self.model.op(self.id).value(args, to, self.bindings);
+        value.map_err(|error| RunError::Value { node: self.id, error })
+    }
+
+    fn dtype(&self, view: &View) -> DType {
+        self.draft.items[view.of as usize].dtype
+    }
+
+    /// Whether the tile machine can take the operands: floats of one type, and truth values.
+    fn is_mapped(&self, args: &[View]) -> bool {
+        args.iter().all(|view| self.dtype(view).is_float() || self.dtype(view) == DType::Bool)
+    }
+
+    /// What an operator of the reference takes: all of an item, or a dense part of it.
+    fn plain(&mut self, view: View) -> View {
+        let number = matches!(self.draft.items[view.of as usize].kind, Kind::Number(_));
+        if view.layout.is_dense() && !number { view } else { self.draft.dense(view, self.id) }
+    }
+
+    fn slice(&mut self, cuts: &[Cut], mut view: View) -> Result<View, RunError> {
+        let mut axis = 0;
+        for cut in cuts {
+            let size = view.layout.sizes[axis];
+            let (first, last) = match cut {
+                Cut::At(at) => {
+                    let at = at.eval(self.bindings)?;
+                    (at, at)
+                }
+                Cut::Range { start, size, step } => {
+                    let (start, count) = (start.eval(self.bindings)?, size.eval(self.bindings)?);
+                    (start, if count > 0 { start + (count - 1) * step } else { start - 1 })
+                }
+            };
+            if first < 0 || first.max(last) >= size as i64 + i64::from(last < first) || last < -1 {
+                let index = if first < 0 { first } else { last };
+                let error = ValueError::IndexOutOfRange { index, size };
+                return Err(RunError::Value { node: self.id, error });
+            }
+            match cut {
+                Cut::At(_) => view.layout.at(axis, first as isize),
+                Cut::Range { size, step, .. } => {
+                    let count = size.eval(self.bindings)?.max(0) as usize;
+                    view.layout.cut(axis, first as isize, count, *step as isize);
+                    axis += 1;
+                }
+            }
+        }
+        if view.layout.len() == 0 {
+            view.layout.offset = 0;
+        }
+        Ok(view)
+    }
+
+    fn map(&mut self, row: Row, to: &[usize], args: SmallVec<[View; 2]>) -> View {
+        let dtype = match row {
+            Row::Select => self.dtype(&args[1]),
+            Row::Scalar(row) if row.class() == crate::ops::elementwise::Class::Compare => DType::Bool,
+            Row::Scalar(_) => self.dtype(&args[0]),
+            Row::Move => self.model.ty(self.id).dtype,
+        };
+        self.typed(row, dtype, to, args)
+    }
+
+    fn typed(&mut self, row: Row, dtype: DType, to: &[usize], args: SmallVec<[View; 2]>) -> View {
+        let numbers: SmallVec<[f64; 2]> =
+            args.iter().filter_map(|view| self.draft.filled(view)).collect();
+        let everywhere = |of: Id| View {
+            of,
+            layout: Layout::rows(&[]).broadcast(to, &vec![None; to.len()]),
+        };
+        if numbers.len() == args.len() && dtype.is_float() {
+            let value = match row {
+                Row::Scalar(row) => row.at(&numbers),
+                Row::Select => Some(if numbers[0] != 0.0 { numbers[1] } else { numbers[2] }),
+                Row::Move => Some(numbers[0]),
+            };
+            if let Some(value) = value {
+                let number = self.draft.number(dtype, value, self.id);
+                return everywhere(number.of);
+            }
+        }
+        let single = to.iter().product::<usize>() > 1 && args.iter().all(|v| v.layout.is_single());
+        if single {
+            let args = args
+                .into_iter()
+                .map(|view| View {
+                    of: view.of,
+                    layout: Layout { offset: view.layout.offset, ..Layout::rows(&[]) },
+                })
+                .collect();
+            let value = self.draft.add(Kind::Map(row), dtype, &[], args, self.id);
+            return everywhere(value.of);
+        }
+        // An operand of rank 0 is laid out over the shape.
+        let args = args
+            .into_iter()
+            .map(|view| match view.layout.sizes.len() {
+                rank if rank < to.len() => View {
+                    layout: view.layout.broadcast(to, &vec![None; to.len()]),
+                    ..view
+                },
+                _ => view,
+            })
+            .collect();
+        self.draft.add(Kind::Map(row), dtype, to, args, self.id)
+    }
+
+    fn scalar(&mut self, row: Scalar, args: SmallVec<[View; 2]>) -> View {
+        let to = args[0].layout.sizes.clone();
+        let dtype = if row == Scalar::Lt { DType::Bool } else { self.dtype(&args[0]) };
+        self.typed(Row::Scalar(row), dtype, &to, args)
+    }
+
+    fn fill(&mut self, dtype: DType, value: f64, to: &[usize]) -> View {
+        let view = self.draft.number(dtype, value, self.id);
+        View { of: view.of, layout: view.layout.broadcast(to, &vec![None; to.len()]) }
+    }
+
+    /// A view with the axes in front that are not among `axes`, then these; and the order that undoes it.
+    fn behind(&self, view: View, axes: &[usize]) -> (View, Vec<usize>) {
+        let rank = view.layout.sizes.len();
+        let order: Vec<usize> = (0..rank)
+            .filter(|axis| !axes.contains(axis))
+            .chain(axes.iter().copied())
+            .collect();
+        let mut inverse = vec![0; rank];
+        for (place, &axis) in order.iter().enumerate() {
+            inverse[axis] = place;
+        }
+        (View { layout: view.layout.permute(&order), of: view.of }, inverse)
+    }
+
+    /// The largest of each line, 0 where it is infinite, and the exponentials of the distances from it.
+    fn exponentials(&mut self, x: &View, count: usize) -> (View, View) {
+        let dtype = self.dtype(x);
+        let high = self.fold(Fold::Max, count, x.clone());
+        let lines = high.layout.sizes.clone();
+        let size = self.scalar(Scalar::Abs, smallvec![high.clone()]);
+        let infinite = self.fill(dtype, f64::INFINITY, &lines);
+        let finite = self.scalar(Scalar::Lt, smallvec![size, infinite]);
+        let zero = self.fill(dtype, 0.0, &lines);
+        let high = self.typed(Row::Select, dtype, &lines, smallvec![finite, high, zero]);
+        let laid = self.laid(&high, &x.layout.sizes.clone());
+        let distance = self.scalar(Scalar::Sub, smallvec![x.clone(), laid]);
+        let e = self.scalar(Scalar::Exp, smallvec![distance]);
+        (high, e)
+    }
+
+    /// A value of lines laid out along them.
+    fn laid(&self, view: &View, to: &[usize]) -> View {
+        let rank = view.layout.sizes.len();
+        let from: Vec<Option<u8>> =
+            (0..to.len()).map(|axis| (axis < rank).then_some(axis as u8)).collect();
+        View { of: view.of, layout: view.layout.broadcast(to, &from) }
+    }
+
+    fn softmax(&mut self, x: View, axes: &[usize]) -> View {
+        let (x, inverse) = self.behind(x, axes);
+        let (_, e) = self.exponentials(&x, axes.len());
+        let sum = self.fold(Fold::Sum, axes.len(), e.clone());
+        let laid = self.laid(&sum, &e.layout.sizes.clone());
+        let result = self.scalar(Scalar::Div, smallvec![e, laid]);
+        View { of: result.of, layout: result.layout.permute(&inverse) }
+    }
+
+    fn reduce(&mut self, kind: Fold, axes: &[usize], x: View) -> View {
+        let rank = x.layout.sizes.len();
+        if axes.is_empty() {
+            return x;
+        }
+        if kind == Fold::Logsumexp {
+            let (x, _) = self.behind(x, axes);
+            let (high, e) = self.exponentials(&x, axes.len());
+            let sum = self.fold(Fold::Sum, axes.len(), e);
+            let log = self.scalar(Scalar::Log, smallvec![sum]);
+            return self.scalar(Scalar::Add, smallvec![log, high]);
+        }
+        if kind == Fold::Mean {
+            let count: usize = axes.iter().map(|&axis| x.layout.sizes[axis]).product();
+            let dtype = self.dtype(&x);
+            let sum = self.reduce(Fold::Sum, axes, x);
+            let count = self.fill(dtype, count as f64, &sum.layout.sizes.clone());
+            return self.scalar(Scalar::Div, smallvec![sum, count]);
+        }
+        // Lines at the end and lines in front are folded where they lie, others are brought to the end.
+        let tail = (1..=axes.len())
+            .take_while(|&count| axes[axes.len() - count] == rank - count)
+            .count();
+        let head = axes.iter().enumerate().take_while(|(place, axis)| place == *axis).count();
+        if tail == axes.len() {
+            return self.fold(kind, tail, x);
+        }
+        if tail > 0 {
+            let inner = self.fold(kind, tail, x);
+            return self.reduce(kind, &axes[..axes.len() - tail], inner);
+        }
+        if head == axes.len() && kind == Fold::Sum {
+            let (dtype, sizes) = (self.dtype(&x), Sizes::from(&x.layout.sizes[head..]));
+            if x.layout.sizes[..head].contains(&0) {
+                return self.fill(dtype, 0.0, &sizes);
+            }
+            return self.draft.add(Kind::FoldHead(kind, head), dtype, &sizes, smallvec![x], self.id);
+        }
+        let (x, _) = self.behind(x, axes);
+        self.fold(kind, axes.len(), x)
+    }
+
+    fn fold(&mut self, kind: Fold, count: usize, x: View) -> View {
+        let (dtype, kept) = (self.dtype(&x), x.layout.sizes.len() - count);
+        let sizes = Sizes::from(&x.layout.sizes[..kept]);
+        if x.layout.sizes[kept..].contains(&0) {
+            return self.fill(dtype, spans::start(kind), &sizes);
+        }
+        self.draft.add(Kind::FoldTail(kind, count), dtype, &sizes, smallvec![x], self.id)
+    }
+
+    /// The matrix product with leading axes laid out, vectors as rows and columns.
+    fn matmul(&mut self, args: SmallVec<[View; 2]>, to: &[usize]) -> View {
+        let (a, b) = (&args[0], &args[1]);
+        let (ra, rb) = (a.layout.sizes.len(), b.layout.sizes.len());
+        let lead: &[usize] = &to[..ra.max(rb).max(2) - 2];
+        let stack = |view: &View, column: bool| {
+            let layout = &view.layout;
+            let rank = layout.sizes.len();
+            let mut sizes: Sizes = lead.into();
+            let mut from: SmallVec<[Option<u8>; 4]> = match rank {
+                0..=2 => SmallVec::from_elem(None, lead.len()),
+                _ => (0..lead.len()).map(|axis| Some(axis as u8)).collect(),
+            };
+            match (rank, column) {
+                (1, false) => {
+                    sizes.extend([1, layout.sizes[0]]);
+                    from.extend([None, Some(0)]);
+                }
+                (1, true) => {
+                    sizes.extend([layout.sizes[0], 1]);
+                    from.extend([Some(0), None]);
+                }
+                _ => {
+                    sizes.extend_from_slice(&layout.sizes[rank - 2..]);
+                    from.extend([Some(rank as u8 - 2), Some(rank as u8 - 1)]);
+                }
+            }
+            View { of: view.of, layout: layout.broadcast(&sizes, &from) }
+        };
+        let (left, right) = (stack(a, false), stack(b, true));
+        let view = self.product(left, right);
+        View { of: view.of, layout: view.layout.reshape(to).expect("rows take any shape") }
+    }
+
+    /// `[lead.., m, k]` by `[lead.., k, n]`; matrices that only repeat along leading axes are taken as one.
+    fn product(&mut self, left: View, right: View) -> View {
+        let rank = left.layout.sizes.len();
+        let dtype = self.dtype(&left);
+        let mut sizes: Sizes = left.layout.sizes[..rank - 1].into();
+        sizes.push(right.layout.sizes[rank - 1]);
+        let (left, right) = (self.operand(left), self.operand(right));
+        self.draft.add(Kind::Product, dtype, &sizes, smallvec![left, right], self.id)
+    }
+
+    /// An operand of a product: not a number, which has no place.
+    fn operand(&mut self, view: View) -> View {
+        match self.draft.filled(&view) {
+            Some(_) => self.draft.dense(view, self.id),
+            None => view,
+        }
+    }
+
+    /// `sum[lead](a' @ b)` of a product that nothing else needs, as one product over the leading axes too.
+    fn contracted(&mut self, kind: Fold, axes: &[usize], to: &[usize]) -> Option<View> {
+        let of = self.model.operands(self.id)[0];
+        let product = matches!(self.model.op(of), Op::MatMul(_)) && self.uses[of.index()] == 1;
+        let view = self.views[of.index()].clone()?;
+        let rank = view.layout.sizes.len();
+        let leading = axes.iter().copied().eq(0..rank.checked_sub(2)?) && rank > 2;
+        if kind != Fold::Sum || !product || !leading {
+            return None;
+        }
+        let operands: SmallVec<[View; 2]> = self
+            .model
+            .operands(of)
+            .iter()
+            .map(|operand| self.views[operand.index()].clone().expect("operands come first"))
+            .collect();
+        if operands.iter().any(|view| view.layout.sizes.len() != rank) {
+            return None;
+        }
+        // a: [lead.., m, k] to [m, lead.. * k]; b: [lead.., k, n] to [lead.. * k, n].
+        let (m, n) = (to[0], to[1]);
+        let mut order: Vec<usize> = vec![rank - 2];
+        order.extend((0..rank - 2).chain([rank - 1]));
+        let a = operands[0].layout.permute(&order);
+        let k: usize = a.sizes[1..].iter().product();
+        let a = View { of: operands[0].of, layout: a.reshape(&[m, k])? };
+        let b = View { of: operands[1].of, layout: operands[1].layout.reshape(&[k, n])? };
+        Some(self.product(a, b))
+    }
+}

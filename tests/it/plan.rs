@@ -1,0 +1,70 @@
+//! Plans against the reference: wherever a test evaluates a model, both executors do, and agree.
+
+use pullback::exec::{Plan, RunError, reference};
+use pullback::graph::{Model, NodeId, Values};
+use pullback::ops::Bindings;
+use pullback::tensor::{DType, Tensor};
+
+/// The values by the reference, with which a plan has to agree, in its first run and in its second.
+pub fn run(
+    model: &Model,
+    wanted: &[NodeId],
+    values: &Values,
+    bindings: &Bindings,
+) -> Result<Vec<Tensor>, RunError> {
+    let expected = reference::run(model, wanted, values, bindings);
+    let found = planned(model, wanted, values, bindings);
+    match (&expected, found) {
+        (Ok(expected), Ok(found)) => {
+            for ((expected, found), node) in expected.iter().zip(&found).zip(wanted) {
+                agree(expected, found).unwrap_or_else(|why| {
+                    panic!("{why}\nof {:?}\n{expected:?}\n{found:?}", model.op(*node))
+                });
+            }
+        }
+        (Err(expected), Err(found)) => assert_eq!(expected.to_string(), found.to_string()),
+        (Ok(_), Err(error)) => panic!("only the plan says {error}"),
+        (Err(error), Ok(_)) => panic!("only the reference says {error}"),
+    }
+    expected
+}
+
+fn planned(
+    model: &Model,
+    wanted: &[NodeId],
+    values: &Values,
+    bindings: &Bindings,
+) -> Result<Vec<Tensor>, RunError> {
+    let plan = Plan::new(model, wanted, bindings)?;
+    let mut state = plan.state()?;
+    plan.bind(&mut state, values)?;
+    let results = |state| (0..wanted.len()).map(|i| plan.result(state, i)).collect::<Vec<_>>();
+    plan.run(&mut state)?;
+    let once = results(&state);
+    plan.run(&mut state)?;
+    for (one, two) in once.iter().zip(results(&state)) {
+        assert!(format!("{one:?}") == format!("{two:?}"), "a second run differs");
+    }
+    Ok(once)
+}
+
+/// Equal numbers, but for rounding in sums.
+fn agree(expected: &Tensor, found: &Tensor) -> Result<(), String> {
+    if expected.dtype() != found.dtype() || expected.shape() != found.shape() {
+        return Err("types differ".into());
+    }
+    let tolerance = match expected.dtype() {
+        DType::F64 => 1e-11,
+        DType::F32 => 1e-5,
+        _ => 0.0,
+    };
+    let (expected, found) = (expected.to_f64(), found.to_f64());
+    let largest = expected.iter().filter(|x| x.is_finite()).fold(1.0, |m: f64, x| m.max(x.abs()));
+    for (place, (a, b)) in expected.iter().zip(&found).enumerate() {
+        let same = a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * largest;
+        if !same {
+            return Err(format!("element {place}: {a} by the reference, {b} by the plan"));
+        }
+    }
+    Ok(())
+}
