@@ -124,7 +124,7 @@ impl Lowerer {
                     return None;
                 }
                 (None, None) => {
-                    let takes = super::call::counted(function.params.len(), "argument");
+                    let takes = super::usage::counted(function.params.len(), "argument");
                     self.miscounted(name, &takes, call.args.len(), span);
                     return None;
                 }

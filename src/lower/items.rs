@@ -375,7 +375,7 @@ impl Lowerer {
                 let message = format!(
                     "`{}` does not take {}",
                     call.callee.text,
-                    super::call::counted(numbers.len(), "argument")
+                    super::usage::counted(numbers.len(), "argument")
                 );
                 self.say(Diagnostic::error("E0110", span, message).help(DISTRIBUTIONS));
                 return None;
@@ -427,7 +427,7 @@ impl Lowerer {
                 values.into_iter().map(Some).collect()
             }
             (Some(Value::Several(values)), idents) => {
-                let names = super::call::counted(idents.len(), "name");
+                let names = super::usage::counted(idents.len(), "name");
                 let message = format!("{} results for {names}", values.len());
                 self.say(
                     Diagnostic::error("E0207", self.place(span), message)

@@ -1,12 +1,18 @@
 //! Syntax tree to model: names, dimensions, types; broadcasting made explicit; misfits given their places.
 
+mod arguments;
+mod builtin;
 mod call;
 mod expr;
 mod function;
+mod index;
 mod items;
 mod misfit;
+mod sizes;
 mod trace;
+mod typed;
 mod unknown;
+mod usage;
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::{Model, NodeId, Origin, Origins};
