@@ -1,5 +1,6 @@
 //! Plans against the reference: wherever a test evaluates a model, both executors do, and agree.
 
+use pullback::exec::plan::State;
 use pullback::exec::{Plan, RunError, reference};
 use pullback::graph::{Model, NodeId, Values};
 use pullback::ops::Bindings;
@@ -38,7 +39,9 @@ fn planned(
     let plan = Plan::new(model, wanted, bindings)?;
     let mut state = plan.state()?;
     plan.bind(&mut state, values)?;
-    let results = |state| (0..wanted.len()).map(|i| plan.result(state, i)).collect::<Vec<_>>();
+    let results = |state: &State| -> Vec<Tensor> {
+        (0..wanted.len()).map(|number| plan.result(state, number)).collect()
+    };
     plan.run(&mut state)?;
     let once = results(&state);
     plan.run(&mut state)?;

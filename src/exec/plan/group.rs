@@ -65,6 +65,9 @@ impl Group {
 
     /// Joins what the pieces left of the ends.
     pub fn finish(&self, memory: Shared<'_>) {
+        if self.pieces() == 1 {
+            return;
+        }
         match self.tape.dtype {
             DType::F64 => self.join::<f64>(memory),
             _ => self.join::<f32>(memory),
