@@ -1,8 +1,9 @@
 //! Models and numbers to numbers.
 
 pub mod init;
-mod kernels;
+pub mod kernels;
 pub mod plan;
+pub mod pool;
 pub mod random;
 pub mod reference;
 

@@ -8,6 +8,7 @@ mod data;
 mod diagnostics;
 mod examples;
 mod families;
+mod kernels;
 mod layers;
 mod ops;
 mod plan;

@@ -1,10 +1,11 @@
 //! Plans against the reference: wherever a test evaluates a model, both executors do, and agree.
 
-use pullback::exec::plan::State;
+use pullback::exec::plan::{Engine, State};
 use pullback::exec::{Plan, RunError, reference};
 use pullback::graph::{Model, NodeId, Values};
 use pullback::ops::Bindings;
 use pullback::tensor::{DType, Tensor};
+use std::sync::{Arc, LazyLock};
 
 /// The values by the reference, with which a plan has to agree, in its first run and in its second.
 pub fn run(
@@ -37,7 +38,8 @@ fn planned(
     bindings: &Bindings,
 ) -> Result<Vec<Tensor>, RunError> {
     let plan = Plan::new(model, wanted, bindings)?;
-    let mut state = plan.state()?;
+    static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(Arc::default);
+    let mut state = plan.state(&ENGINE)?;
     plan.bind(&mut state, values)?;
     let results = |state: &State| -> Vec<Tensor> {
         (0..wanted.len()).map(|number| plan.result(state, number)).collect()

@@ -1,7 +1,8 @@
 //! The model with its sizes bound: views are no nodes, softmax and its kin are maps and folds, constants are numbers.
 
 use super::layout::{Layout, Sizes};
-use crate::exec::kernels::spans;
+use crate::exec::kernels::fold;
+use crate::exec::kernels::rows::Action;
 use crate::exec::reference::{RunError, sizes};
 use crate::graph::{Model, NodeId};
 use crate::ops::leaf::{Const, SizeOf};
@@ -15,17 +16,6 @@ use smallvec::{SmallVec, smallvec};
 /// An item of a draft.
 pub type Id = u32;
 
-/// What a map does with single elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Row {
-    /// A row of the table of operators.
-    Scalar(Scalar),
-    /// The second where the first holds, else the third.
-    Select,
-    /// The element itself.
-    Move,
-}
-
 /// What an item is.
 #[derive(Clone, Debug)]
 pub enum Kind {
@@ -35,18 +25,16 @@ pub enum Kind {
     Number(f64),
     /// An array that planning knows.
     Constant(Tensor),
-    /// A function of single elements.
-    Map(Row),
+    /// An action on single elements.
+    Map(Action),
     /// The last `axes` axes folded.
     FoldTail(Fold, usize),
-    /// The first `axes` axes folded.
-    FoldHead(Fold, usize),
+    /// The first axes folded, as many as the result lacks.
+    FoldHead(Fold),
     /// `[batch.., m, k]` by `[batch.., k, n]`.
     Product,
     /// The elements of a view, one after the other.
     Copy,
-    /// Operands one behind the other along an axis.
-    Concat(usize),
     /// An operator of the model, as the reference does it.
     Node(NodeId),
 }
@@ -172,7 +160,7 @@ impl Draft {
     pub fn dense(&mut self, view: View, node: NodeId) -> View {
         let dtype = self.items[view.of as usize].dtype;
         let sizes = view.layout.sizes.clone();
-        let kind = if dtype.is_float() { Kind::Map(Row::Move) } else { Kind::Copy };
+        let kind = if dtype.is_float() { Kind::Map(Action::Move) } else { Kind::Copy };
         self.add(kind, dtype, &sizes, smallvec![view], node)
     }
 }
@@ -240,16 +228,16 @@ impl Writer<'_> {
                     View { of: dense.of, layout }
                 }
             },
-            Op::Scalar(row) if self.is_mapped(&args) => self.map(Row::Scalar(*row), &to, args),
-            Op::Select(_) if self.is_mapped(&args) => self.map(Row::Select, &to, args),
+            Op::Scalar(row) if self.is_mapped(&args) => self.map(Action::Row(*row), &to, args),
+            Op::Select(_) if self.is_mapped(&args) => self.map(Action::Select, &to, args),
             Op::Cast(_) if float && self.dtype(&args[0]) == DType::Bool => {
-                self.map(Row::Move, &to, args)
+                self.map(Action::Move, &to, args)
             }
             Op::Outer(_) if float => {
                 let (a, b) = (&args[0], &args[1]);
                 let left = View { of: a.of, layout: a.layout.broadcast(&to, &[Some(0), None]) };
                 let right = View { of: b.of, layout: b.layout.broadcast(&to, &[None, Some(0)]) };
-                self.map(Row::Scalar(Scalar::Mul), &to, smallvec![left, right])
+                self.map(Action::Row(Scalar::Mul), &to, smallvec![left, right])
             }
             Op::Softmax(softmax) if !softmax.axes.is_empty() => {
                 let axes = softmax.axes.clone();
@@ -328,17 +316,17 @@ impl Writer<'_> {
         Ok(view)
     }
 
-    fn map(&mut self, row: Row, to: &[usize], args: SmallVec<[View; 2]>) -> View {
-        let dtype = match row {
-            Row::Select => self.dtype(&args[1]),
-            Row::Scalar(row) if row.class() == crate::ops::elementwise::Class::Compare => DType::Bool,
-            Row::Scalar(_) => self.dtype(&args[0]),
-            Row::Move => self.model.ty(self.id).dtype,
+    fn map(&mut self, action: Action, to: &[usize], args: SmallVec<[View; 2]>) -> View {
+        let dtype = match action {
+            Action::Select => self.dtype(&args[1]),
+            Action::Row(row) if row.class() == crate::ops::elementwise::Class::Compare => DType::Bool,
+            Action::Row(_) | Action::MulAdd => self.dtype(&args[0]),
+            Action::Move => self.model.ty(self.id).dtype,
         };
-        self.typed(row, dtype, to, args)
+        self.typed(action, dtype, to, args)
     }
 
-    fn typed(&mut self, row: Row, dtype: DType, to: &[usize], args: SmallVec<[View; 2]>) -> View {
+    fn typed(&mut self, action: Action, dtype: DType, to: &[usize], args: SmallVec<[View; 2]>) -> View {
         let numbers: SmallVec<[f64; 2]> =
             args.iter().filter_map(|view| self.draft.filled(view)).collect();
         let everywhere = |of: Id| View {
@@ -346,10 +334,11 @@ impl Writer<'_> {
             layout: Layout::rows(&[]).broadcast(to, &vec![None; to.len()]),
         };
         if numbers.len() == args.len() && dtype.is_float() {
-            let value = match row {
-                Row::Scalar(row) => row.at(&numbers),
-                Row::Select => Some(if numbers[0] != 0.0 { numbers[1] } else { numbers[2] }),
-                Row::Move => Some(numbers[0]),
+            let value = match action {
+                Action::Row(row) => row.at(&numbers),
+                Action::MulAdd => Some(numbers[0] * numbers[1] + numbers[2]),
+                Action::Select => Some(if numbers[0] != 0.0 { numbers[1] } else { numbers[2] }),
+                Action::Move => Some(numbers[0]),
             };
             if let Some(value) = value {
                 let number = self.draft.number(dtype, value, self.id);
@@ -365,7 +354,7 @@ impl Writer<'_> {
                     layout: Layout { offset: view.layout.offset, ..Layout::rows(&[]) },
                 })
                 .collect();
-            let value = self.draft.add(Kind::Map(row), dtype, &[], args, self.id);
+            let value = self.draft.add(Kind::Map(action), dtype, &[], args, self.id);
             return everywhere(value.of);
         }
         // An operand of rank 0 is laid out over the shape.
@@ -379,13 +368,13 @@ impl Writer<'_> {
                 _ => view,
             })
             .collect();
-        self.draft.add(Kind::Map(row), dtype, to, args, self.id)
+        self.draft.add(Kind::Map(action), dtype, to, args, self.id)
     }
 
     fn scalar(&mut self, row: Scalar, args: SmallVec<[View; 2]>) -> View {
         let to = args[0].layout.sizes.clone();
         let dtype = if row == Scalar::Lt { DType::Bool } else { self.dtype(&args[0]) };
-        self.typed(Row::Scalar(row), dtype, &to, args)
+        self.typed(Action::Row(row), dtype, &to, args)
     }
 
     fn fill(&mut self, dtype: DType, value: f64, to: &[usize]) -> View {
@@ -416,7 +405,7 @@ impl Writer<'_> {
         let infinite = self.fill(dtype, f64::INFINITY, &lines);
         let finite = self.scalar(Scalar::Lt, smallvec![size, infinite]);
         let zero = self.fill(dtype, 0.0, &lines);
-        let high = self.typed(Row::Select, dtype, &lines, smallvec![finite, high, zero]);
+        let high = self.typed(Action::Select, dtype, &lines, smallvec![finite, high, zero]);
         let laid = self.laid(&high, &x.layout.sizes.clone());
         let distance = self.scalar(Scalar::Sub, smallvec![x.clone(), laid]);
         let e = self.scalar(Scalar::Exp, smallvec![distance]);
@@ -476,7 +465,7 @@ impl Writer<'_> {
             if x.layout.sizes[..head].contains(&0) {
                 return self.fill(dtype, 0.0, &sizes);
             }
-            return self.draft.add(Kind::FoldHead(kind, head), dtype, &sizes, smallvec![x], self.id);
+            return self.draft.add(Kind::FoldHead(kind), dtype, &sizes, smallvec![x], self.id);
         }
         let (x, _) = self.behind(x, axes);
         self.fold(kind, axes.len(), x)
@@ -486,7 +475,7 @@ impl Writer<'_> {
         let (dtype, kept) = (self.dtype(&x), x.layout.sizes.len() - count);
         let sizes = Sizes::from(&x.layout.sizes[..kept]);
         if x.layout.sizes[kept..].contains(&0) {
-            return self.fill(dtype, spans::start(kind), &sizes);
+            return self.fill(dtype, fold::identity(kind), &sizes);
         }
         self.draft.add(Kind::FoldTail(kind, count), dtype, &sizes, smallvec![x], self.id)
     }

@@ -1,11 +1,11 @@
 //! A group in memory: the tape with addresses, run tile by tile in chunks whose number the shape decides.
 
-use super::draft::Row;
+use super::Engine;
 use super::layout::Layout;
-use super::tape::{Action, Code, Place, Tape};
+use super::tape::{Code, Duty, Place, Tape};
 use crate::exec::kernels::memory::{Shared, Span, with_scratch};
-use crate::exec::kernels::spans::{self, Real, Source};
-use crate::ops::reduce::Fold;
+use crate::exec::kernels::spans::{self, Source};
+use crate::exec::kernels::{Float, fold};
 use crate::tensor::DType;
 use std::marker::PhantomData;
 
@@ -56,48 +56,44 @@ impl Group {
     }
 
     /// Runs one piece.
-    pub fn piece(&self, memory: Shared<'_>, piece: usize) {
+    pub fn piece(&self, memory: Shared<'_>, engine: &Engine, piece: usize) {
         match self.tape.dtype {
-            DType::F64 => self.typed::<f64>(memory, piece),
-            _ => self.typed::<f32>(memory, piece),
+            DType::F64 => self.typed::<f64>(memory, engine, piece),
+            _ => self.typed::<f32>(memory, engine, piece),
         }
     }
 
     /// Joins what the pieces left of the ends.
-    pub fn finish(&self, memory: Shared<'_>) {
+    pub fn finish(&self, memory: Shared<'_>, engine: &Engine) {
         if self.pieces() == 1 {
             return;
         }
         match self.tape.dtype {
-            DType::F64 => self.join::<f64>(memory),
-            _ => self.join::<f32>(memory),
+            DType::F64 => self.join::<f64>(memory, engine),
+            _ => self.join::<f32>(memory, engine),
         }
     }
 
-    fn join<T: Real>(&self, memory: Shared<'_>) {
+    fn join<T: Float>(&self, memory: Shared<'_>, engine: &Engine) {
         let pieces = self.pieces();
         for (end, &(to, parts)) in self.tape.ends.iter().zip(&self.ends) {
-            let parts = memory.span::<T>(parts, end.size * pieces).read();
-            let to = memory.span::<T>(to, end.size).write();
-            to.copy_from_slice(&parts[..end.size]);
-            for part in 1..pieces {
-                for (to, &x) in to.iter_mut().zip(&parts[part * end.size..]) {
-                    *to = spans::join(end.kind, *to, x);
-                }
-            }
+            let parts = memory.span::<T>(parts, end.size * pieces);
+            let to = memory.span::<T>(to, end.size);
+            to.write().fill(fold::identity(end.kind));
+            spans::accumulate(engine.level, end.kind, parts, 0, to);
         }
     }
 
-    fn typed<T: Real>(&self, memory: Shared<'_>, piece: usize) {
+    fn typed<T: Float>(&self, memory: Shared<'_>, engine: &Engine, piece: usize) {
         let tape = &self.tape;
-        let bytes = tape.registers * stride::<T>(tape.tile) * size_of::<T>();
+        let bytes = (tape.registers + 1) * stride::<T>(tape.tile) * size_of::<T>();
         with_scratch(bytes, |scratch| {
-            let machine = Machine::<T> { group: self, memory, scratch, tile: stride::<T>(tape.tile), life: PhantomData };
+            let machine = Machine::<T> { group: self, memory, engine, scratch, tile: stride::<T>(tape.tile), life: PhantomData };
             let from = piece * self.chunk;
             let to = (from + self.chunk).min(tape.count);
             for (end, &(_, parts)) in tape.ends.iter().zip(&self.ends) {
                 let part = memory.span::<T>(parts, end.size * self.pieces());
-                part.part(piece * end.size, end.size).write().fill(spans::start(end.kind));
+                part.part(piece * end.size, end.size).write().fill(fold::identity(end.kind));
             }
             let mut start = from;
             while start < to {
@@ -139,13 +135,14 @@ impl Tile {
 struct Machine<'a, T> {
     group: &'a Group,
     memory: Shared<'a>,
+    engine: &'a Engine,
     scratch: Shared<'a>,
     /// Elements from register to register.
     tile: usize,
     life: PhantomData<T>,
 }
 
-impl<T: Real> Machine<'_, T> {
+impl<T: Float> Machine<'_, T> {
     fn tile(&self, tile: Tile) {
         for code in &self.group.tape.code {
             self.step(code, tile);
@@ -184,27 +181,24 @@ impl<T: Real> Machine<'_, T> {
     fn step(&self, code: &Code, tile: Tile) {
         let source = |place: usize| self.source(code.args[place], code.by_row, tile);
         match code.action {
-            Action::Map(row) => {
+            Duty::Map(action) => {
                 let to = self.target(code.to, code.by_row, tile);
-                match row {
-                    Row::Scalar(row) => spans::map(row, [source(0), source(1)], to),
-                    Row::Select => spans::select([source(0), source(1), source(2)], to),
-                    Row::Move => spans::copy(source(0), to),
-                }
+                let args = [source(0), source(1), source(2)];
+                spans::apply(self.engine.level, self.engine.math, action, args, to);
             }
-            Action::Load(port) => self.load(port as usize, code, tile),
-            Action::Spread => {
+            Duty::Load(port) => self.load(port as usize, code, tile),
+            Duty::Spread => {
                 let (x, to) = (self.target(code.args[0], true, tile), self.target(code.to, false, tile));
                 spans::spread(x, self.group.tape.width, to);
             }
-            Action::Fold(kind) => {
+            Duty::Fold(kind) => {
                 let (x, to) = (self.target(code.args[0], false, tile), self.target(code.to, true, tile));
-                spans::fold(kind, x, self.group.tape.width, to);
+                spans::fold_rows(self.engine.level, kind, x, self.group.tape.width, to);
             }
-            Action::End(number) => {
+            Duty::End(number) => {
                 self.end(number as usize, self.target(code.args[0], code.by_row, tile), tile);
             }
-            Action::Store(out) => {
+            Duty::Store(out) => {
                 let (start, count) = tile.range(code.by_row);
                 let to = self.memory.span::<bool>(self.group.outs[out as usize] + start, count);
                 spans::store_truth(source(0), to);
@@ -236,13 +230,15 @@ impl<T: Real> Machine<'_, T> {
         let parts = self.group.ends[number].1;
         let part = self.memory.span::<T>(parts, end.size * self.group.pieces());
         let sums = part.part(tile.piece * end.size, end.size);
-        if end.size == 1 {
-            let sum = &mut sums.write()[0];
-            *sum = spans::join(end.kind, *sum, spans::total(end.kind, x.read()));
-            return;
+        let (level, at) = (self.engine.level, tile.range(end.by_row).0 % end.size);
+        if end.size * 4 > x.len() {
+            return spans::accumulate(level, end.kind, x, at, sums);
         }
-        debug_assert_eq!(end.kind, Fold::Sum);
-        spans::accumulate(x, tile.range(end.by_row).0 % end.size, sums);
+        // Sums of sums: rounding errors grow with the number of tiles, not of rows.
+        let inner = self.register(self.group.tape.registers as u32, end.size);
+        inner.write().fill(fold::identity(end.kind));
+        spans::accumulate(level, end.kind, x, at, inner);
+        spans::accumulate(level, end.kind, inner, 0, sums);
     }
 }
 

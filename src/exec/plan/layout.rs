@@ -159,38 +159,6 @@ impl Layout {
     }
 }
 
-/// Several layouts of one shape over as few axes as all of them allow.
-pub fn merged(layouts: &[&Layout]) -> Vec<Layout> {
-    let mut merged: Vec<Layout> = layouts
-        .iter()
-        .map(|layout| Layout {
-            sizes: Sizes::new(),
-            steps: SmallVec::new(),
-            offset: layout.offset,
-        })
-        .collect();
-    let rank = layouts.first().map_or(0, |layout| layout.sizes.len());
-    for axis in 0..rank {
-        let size = layouts[0].sizes[axis];
-        if size == 1 {
-            continue;
-        }
-        let joins = layouts.iter().zip(&merged).all(|(layout, merged)| {
-            merged.steps.last().is_some_and(|&outer| outer == layout.steps[axis] * size as isize)
-        });
-        for (layout, merged) in layouts.iter().zip(&mut merged) {
-            if joins && let (Some(last), Some(step)) = (merged.sizes.last_mut(), merged.steps.last_mut()) {
-                *last *= size;
-                *step = layout.steps[axis];
-            } else {
-                merged.sizes.push(size);
-                merged.steps.push(layout.steps[axis]);
-            }
-        }
-    }
-    merged
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,14 +187,5 @@ mod tests {
         assert_eq!(places(&layout), [9, 7, 4, 2]);
         layout.at(1, 1);
         assert_eq!(places(&layout), [7, 2]);
-    }
-
-    #[test]
-    fn layouts_are_merged_together() {
-        let (all, row) = (Layout::rows(&[2, 3, 4]), Layout::rows(&[4]));
-        let row = row.broadcast(&[2, 3, 4], &[None, None, Some(0)]);
-        let merged = merged(&[&all, &row]);
-        assert_eq!(merged[0].sizes.as_slice(), [6, 4]);
-        assert_eq!(merged[1].steps.as_slice(), [0, 1]);
     }
 }

@@ -10,13 +10,17 @@ mod step;
 mod tape;
 
 use super::kernels::memory::Block;
+use super::kernels::{Level, Math, Team};
+use super::pool::Pool;
 use super::reference::{RunError, described};
 use crate::graph::{Model, NodeId, Values};
 use crate::ops::{Bindings, Name};
 use crate::tensor::{Array, DType, Element, Tensor};
-use draft::{Id, Kind, Row};
+use super::kernels::rows::Action;
+use draft::{Id, Kind};
 use ndarray::{ArrayD, IxDyn};
 use smallvec::smallvec;
+use std::sync::Arc;
 use step::{Step, typed};
 
 /// A compiled model.
@@ -43,9 +47,32 @@ pub struct Slot {
 }
 
 /// The memory of the runs of a plan: variables, results and all between. It belongs to the caller and is used again and again.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct State {
     block: Block,
+    engine: Arc<Engine>,
+}
+
+/// What plans run on.
+#[derive(Debug, Default)]
+pub struct Engine {
+    /// The threads.
+    pub pool: Pool,
+    /// The SIMD level.
+    pub level: Level,
+    /// Which functions.
+    pub math: Math,
+}
+
+impl Engine {
+    /// An engine of the caller's thread alone.
+    pub fn alone() -> Engine {
+        Engine { pool: Pool::new(1), ..Engine::default() }
+    }
+
+    fn team(&self) -> &Team {
+        self.pool.team()
+    }
 }
 
 /// The values of `wanted` by a plan: as `reference::run`, for a single run.
@@ -54,9 +81,10 @@ pub fn run(
     wanted: &[NodeId],
     values: &Values,
     bindings: &Bindings,
+    engine: &Arc<Engine>,
 ) -> Result<Vec<Tensor>, RunError> {
     let plan = Plan::new(model, wanted, bindings)?;
-    let mut state = plan.state()?;
+    let mut state = plan.state(engine)?;
     plan.bind(&mut state, values)?;
     plan.run(&mut state)?;
     Ok((0..wanted.len()).map(|number| plan.result(&state, number)).collect())
@@ -98,7 +126,7 @@ impl Plan {
                     let item = &draft.items[*id as usize];
                     let (dtype, sizes) = (item.dtype, item.sizes.clone());
                     let view = draft::View { of: *id, layout: layout::Layout::rows(&sizes) };
-                    let kind = if dtype.is_float() { Kind::Map(Row::Move) } else { Kind::Copy };
+                    let kind = if dtype.is_float() { Kind::Map(Action::Move) } else { Kind::Copy };
                     *id = draft.add(kind, dtype, &sizes, smallvec![view], roots[place]).of;
                 }
             }
@@ -158,14 +186,14 @@ impl Plan {
         self.steps.len()
     }
 
-    /// Memory for runs, variables all zero.
-    pub fn state(&self) -> Result<State, RunError> {
+    /// Memory for runs on an engine, variables all zero.
+    pub fn state(&self, engine: &Arc<Engine>) -> Result<State, RunError> {
         let shape = || RunError::Shape(format!("of {} bytes in all", self.bytes));
         let mut block = Block::new(self.bytes).ok_or_else(shape)?;
         for (at, value) in &self.constants {
             crate::each_dtype!(value, array => write(&mut block, *at, array));
         }
-        Ok(State { block })
+        Ok(State { block, engine: Arc::clone(engine) })
     }
 
     /// Gives every variable its value.
@@ -217,7 +245,7 @@ impl Plan {
         assert!(state.block.len() >= self.bytes, "a state of this plan");
         let memory = state.block.shared();
         for step in &self.steps {
-            step.run(memory, &self.bindings)?;
+            step.run(memory, &state.engine, &self.bindings)?;
         }
         Ok(())
     }

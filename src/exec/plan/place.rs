@@ -184,7 +184,6 @@ impl Placer<'_> {
                     .map(|view| self.draft.items[view.of as usize].dtype)
                     .zip(args)
                     .collect(),
-                dtype: item.dtype,
                 sizes: item.sizes.to_vec(),
                 to,
             })),

@@ -2,6 +2,7 @@
 
 use super::group::Group;
 use super::layout::Layout;
+use super::Engine;
 use crate::exec::kernels::memory::Shared;
 use crate::exec::reference::RunError;
 use crate::graph::NodeId;
@@ -66,9 +67,7 @@ pub struct Node {
     pub op: Op,
     /// The operands, dense.
     pub args: Vec<(DType, Operand)>,
-    /// The element type of the result.
-    pub dtype: DType,
-    /// Its sizes.
+    /// The sizes of the result.
     pub sizes: Vec<usize>,
     /// The first byte of the result.
     pub to: usize,
@@ -90,11 +89,17 @@ pub(super) use typed;
 
 impl Step {
     /// Runs the step.
-    pub fn run(&self, memory: Shared<'_>, bindings: &Bindings) -> Result<(), RunError> {
+    pub fn run(
+        &self,
+        memory: Shared<'_>,
+        engine: &Engine,
+        bindings: &Bindings,
+    ) -> Result<(), RunError> {
         match self {
             Step::Group(group) => {
-                (0..group.pieces()).for_each(|piece| group.piece(memory, piece));
-                group.finish(memory);
+                let pieces = group.pieces();
+                engine.team().run(pieces, &|piece| group.piece(memory, engine, piece));
+                group.finish(memory, engine);
             }
             Step::Product(product) => match product.dtype {
                 DType::F64 => product.run::<f64>(memory),
@@ -133,8 +138,8 @@ impl Product {
             memory.span::<T>(self.right.at, self.right.count).read(),
         );
         let to = memory.span::<T>(self.to, batch * m * n).write();
-        if m * n == 0 {
-            return;
+        if m * n == 0 || k == 0 {
+            return to.fill(T::zero());
         }
         for ((to, at), bt) in to.chunks_exact_mut(m * n).zip(lead(a).places()).zip(lead(b).places()) {
             let view = |values, start: usize, rows: usize, columns: usize, layout: &Layout| {

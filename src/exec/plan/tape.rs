@@ -1,8 +1,9 @@
 //! A group as a program over tiles: which port, register or result each instruction reads and writes.
 
-use super::draft::{Draft, Id, Kind, Row, View};
+use super::draft::{Draft, Id, Kind, View};
 use super::fuse::{Group, Role};
 use super::layout::Layout;
+use crate::exec::kernels::rows::Action;
 use crate::ops::reduce::Fold;
 use crate::tensor::DType;
 use rustc_hash::FxHashMap;
@@ -99,13 +100,13 @@ pub enum Place {
 
 /// What an instruction does.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Action {
+pub enum Duty {
     /// Reads a port that does not lie as it is needed.
     Load(u32),
     /// A number of each row along it.
     Spread,
-    /// A function of single elements.
-    Map(Row),
+    /// An action on single elements.
+    Map(Action),
     /// Each row folded.
     Fold(Fold),
     /// Folds into an end.
@@ -118,7 +119,7 @@ pub enum Action {
 #[derive(Clone, Copy, Debug)]
 pub struct Code {
     /// What it does.
-    pub action: Action,
+    pub action: Duty,
     /// Over one element for each row, instead of all.
     pub by_row: bool,
     /// The operands.
@@ -189,7 +190,7 @@ impl Writer<'_> {
         Place::Register(self.virtual_registers - 1)
     }
 
-    fn emit(&mut self, action: Action, by_row: bool, args: [Place; 3], to: Place) {
+    fn emit(&mut self, action: Duty, by_row: bool, args: [Place; 3], to: Place) {
         self.tape.code.push(Code { action, by_row, args, to });
     }
 
@@ -210,21 +211,21 @@ impl Writer<'_> {
         {
             // Folds read spans.
             let to = self.register();
-            self.emit(Action::Map(Row::Move), row, args, to);
+            self.emit(Duty::Map(Action::Move), row, args, to);
             args[0] = to;
         }
         let by = self.tape.code.len();
         if matches!(role, Role::Head | Role::All) {
-            let (Kind::FoldHead(kind, _) | Kind::FoldTail(kind, _)) = item.kind else { return };
+            let (Kind::FoldHead(kind) | Kind::FoldTail(kind, _)) = item.kind else { return };
             let end = End { of: id, kind, size: item.sizes.iter().product(), by_row: row };
             self.tape.ends.push(end);
             let number = self.tape.ends.len() as u32 - 1;
-            self.emit(Action::End(number), row, args, Place::Number(0.0));
+            self.emit(Duty::End(number), row, args, Place::Number(0.0));
             return;
         }
         let (action, by_row) = match item.kind {
-            Kind::FoldTail(kind, _) => (Action::Fold(kind), true),
-            Kind::Map(map) => (Action::Map(map), row),
+            Kind::FoldTail(kind, _) => (Duty::Fold(kind), true),
+            Kind::Map(map) => (Duty::Map(map), row),
             _ => return,
         };
         let truth = item.dtype == DType::Bool;
@@ -239,7 +240,7 @@ impl Writer<'_> {
             let by = self.tape.code.len();
             self.tape.outs.push(Out { of: id, by_row, truth, by });
             let out = self.tape.outs.len() as u32 - 1;
-            self.emit(Action::Store(out), by_row, [to, Place::Number(0.0), Place::Number(0.0)], Place::Number(0.0));
+            self.emit(Duty::Store(out), by_row, [to, Place::Number(0.0), Place::Number(0.0)], Place::Number(0.0));
         }
         self.known.insert(id, to);
     }
@@ -293,7 +294,7 @@ impl Writer<'_> {
             Place::Port(number)
         } else {
             let to = self.register();
-            self.emit(Action::Load(number), row, [Place::Number(0.0); 3], to);
+            self.emit(Duty::Load(number), row, [Place::Number(0.0); 3], to);
             to
         };
         self.loaded.insert(key, place);
@@ -306,7 +307,7 @@ impl Writer<'_> {
             return known;
         }
         let to = self.register();
-        self.emit(Action::Spread, false, [place, Place::Number(0.0), Place::Number(0.0)], to);
+        self.emit(Duty::Spread, false, [place, Place::Number(0.0), Place::Number(0.0)], to);
         self.loaded.insert(key, to);
         to
     }
@@ -340,7 +341,7 @@ fn allocate(tape: &mut Tape, count: u32) {
             }
         }
         // A map may write where an operand lies that nothing reads any more.
-        let in_place = matches!(code.action, Action::Map(_));
+        let in_place = matches!(code.action, Duty::Map(_));
         if in_place {
             free.append(&mut gone.to_vec());
         }

@@ -1,0 +1,202 @@
+//! Vectors of floats: what generic code may do with them at every level.
+
+use super::math::table::Table;
+use crate::tensor::Element;
+use num_traits::{Float as Number, Zero};
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// The vectors of a level.
+pub trait Simd: Copy + Send + Sync + 'static {
+    /// Of f32.
+    type F32: Lanes<Element = f32>;
+    /// Of f64, half as many.
+    type F64: Lanes<Element = f64>;
+}
+
+/// `f32` or `f64`.
+pub trait Float: Element + Number + Table + Default + std::iter::Sum {
+    /// Its vectors.
+    type On<S: Simd>: Lanes<Element = Self>;
+    /// From f64, rounded.
+    fn of_f64(x: f64) -> Self;
+    /// As f64, exactly.
+    fn to(self) -> f64;
+}
+
+impl Float for f32 {
+    type On<S: Simd> = S::F32;
+    #[inline(always)]
+    fn of_f64(x: f64) -> Self {
+        x as f32
+    }
+    #[inline(always)]
+    fn to(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Float for f64 {
+    type On<S: Simd> = S::F64;
+    #[inline(always)]
+    fn of_f64(x: f64) -> Self {
+        x
+    }
+    #[inline(always)]
+    fn to(self) -> f64 {
+        self
+    }
+}
+
+/// A vector. Comparisons with NaN are false, but for `ne`.
+pub trait Lanes:
+    Copy
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
+    /// What it is made of.
+    type Element: Float;
+    /// A truth value for each lane.
+    type Mask: Copy;
+    /// The number of lanes.
+    const LEN: usize;
+
+    /// The same number in every lane.
+    fn splat(x: Self::Element) -> Self;
+    /// The numbers from `from` on.
+    ///
+    /// # Safety
+    /// `LEN` numbers can be read there.
+    unsafe fn load(from: *const Self::Element) -> Self;
+    /// Writes the numbers from `to` on.
+    ///
+    /// # Safety
+    /// `LEN` numbers can be written there.
+    unsafe fn store(self, to: *mut Self::Element);
+    /// `self * b + c`; rounded once where the level has such an instruction.
+    fn mul_add(self, b: Self, c: Self) -> Self;
+    /// The square root.
+    fn sqrt(self) -> Self;
+    /// Without the sign.
+    fn abs(self) -> Self;
+    /// With the sign of another.
+    fn copysign(self, sign: Self) -> Self;
+    /// The larger; `other` where one is NaN.
+    fn max(self, other: Self) -> Self;
+    /// The smaller; `other` where one is NaN.
+    fn min(self, other: Self) -> Self;
+    /// The next whole number below.
+    fn floor(self) -> Self;
+    /// The next whole number above.
+    fn ceil(self) -> Self;
+    /// The whole number towards 0.
+    fn trunc(self) -> Self;
+    /// The nearest whole number; halves go to the even one.
+    fn round(self) -> Self;
+    /// Where `self < other`.
+    fn lt(self, other: Self) -> Self::Mask;
+    /// Where `self <= other`.
+    fn le(self, other: Self) -> Self::Mask;
+    /// Where `self == other`.
+    fn eq(self, other: Self) -> Self::Mask;
+    /// Where `self != other`, as where one is NaN.
+    fn ne(self, other: Self) -> Self::Mask;
+    /// `yes` where the mask holds, else `no`.
+    fn pick(mask: Self::Mask, yes: Self, no: Self) -> Self;
+    /// Whether the mask holds anywhere.
+    fn any(mask: Self::Mask) -> bool;
+    /// `self * 2ⁿ` for whole n, rounded once; |n| below twice the largest exponent.
+    fn scale(self, n: Self) -> Self;
+    /// `(m, e)` with `self = m * 2ᵉ` and m in [0.75, 1.5), of positive finite numbers.
+    fn split(self) -> (Self, Self);
+
+    /// The nearest whole number of a small one.
+    #[inline(always)]
+    fn nearest(self) -> Self {
+        let magic = Self::splat(Self::Element::MAGIC);
+        (self + magic) - magic
+    }
+    /// The larger; NaN where one is NaN.
+    #[inline(always)]
+    fn larger(self, other: Self) -> Self {
+        Self::pick(self.ne(self), self, self.max(other))
+    }
+    /// The smaller; NaN where one is NaN.
+    #[inline(always)]
+    fn smaller(self, other: Self) -> Self {
+        Self::pick(self.ne(self), self, self.min(other))
+    }
+    /// The number, in f64 first, in every lane.
+    #[inline(always)]
+    fn of(x: f64) -> Self {
+        Self::splat(Self::Element::of_f64(x))
+    }
+    /// 1 where the mask holds, else 0.
+    #[inline(always)]
+    fn truth(mask: Self::Mask) -> Self {
+        Self::pick(mask, Self::of(1.0), Self::of(0.0))
+    }
+    /// The lanes one by one, from the first; what is behind is 0.
+    #[inline(always)]
+    fn lanes(self) -> [Self::Element; 16] {
+        let mut lanes = [Self::Element::zero(); 16];
+        // SAFETY: no vector has more than 16 lanes.
+        unsafe { self.store(lanes.as_mut_ptr()) };
+        lanes
+    }
+    /// The function of each lane, one by one.
+    #[inline(always)]
+    fn each(self, f: impl Fn(Self::Element) -> Self::Element) -> Self {
+        let mut lanes = self.lanes();
+        for lane in &mut lanes[..Self::LEN] {
+            *lane = f(*lane);
+        }
+        // SAFETY: no vector has more than 16 lanes.
+        unsafe { Self::load(lanes.as_ptr()) }
+    }
+    /// The first lane.
+    #[inline(always)]
+    fn first(self) -> Self::Element {
+        self.lanes()[0]
+    }
+    /// All lanes by an operation, by halves.
+    #[inline(always)]
+    fn fold(self, f: impl Fn(Self, Self) -> Self) -> Self::Element {
+        let mut lanes = [Self::Element::zero(); 32];
+        // SAFETY: no vector has more than 16 lanes, so that every load ends within the array.
+        unsafe {
+            let to = lanes.as_mut_ptr();
+            let (mut sum, mut width) = (self, Self::LEN);
+            while width > 1 {
+                width /= 2;
+                sum.store(to);
+                sum = f(sum, Self::load(to.add(width)));
+            }
+            sum.first()
+        }
+    }
+    /// The first `count` numbers from `from` on, behind them the lanes of `behind`.
+    ///
+    /// # Safety
+    /// `count` numbers, at most `LEN`, can be read there.
+    #[inline(always)]
+    unsafe fn load_some(from: *const Self::Element, count: usize, behind: Self) -> Self {
+        // SAFETY: the caller's promise, and no vector has more than 16 lanes.
+        unsafe {
+            let mut lanes = behind.lanes();
+            std::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), count);
+            Self::load(lanes.as_ptr())
+        }
+    }
+    /// Writes the first `count` lanes.
+    ///
+    /// # Safety
+    /// `count` numbers, at most `LEN`, can be written there.
+    #[inline(always)]
+    unsafe fn store_some(self, to: *mut Self::Element, count: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { std::ptr::copy_nonoverlapping(self.lanes().as_ptr(), to, count) }
+    }
+}
