@@ -74,6 +74,35 @@ impl Group {
         }
     }
 
+    /// Floating-point operations: one for each element and instruction.
+    pub fn flops(&self) -> f64 {
+        let tape = &self.tape;
+        let rows = tape.count / tape.width.max(1);
+        let of = |code: &Code| match code.duty {
+            Duty::Map(_) if code.by_row => rows as f64,
+            Duty::Map(_) | Duty::Fold(_) | Duty::End(_) => tape.count as f64,
+            _ => 0.0,
+        };
+        tape.code.iter().map(of).sum()
+    }
+
+    /// Bytes read and written.
+    pub fn bytes(&self) -> f64 {
+        let tape = &self.tape;
+        let size = if tape.dtype == DType::F64 { 8 } else { 4 };
+        let rows = tape.count / tape.width.max(1);
+        let count = |by_row: bool| if by_row { rows } else { tape.count };
+        let read: usize = tape
+            .ports
+            .iter()
+            .zip(&self.ports)
+            .map(|(port, &(_, len))| count(port.by_row).min(len))
+            .sum();
+        let written: usize = tape.outs.iter().map(|out| count(out.by_row)).sum();
+        let ends: usize = tape.ends.iter().map(|end| end.size).sum();
+        ((read + written + ends) * size) as f64
+    }
+
     fn join<T: Float>(&self, memory: Shared<'_>, engine: &Engine) {
         let pieces = self.pieces();
         for (end, &(to, parts)) in self.tape.ends.iter().zip(&self.ends) {
@@ -180,7 +209,7 @@ impl<T: Float> Machine<'_, T> {
 
     fn step(&self, code: &Code, tile: Tile) {
         let source = |place: usize| self.source(code.args[place], code.by_row, tile);
-        match code.action {
+        match code.duty {
             Duty::Map(action) => {
                 let to = self.target(code.to, code.by_row, tile);
                 let args = [source(0), source(1), source(2)];

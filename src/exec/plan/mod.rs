@@ -27,11 +27,25 @@ use step::{Step, typed};
 #[derive(Debug)]
 pub struct Plan {
     steps: Vec<Step>,
+    nodes: Vec<Box<[NodeId]>>,
     variables: Vec<Slot>,
     results: Vec<Slot>,
     constants: Vec<(usize, Tensor)>,
     bytes: usize,
     bindings: Bindings,
+}
+
+/// What a step is.
+#[derive(Clone, Debug)]
+pub struct Cost {
+    /// The kind of the step.
+    pub what: &'static str,
+    /// The nodes that it computes.
+    pub nodes: Vec<NodeId>,
+    /// Floating-point operations.
+    pub flops: f64,
+    /// Bytes read and written.
+    pub bytes: f64,
 }
 
 /// A value with a place in the block.
@@ -158,6 +172,7 @@ impl Plan {
             .collect::<Result<_, RunError>>()?;
         Ok(Plan {
             steps: placed.steps,
+            nodes: placed.nodes,
             variables,
             results,
             constants: placed.constants,
@@ -181,9 +196,19 @@ impl Plan {
         self.bytes
     }
 
-    /// The number of steps.
-    pub fn steps(&self) -> usize {
-        self.steps.len()
+    /// What each step does and costs.
+    pub fn costs(&self) -> Vec<Cost> {
+        let cost = |(step, nodes): (&Step, &Box<[NodeId]>)| {
+            let (what, flops, bytes) = step.cost();
+            Cost { what, nodes: nodes.to_vec(), flops, bytes }
+        };
+        self.steps.iter().zip(&self.nodes).map(cost).collect()
+    }
+
+    /// Runs one step, with what is in the memory at the time.
+    pub fn run_step(&self, state: &mut State, step: usize) -> Result<(), RunError> {
+        assert!(state.block.len() >= self.bytes, "a state of this plan");
+        self.steps[step].run(state.block.shared(), &state.engine, &self.bindings)
     }
 
     /// Memory for runs on an engine, variables all zero.

@@ -6,7 +6,7 @@ use super::fuse::{self, Role, Unit, is_leaf};
 use super::group::{self, Group};
 use super::step::{Copy, Node, Operand, Product, Step};
 use super::tape::{Tape, tape};
-use crate::graph::Model;
+use crate::graph::{Model, NodeId};
 use crate::tensor::{DType, Tensor};
 
 /// Steps and addresses.
@@ -14,6 +14,8 @@ use crate::tensor::{DType, Tensor};
 pub struct Placed {
     /// The steps in order.
     pub steps: Vec<Step>,
+    /// For each step the nodes that it computes.
+    pub nodes: Vec<Box<[NodeId]>>,
     /// For each item its first byte, where it is in memory.
     pub at: Vec<usize>,
     /// Constants with their first bytes.
@@ -84,6 +86,7 @@ pub fn place(model: &Model, draft: &Draft, results: &[Id], updates: &[(Id, Id)])
             let layout = super::layout::Layout::rows(&draft.items[item as usize].sizes);
             let from = Operand { at: from, count: layout.len(), layout };
             placer.placed.steps.push(Step::Copy(Box::new(Copy { dtype, from, to })));
+            placer.placed.nodes.push([draft.nodes[item as usize]].into());
         }
     }
     placer.placed.bytes = placer.arena.bytes();
@@ -150,6 +153,10 @@ impl Placer<'_> {
     }
 
     fn unit(&mut self, number: usize, unit: &Unit) {
+        let mut nodes: Vec<NodeId> =
+            members(unit).iter().map(|&id| self.draft.nodes[id as usize]).collect();
+        nodes.dedup();
+        self.placed.nodes.push(nodes.into());
         match unit {
             Unit::Item(id) => self.item(*id),
             Unit::Group(group) => {
@@ -238,7 +245,6 @@ impl Placer<'_> {
         for (at, bytes) in parts {
             self.arena.give(at, bytes);
         }
-        // What nobody reads any more, not even once, goes with its unit.
         let group = Group { tape, ports, outs, ends, chunk };
         self.placed.steps.push(Step::Group(Box::new(group)));
     }

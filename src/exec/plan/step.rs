@@ -3,6 +3,7 @@
 use super::group::Group;
 use super::layout::Layout;
 use super::Engine;
+use super::place::width;
 use crate::exec::kernels::memory::Shared;
 use crate::exec::reference::RunError;
 use crate::graph::NodeId;
@@ -109,6 +110,30 @@ impl Step {
             Step::Node(node) => node.run(memory, bindings)?,
         }
         Ok(())
+    }
+}
+
+impl Step {
+    /// What it is called, its floating-point operations, and the bytes that it reads and writes.
+    pub fn cost(&self) -> (&'static str, f64, f64) {
+        let bytes = |dtype: DType, count: usize| (width(dtype) * count) as f64;
+        match self {
+            Step::Group(group) => ("group", group.flops(), group.bytes()),
+            Step::Product(product) => {
+                let (a, b) = (&product.left.layout, &product.right.layout);
+                let rank = a.sizes.len();
+                let n = b.sizes[rank - 1];
+                let result = a.len() / a.sizes[rank - 1].max(1) * n;
+                let elements = product.left.count + product.right.count + result;
+                ("product", 2.0 * a.len() as f64 * n as f64, bytes(product.dtype, elements))
+            }
+            Step::Copy(copy) => ("copy", 0.0, 2.0 * bytes(copy.dtype, copy.from.layout.len())),
+            Step::Node(node) => {
+                let read: f64 = node.args.iter().map(|(dtype, x)| bytes(*dtype, x.count)).sum();
+                let result: usize = node.sizes.iter().product();
+                ("reference", result as f64, read + bytes(DType::F32, result))
+            }
+        }
     }
 }
 

@@ -119,7 +119,7 @@ pub enum Duty {
 #[derive(Clone, Copy, Debug)]
 pub struct Code {
     /// What it does.
-    pub action: Duty,
+    pub duty: Duty,
     /// Over one element for each row, instead of all.
     pub by_row: bool,
     /// The operands.
@@ -190,8 +190,8 @@ impl Writer<'_> {
         Place::Register(self.virtual_registers - 1)
     }
 
-    fn emit(&mut self, action: Duty, by_row: bool, args: [Place; 3], to: Place) {
-        self.tape.code.push(Code { action, by_row, args, to });
+    fn emit(&mut self, duty: Duty, by_row: bool, args: [Place; 3], to: Place) {
+        self.tape.code.push(Code { duty, by_row, args, to });
     }
 
     fn member(&mut self, id: Id, outside: bool) {
@@ -223,7 +223,7 @@ impl Writer<'_> {
             self.emit(Duty::End(number), row, args, Place::Number(0.0));
             return;
         }
-        let (action, by_row) = match item.kind {
+        let (duty, by_row) = match item.kind {
             Kind::FoldTail(kind, _) => (Duty::Fold(kind), true),
             Kind::Map(map) => (Duty::Map(map), row),
             _ => return,
@@ -235,7 +235,7 @@ impl Writer<'_> {
         } else {
             self.register()
         };
-        self.emit(action, by_row, args, to);
+        self.emit(duty, by_row, args, to);
         if outside && truth {
             let by = self.tape.code.len();
             self.tape.outs.push(Out { of: id, by_row, truth, by });
@@ -341,7 +341,7 @@ fn allocate(tape: &mut Tape, count: u32) {
             }
         }
         // A map may write where an operand lies that nothing reads any more.
-        let in_place = matches!(code.action, Duty::Map(_));
+        let in_place = matches!(code.duty, Duty::Map(_));
         if in_place {
             free.append(&mut gone.to_vec());
         }
