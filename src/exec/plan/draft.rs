@@ -1,5 +1,6 @@
 //! The model with its sizes bound: views are no nodes, softmax and its kin are maps and folds, constants are numbers.
 
+use super::index::find;
 use super::layout::{Layout, Sizes};
 use crate::exec::kernels::fold;
 use crate::exec::kernels::rows::Action;
@@ -7,7 +8,7 @@ use crate::exec::reference::{RunError, sizes};
 use crate::graph::{Model, NodeId};
 use crate::ops::leaf::{Const, SizeOf};
 use crate::ops::reduce::Fold;
-use crate::ops::shape::Cut;
+use crate::ops::shape::{Cut, Pad};
 use crate::ops::{Bindings, Name, Op, Operator, Scalar, ValueError};
 use crate::tensor::{DType, Tensor};
 use rustc_hash::FxHashMap;
@@ -33,10 +34,22 @@ pub enum Kind {
     FoldHead(Fold),
     /// `[batch.., m, k]` by `[batch.., k, n]`.
     Product,
-    /// The elements of a view, one after the other.
-    Copy,
+    /// The operands at places in the result; where there are gaps, zeros.
+    Move(Vec<Layout>, bool),
+    /// Elements found by number.
+    Index(NodeId),
     /// An operator of the model, as the reference does it.
     Node(NodeId),
+}
+
+impl Kind {
+    /// The elements of a view, one after the other.
+    pub fn copy(dtype: DType, sizes: &[usize]) -> Kind {
+        match dtype.is_float() {
+            true => Kind::Map(Action::Move),
+            false => Kind::Move(vec![Layout::rows(sizes)], false),
+        }
+    }
 }
 
 /// An operand: an item as it is seen.
@@ -160,8 +173,7 @@ impl Draft {
     pub fn dense(&mut self, view: View, node: NodeId) -> View {
         let dtype = self.items[view.of as usize].dtype;
         let sizes = view.layout.sizes.clone();
-        let kind = if dtype.is_float() { Kind::Map(Action::Move) } else { Kind::Copy };
-        self.add(kind, dtype, &sizes, smallvec![view], node)
+        self.add(Kind::copy(dtype, &sizes), dtype, &sizes, smallvec![view], node)
     }
 }
 
@@ -255,11 +267,79 @@ impl Writer<'_> {
                 self.reduce(kind, &axes, args.remove(0))
             }
             Op::MatMul(_) if float => self.matmul(args, &to),
-            _ => {
-                let args = args.into_iter().map(|view| self.plain(view)).collect();
-                self.draft.add(Kind::Node(id), ty.dtype, &to, args, id)
+            Op::Concat(concat) => {
+                let mut start = 0;
+                let place = |view: &View| {
+                    let mut layout = Layout::rows(&to);
+                    let size = view.layout.sizes[concat.axis];
+                    layout.cut(concat.axis, start, size, 1);
+                    start += size as isize;
+                    layout
+                };
+                let places = args.iter().map(place).collect();
+                self.moved(places, false, &to, args)
             }
+            Op::Stack(stack) => {
+                let place = |number: usize| {
+                    let mut layout = Layout::rows(&to);
+                    layout.at(stack.axis, number as isize);
+                    layout
+                };
+                let places = (0..args.len()).map(place).collect();
+                self.moved(places, false, &to, args)
+            }
+            Op::Pad(pad) => match self.padded(pad, &args[0], &to)? {
+                Some(layout) => self.moved(vec![layout], true, &to, args),
+                None => self.node_of_reference(ty.dtype, &to, args),
+            },
+            op if find(op).is_some() => {
+                let args = args.into_iter().map(|view| self.plain(view)).collect();
+                self.draft.add(Kind::Index(id), ty.dtype, &to, args, id)
+            }
+            _ => self.node_of_reference(ty.dtype, &to, args),
         })
+    }
+
+    fn node_of_reference(
+        &mut self,
+        dtype: DType,
+        to: &[usize],
+        args: SmallVec<[View; 2]>,
+    ) -> View {
+        let args = args.into_iter().map(|view| self.plain(view)).collect();
+        self.draft.add(Kind::Node(self.id), dtype, to, args, self.id)
+    }
+
+    fn moved(
+        &mut self,
+        places: Vec<Layout>,
+        gaps: bool,
+        to: &[usize],
+        args: SmallVec<[View; 2]>,
+    ) -> View {
+        let args = args
+            .into_iter()
+            .map(|view| match self.draft.filled(&view) {
+                Some(_) => self.draft.dense(view, self.id),
+                None => view,
+            })
+            .collect();
+        let dtype = self.model.ty(self.id).dtype;
+        self.draft.add(Kind::Move(places, gaps), dtype, to, args, self.id)
+    }
+
+    /// Where the elements go that zeros are put around; not where some are cut off.
+    fn padded(&self, pad: &Pad, x: &View, to: &[usize]) -> Result<Option<Layout>, RunError> {
+        let mut layout = Layout::rows(to);
+        for (axis, &size) in x.layout.sizes.iter().enumerate() {
+            let (low, step) = (pad.low[axis].eval(self.bindings)?, pad.between[axis] + 1);
+            let last = low + (size as i64 - 1).max(0) * step;
+            if size > 0 && (low < 0 || step < 1 || last >= to[axis] as i64) {
+                return Ok(None);
+            }
+            layout.cut(axis, low as isize, size, step as isize);
+        }
+        Ok(Some(layout))
     }
 
     fn reference(&self, args: &[Tensor], to: &[usize]) -> Result<Tensor, RunError> {

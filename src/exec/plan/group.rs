@@ -133,6 +133,7 @@ impl Group {
                     row: start / tape.width,
                     rows: count / tape.width,
                     piece,
+                    first: start == from,
                 });
                 start += count;
             }
@@ -153,6 +154,8 @@ struct Tile {
     row: usize,
     rows: usize,
     piece: usize,
+    /// Whether it is the first of its piece.
+    first: bool,
 }
 
 impl Tile {
@@ -193,6 +196,14 @@ impl<T: Float> Machine<'_, T> {
                 let first = layout.offset as usize + start;
                 Source::Span(self.memory.span(at + first * size_of::<T>(), count))
             }
+            Place::Single(port) => {
+                let port = port as usize;
+                let (at, place) = (self.group.ports[port].0, self.group.tape.ports[port].layout.offset as usize);
+                Source::Number(match self.group.tape.ports[port].truth {
+                    true => truth(self.memory.span::<bool>(at + place, 1).read()[0]),
+                    false => self.memory.span::<T>(at + place * size_of::<T>(), 1).read()[0],
+                })
+            }
             Place::Out(out) => {
                 let at = self.group.outs[out as usize];
                 Source::Span(self.memory.span(at + start * size_of::<T>(), count))
@@ -203,7 +214,7 @@ impl<T: Float> Machine<'_, T> {
     fn target(&self, place: Place, by_row: bool, tile: Tile) -> Span<T> {
         match self.source(place, by_row, tile) {
             Source::Span(span) => span,
-            Source::Number(_) => self.register(0, 0),
+            Source::Number(_) => unreachable!("only spans are written and folded"),
         }
     }
 
@@ -216,6 +227,8 @@ impl<T: Float> Machine<'_, T> {
                 spans::apply(self.engine.level, self.engine.math, action, args, to);
             }
             Duty::Load(port) => self.load(port as usize, code, tile),
+            Duty::LoadOnce(port) if tile.first => self.load(port as usize, code, tile),
+            Duty::LoadOnce(_) => {}
             Duty::Spread => {
                 let (x, to) = (self.target(code.args[0], true, tile), self.target(code.to, false, tile));
                 spans::spread(x, self.group.tape.width, to);
@@ -242,14 +255,13 @@ impl<T: Float> Machine<'_, T> {
         let to = self.target(code.to, port.by_row, tile);
         if port.truth {
             let from = self.memory.span::<bool>(at, len);
-            let truth = |x: bool| if x { T::one() } else { T::zero() };
-            lines(&port.layout, start, count, |at, step, from_, count| {
-                spans::gather(from, at, step, to.part(from_, count), truth);
+            lines(&port.layout, start, count, |at, step, before, count| {
+                spans::gather(from, at, step, to.part(before, count), truth::<T>);
             });
         } else {
             let from = self.memory.span::<T>(at, len);
-            lines(&port.layout, start, count, |at, step, from_, count| {
-                spans::gather(from, at, step, to.part(from_, count), |x: T| x);
+            lines(&port.layout, start, count, |at, step, before, count| {
+                spans::gather(from, at, step, to.part(before, count), |x: T| x);
             });
         }
     }
@@ -271,6 +283,10 @@ impl<T: Float> Machine<'_, T> {
     }
 }
 
+fn truth<T: Float>(holds: bool) -> T {
+    if holds { T::one() } else { T::zero() }
+}
+
 /// Runs of elements of a layout, from element `start` on: the place of the first, the step, the number of those before and of
 /// the run.
 fn lines(layout: &Layout, start: usize, count: usize, mut line: impl FnMut(isize, isize, usize, usize)) {
@@ -279,7 +295,7 @@ fn lines(layout: &Layout, start: usize, count: usize, mut line: impl FnMut(isize
         (0..count).for_each(|i| line(layout.offset, 0, i, 1));
         return;
     };
-    let mut index: super::layout::Sizes = smallvec::SmallVec::from_elem(0, rank);
+    let mut index: super::layout::Sizes = smallvec::SmallVec::beforeelem(0, rank);
     let (mut rest, mut place) = (start, layout.offset);
     for axis in (0..rank).rev() {
         index[axis] = rest % layout.sizes[axis];

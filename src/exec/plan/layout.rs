@@ -159,6 +159,38 @@ impl Layout {
     }
 }
 
+/// Layouts of one shape over as few axes as all of them allow; of no axis where there is no element.
+pub fn merged(layouts: &[&Layout]) -> Vec<Layout> {
+    let start = |layout: &&Layout| Layout {
+        sizes: Sizes::new(),
+        steps: SmallVec::new(),
+        offset: layout.offset,
+    };
+    let mut merged: Vec<Layout> = layouts.iter().map(start).collect();
+    for axis in 0..layouts.first().map_or(0, |layout| layout.sizes.len()) {
+        let size = layouts[0].sizes[axis];
+        if size == 1 {
+            continue;
+        }
+        let joins = layouts.iter().zip(&merged).all(|(layout, merged)| {
+            merged.steps.last().is_some_and(|&outer| outer == layout.steps[axis] * size as isize)
+        });
+        for (layout, merged) in layouts.iter().zip(&mut merged) {
+            match (merged.sizes.last_mut(), merged.steps.last_mut()) {
+                (Some(last), Some(step)) if joins => {
+                    *last *= size;
+                    *step = layout.steps[axis];
+                }
+                _ => {
+                    merged.sizes.push(size);
+                    merged.steps.push(layout.steps[axis]);
+                }
+            }
+        }
+    }
+    merged
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,5 +219,14 @@ mod tests {
         assert_eq!(places(&layout), [9, 7, 4, 2]);
         layout.at(1, 1);
         assert_eq!(places(&layout), [7, 2]);
+    }
+
+    #[test]
+    fn layouts_are_merged_together() {
+        let (all, row) = (Layout::rows(&[2, 3, 4]), Layout::rows(&[4]));
+        let row = row.broadcast(&[2, 3, 4], &[None, None, Some(0)]);
+        let merged = merged(&[&all, &row]);
+        assert_eq!(merged[0].sizes.as_slice(), [6, 4]);
+        assert_eq!(merged[1].steps.as_slice(), [0, 1]);
     }
 }

@@ -1,13 +1,16 @@
 //! A model compiled for given sizes: steps over one block of memory, to be run many times.
 
 mod arena;
+mod cache;
 mod draft;
 mod fuse;
 mod group;
+mod index;
 mod layout;
 mod place;
 mod step;
 mod tape;
+mod tiny;
 
 use super::kernels::memory::Block;
 use super::kernels::{Level, Math, Team};
@@ -16,7 +19,7 @@ use super::reference::{RunError, described};
 use crate::graph::{Model, NodeId, Values};
 use crate::ops::{Bindings, Name};
 use crate::tensor::{Array, DType, Element, Tensor};
-use super::kernels::rows::Action;
+pub use cache::Plans;
 use draft::{Id, Kind};
 use ndarray::{ArrayD, IxDyn};
 use smallvec::smallvec;
@@ -140,8 +143,7 @@ impl Plan {
                     let item = &draft.items[*id as usize];
                     let (dtype, sizes) = (item.dtype, item.sizes.clone());
                     let view = draft::View { of: *id, layout: layout::Layout::rows(&sizes) };
-                    let kind = if dtype.is_float() { Kind::Map(Action::Move) } else { Kind::Copy };
-                    *id = draft.add(kind, dtype, &sizes, smallvec![view], roots[place]).of;
+                    *id = draft.add(Kind::copy(dtype, &sizes), dtype, &sizes, smallvec![view], roots[place]).of;
                 }
             }
         }

@@ -4,8 +4,11 @@ use super::arena::Arena;
 use super::draft::{Draft, Id, Kind, View};
 use super::fuse::{self, Role, Unit, is_leaf};
 use super::group::{self, Group};
-use super::step::{Copy, Node, Operand, Product, Step};
+use super::index::{Index, find};
+use super::layout::Layout;
+use super::step::{Move, Node, Operand, Product, Step};
 use super::tape::{Tape, tape};
+use super::tiny::tiny;
 use crate::graph::{Model, NodeId};
 use crate::tensor::{DType, Tensor};
 
@@ -38,6 +41,9 @@ pub fn place(model: &Model, draft: &Draft, results: &[Id], updates: &[(Id, Id)])
     let roots: Vec<Id> =
         results.iter().copied().chain(updates.iter().map(|&(_, item)| item)).collect();
     let live = fuse::live(draft, &roots);
+    if let Some(placed) = tiny(draft, &live, results, updates) {
+        return placed;
+    }
     let (roles, units) = fuse::fuse(draft, &live, &roots);
     let count = draft.items.len();
     let mut unit_of = vec![usize::MAX; count];
@@ -83,9 +89,11 @@ pub fn place(model: &Model, draft: &Draft, results: &[Id], updates: &[(Id, Id)])
         let (from, to) = (placer.placed.at[item as usize], placer.placed.at[variable as usize]);
         if from != to {
             let dtype = draft.items[item as usize].dtype;
-            let layout = super::layout::Layout::rows(&draft.items[item as usize].sizes);
-            let from = Operand { at: from, count: layout.len(), layout };
-            placer.placed.steps.push(Step::Copy(Box::new(Copy { dtype, from, to })));
+            let layout = Layout::rows(&draft.items[item as usize].sizes);
+            let count = layout.len();
+            let parts = vec![(Operand { at: from, count, layout: layout.clone() }, layout)];
+            let moved = Move { dtype, parts, gaps: false, count, to };
+            placer.placed.steps.push(Step::Move(Box::new(moved)));
             placer.placed.nodes.push([draft.nodes[item as usize]].into());
         }
     }
@@ -194,10 +202,36 @@ impl Placer<'_> {
                 sizes: item.sizes.to_vec(),
                 to,
             })),
-            _ => {
-                let Some(from) = args.into_iter().next() else { return };
-                Step::Copy(Box::new(Copy { dtype: item.dtype, from, to }))
+            Kind::Index(node) => {
+                let Some((find, indices, from, added, axis)) = find(self.model.op(node)) else {
+                    return;
+                };
+                let lines = match from {
+                    Some(from) => &args[from].layout.sizes,
+                    None => &item.sizes,
+                };
+                let index = Index {
+                    find,
+                    dtype: item.dtype,
+                    integers: self.draft.items[item.args[indices].of as usize].dtype,
+                    outer: lines[..axis].iter().product(),
+                    axis: lines[axis],
+                    inner: lines[axis + 1..].iter().product(),
+                    indices: args[indices].clone(),
+                    from: from.map(|from| args[from].clone()),
+                    added: added.map(|added| args[added].clone()),
+                    to,
+                };
+                Step::Index(Box::new((node, index)))
             }
+            Kind::Move(ref places, gaps) => Step::Move(Box::new(Move {
+                dtype: item.dtype,
+                parts: args.into_iter().zip(places.iter().cloned()).collect(),
+                gaps,
+                count: item.sizes.iter().product(),
+                to,
+            })),
+            _ => return,
         };
         self.placed.steps.push(step);
     }

@@ -1,9 +1,11 @@
 //! The steps of a plan, with addresses, and how each is run.
 
 use super::group::Group;
-use super::layout::Layout;
+use super::index::Index;
+use super::layout::{Layout, merged};
 use super::Engine;
 use super::place::width;
+use super::tiny::Tiny;
 use crate::exec::kernels::memory::Shared;
 use crate::exec::reference::RunError;
 use crate::graph::NodeId;
@@ -19,9 +21,13 @@ pub enum Step {
     /// Products of matrices.
     Product(Box<Product>),
     /// Elements moved.
-    Copy(Box<Copy>),
+    Move(Box<Move>),
+    /// Elements found by number.
+    Index(Box<(NodeId, Index)>),
     /// An operator as the reference does it.
     Node(Box<Node>),
+    /// All of a small model.
+    Tiny(Box<Tiny>),
 }
 
 /// An array in the block.
@@ -48,13 +54,17 @@ pub struct Product {
     pub to: usize,
 }
 
-/// The elements of a view in rows.
+/// Elements of operands moved to places in the result.
 #[derive(Clone, Debug)]
-pub struct Copy {
+pub struct Move {
     /// The element type.
     pub dtype: DType,
-    /// What is read.
-    pub from: Operand,
+    /// What is read, and where it goes.
+    pub parts: Vec<(Operand, Layout)>,
+    /// Whether there are places that no part goes to, which become 0.
+    pub gaps: bool,
+    /// The number of elements of the result.
+    pub count: usize,
     /// The first byte of the result.
     pub to: usize,
 }
@@ -106,8 +116,14 @@ impl Step {
                 DType::F64 => product.run::<f64>(memory),
                 _ => product.run::<f32>(memory),
             },
-            Step::Copy(copy) => typed!(copy.dtype, T => copy.run::<T>(memory)),
+            Step::Move(moved) => typed!(moved.dtype, T => moved.run::<T>(memory)),
+            Step::Index(index) => {
+                let (node, index) = &**index;
+                let found = index.run(memory);
+                found.map_err(|error| RunError::Value { node: *node, error })?;
+            }
             Step::Node(node) => node.run(memory, bindings)?,
+            Step::Tiny(tiny) => tiny.run(memory),
         }
         Ok(())
     }
@@ -127,22 +143,57 @@ impl Step {
                 let elements = product.left.count + product.right.count + result;
                 ("product", 2.0 * a.len() as f64 * n as f64, bytes(product.dtype, elements))
             }
-            Step::Copy(copy) => ("copy", 0.0, 2.0 * bytes(copy.dtype, copy.from.layout.len())),
+            Step::Move(moved) => {
+                let read: usize = moved.parts.iter().map(|(from, _)| from.layout.len()).sum();
+                ("move", 0.0, bytes(moved.dtype, read + moved.count))
+            }
+            Step::Index(index) => {
+                let count = index.1.outer * index.1.axis * index.1.inner;
+                ("index", 0.0, bytes(index.1.dtype, count))
+            }
             Step::Node(node) => {
                 let read: f64 = node.args.iter().map(|(dtype, x)| bytes(*dtype, x.count)).sum();
                 let result: usize = node.sizes.iter().product();
                 ("reference", result as f64, read + bytes(DType::F32, result))
             }
+            Step::Tiny(tiny) => ("tiny", tiny.len() as f64, 0.0),
         }
     }
 }
 
-impl Copy {
-    fn run<T: Element>(&self, memory: Shared<'_>) {
-        let from = memory.span::<T>(self.from.at, self.from.count).read();
-        let to = memory.span::<T>(self.to, self.from.layout.len()).write();
-        for (to, place) in to.iter_mut().zip(self.from.layout.places()) {
-            *to = from[place];
+impl Move {
+    fn run<T: Element + Default>(&self, memory: Shared<'_>) {
+        let to = memory.span::<T>(self.to, self.count).write();
+        if self.gaps {
+            to.fill(T::default());
+        }
+        for (operand, layout) in self.parts.iter().filter(|(_, layout)| layout.len() > 0) {
+            let from = memory.span::<T>(operand.at, operand.count).read();
+            let layouts = merged(&[&operand.layout, layout]);
+            let (source, target) = (&layouts[0], &layouts[1]);
+            let Some(last) = source.sizes.len().checked_sub(1) else {
+                to[layout.offset as usize] = from[operand.layout.offset as usize];
+                continue;
+            };
+            let lines = |layout: &Layout| Layout {
+                sizes: layout.sizes[..last].into(),
+                steps: layout.steps[..last].into(),
+                offset: layout.offset,
+            };
+            let (a, b) = (source.steps[last], target.steps[last]);
+            let count = source.sizes[last];
+            let (starts, ends) = (lines(source), lines(target));
+            for (x, y) in starts.places().zip(ends.places()) {
+                if (a, b) == (1, 1) {
+                    to[y..y + count].copy_from_slice(&from[x..x + count]);
+                } else {
+                    let (mut x, mut y) = (x as isize, y as isize);
+                    for _ in 0..count {
+                        to[y as usize] = from[x as usize];
+                        (x, y) = (x + a, y + b);
+                    }
+                }
+            }
         }
     }
 }

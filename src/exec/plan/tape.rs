@@ -4,9 +4,10 @@ use super::draft::{Draft, Id, Kind, View};
 use super::fuse::{Group, Role};
 use super::layout::Layout;
 use crate::exec::kernels::rows::Action;
+use crate::ops::Scalar;
 use crate::ops::reduce::Fold;
 use crate::tensor::DType;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 /// About so many bytes of registers are in use at a time.
@@ -94,6 +95,8 @@ pub enum Place {
     Port(u32),
     /// A result in memory.
     Out(u32),
+    /// The one element of a port, everywhere.
+    Single(u32),
     /// The same number everywhere.
     Number(f64),
 }
@@ -103,6 +106,8 @@ pub enum Place {
 pub enum Duty {
     /// Reads a port that does not lie as it is needed.
     Load(u32),
+    /// The same for a port of which every tile reads the same.
+    LoadOnce(u32),
     /// A number of each row along it.
     Spread,
     /// An action on single elements.
@@ -158,13 +163,17 @@ pub fn tape(draft: &Draft, roles: &[Role], group: &Group, outside: &dyn Fn(Id) -
         known: FxHashMap::default(),
         loaded: FxHashMap::default(),
         virtual_registers: 0,
+        unit: width,
+        merged: FxHashMap::default(),
     };
+    writer.merge_products(outside);
+    writer.unit();
     for &id in &group.members {
         writer.member(id, outside(id));
     }
     let mut tape = writer.tape;
     allocate(&mut tape, writer.virtual_registers);
-    tape.tile = tile(&tape);
+    tape.tile = tile(&tape, writer.unit);
     tape
 }
 
@@ -178,9 +187,58 @@ struct Writer<'a> {
     /// Where views are: ports and spread rows.
     loaded: FxHashMap<(Id, Layout, bool), Place>,
     virtual_registers: u32,
+    /// Tiles are of whole numbers of so many elements.
+    unit: usize,
+    /// Products that only a sum needs, by that sum.
+    merged: FxHashMap<Id, Id>,
 }
 
 impl Writer<'_> {
+    /// Finds products that are used once, by a sum in the group: both are one instruction.
+    fn merge_products(&mut self, outside: &dyn Fn(Id) -> bool) {
+        let is = |id: Id, row: Scalar| {
+            matches!(self.draft.items[id as usize].kind, Kind::Map(Action::Row(r)) if r == row)
+        };
+        let mut uses: FxHashMap<Id, u32> = FxHashMap::default();
+        for &id in &self.group.members {
+            for view in &self.draft.items[id as usize].args {
+                *uses.entry(view.of).or_default() += 1;
+            }
+        }
+        let members: FxHashSet<Id> = self.group.members.iter().copied().collect();
+        for &sum in self.group.members.iter().filter(|&&id| is(id, Scalar::Add)) {
+            let item = &self.draft.items[sum as usize];
+            let product = item.args.iter().map(|view| view.of).find(|&of| {
+                members.contains(&of)
+                    && is(of, Scalar::Mul)
+                    && !outside(of)
+                    && uses[&of] == 1
+                    && self.draft.items[of as usize].sizes == item.sizes
+                    && item.dtype.is_float()
+            });
+            if let Some(product) = product {
+                self.merged.insert(product, sum);
+            }
+        }
+    }
+
+    /// Sets the unit of tiles: rows, or what ports repeat.
+    fn unit(&mut self) {
+        if self.tape.width > 1 {
+            return;
+        }
+        let repeated = self.group.members.iter().find_map(|&id| {
+            let views = &self.draft.items[id as usize].args;
+            views.iter().find_map(|view| match view.layout.merged() {
+                Layout { sizes, steps, .. } if steps[..] == [0, 1] && sizes[1] <= TILE => {
+                    Some(sizes[1])
+                }
+                _ => None,
+            })
+        });
+        self.unit = repeated.unwrap_or(16);
+    }
+
     fn is_row(&self, sizes: &[usize]) -> bool {
         sizes.len() < self.group.sizes.len()
     }
@@ -195,6 +253,9 @@ impl Writer<'_> {
     }
 
     fn member(&mut self, id: Id, outside: bool) {
+        if self.merged.contains_key(&id) {
+            return;
+        }
         let item = &self.draft.items[id as usize];
         let role = self.roles[id as usize];
         let read = match role {
@@ -204,10 +265,19 @@ impl Writer<'_> {
         let row = self.is_row(read);
         let mut args = [Place::Number(0.0); 3];
         for (place, view) in item.args.iter().enumerate() {
-            args[place] = self.operand(view, row);
+            if !self.merged.contains_key(&view.of) {
+                args[place] = self.operand(view, row);
+            }
+        }
+        let product = item.args.iter().position(|view| self.merged.get(&view.of) == Some(&id));
+        if let Some(place) = product {
+            let factors = &self.draft.items[item.args[place].of as usize].args;
+            args[2] = args[1 - place];
+            args[0] = self.operand(&factors[0], row);
+            args[1] = self.operand(&factors[1], row);
         }
         if role != Role::Map
-            && let Place::Number(_) = args[0]
+            && let Place::Number(_) | Place::Single(_) = args[0]
         {
             // Folds read spans.
             let to = self.register();
@@ -225,6 +295,7 @@ impl Writer<'_> {
         }
         let (duty, by_row) = match item.kind {
             Kind::FoldTail(kind, _) => (Duty::Fold(kind), true),
+            Kind::Map(_) if product.is_some() => (Duty::Map(Action::MulAdd), row),
             Kind::Map(map) => (Duty::Map(map), row),
             _ => return,
         };
@@ -265,6 +336,7 @@ impl Writer<'_> {
         // What is the same along each row is read once a row.
         let axes = view.layout.sizes.len() - self.group.cut.min(view.layout.sizes.len());
         let along = !row
+            && !view.layout.is_single()
             && self.group.cut > 0
             && self.tape.width >= 8
             && view.layout.steps[axes..].iter().zip(&view.layout.sizes[axes..]).all(|(&s, &n)| s == 0 || n == 1);
@@ -287,14 +359,20 @@ impl Writer<'_> {
             truth: item.dtype == DType::Bool,
             last: 0,
         };
-        let direct = port.is_direct();
+        let (direct, single) = (port.is_direct(), port.layout.is_single());
+        let once = !row
+            && port.layout.steps[..] == [0, 1]
+            && self.unit.is_multiple_of(port.layout.sizes[1]);
         self.tape.ports.push(port);
         let number = self.tape.ports.len() as u32 - 1;
-        let place = if direct {
+        let place = if single {
+            Place::Single(number)
+        } else if direct {
             Place::Port(number)
         } else {
             let to = self.register();
-            self.emit(Duty::Load(number), row, [Place::Number(0.0); 3], to);
+            let load = if once { Duty::LoadOnce(number) } else { Duty::Load(number) };
+            self.emit(load, row, [Place::Number(0.0); 3], to);
             to
         };
         self.loaded.insert(key, place);
@@ -302,6 +380,9 @@ impl Writer<'_> {
     }
 
     fn spread(&mut self, view: &View, place: Place) -> Place {
+        if matches!(place, Place::Number(_) | Place::Single(_)) {
+            return place;
+        }
         let key = (view.of, view.layout.clone(), false);
         if let Some(&known) = self.loaded.get(&key) {
             return known;
@@ -319,7 +400,9 @@ fn allocate(tape: &mut Tape, count: u32) {
     for (at, code) in tape.code.iter().enumerate() {
         for place in code.args.iter().chain([&code.to]) {
             if let Place::Register(register) = place {
-                last[*register as usize] = at;
+                let known = &mut last[*register as usize];
+                let kept = matches!(code.duty, Duty::LoadOnce(_));
+                *known = if kept { usize::MAX } else { at.max(*known) };
             }
         }
     }
@@ -336,7 +419,7 @@ fn allocate(tape: &mut Tape, count: u32) {
                     }
                     *register = known;
                 }
-                Place::Port(port) => tape.ports[*port as usize].last = at,
+                Place::Port(port) | Place::Single(port) => tape.ports[*port as usize].last = at,
                 _ => {}
             }
         }
@@ -360,24 +443,11 @@ fn allocate(tape: &mut Tape, count: u32) {
     }
 }
 
-/// The number of elements of a tile: as many as keep the registers in the first cache.
-fn tile(tape: &Tape) -> usize {
+/// The number of elements of a tile: whole units, as many as keep the registers in the first cache.
+fn tile(tape: &Tape, unit: usize) -> usize {
     let size = if tape.dtype == DType::F32 { 4 } else { 8 };
     let streams = tape.ports.len() + tape.outs.len() + tape.registers;
     let fit = (REGISTERS / size / streams.max(1)).clamp(64, TILE);
-    // Rows that ports repeat are read once if tiles are whole numbers of them.
-    let row = match tape.width {
-        1 => {
-            let repeat = tape.ports.iter().filter(|port| !port.by_row).find_map(|port| {
-                match port.layout.steps.as_slice() {
-                    [0, 1] => Some(port.layout.sizes[1]),
-                    _ => None,
-                }
-            });
-            repeat.filter(|&row| row <= TILE).unwrap_or(16)
-        }
-        width => width,
-    };
-    let rows = (fit / row.max(1)).max(1);
-    (rows * row.max(1)).min(tape.count.max(1))
+    let units = (fit / unit.max(1)).max(1);
+    (units * unit.max(1)).min(tape.count.max(1))
 }
