@@ -12,6 +12,7 @@ pub struct Avx2;
 impl Simd for Avx2 {
     type F32 = F32x8;
     type F64 = F64x4;
+    const ROWS: usize = 6;
 }
 
 /// 8 numbers.
@@ -65,6 +66,10 @@ macro_rules! lanes {
             #[inline(always)]
             unsafe fn store(self, to: *mut $type) {
                 unsafe { $store(to, self.0) }
+            }
+            #[inline(always)]
+            fn prefetch(at: *const $type) {
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
             }
             #[inline(always)]
             fn mul_add(self, b: Self, c: Self) -> Self {

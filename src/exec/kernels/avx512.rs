@@ -11,6 +11,7 @@ pub struct Avx512;
 impl Simd for Avx512 {
     type F32 = F32x16;
     type F64 = F64x8;
+    const ROWS: usize = 8;
 }
 
 /// 16 numbers.
@@ -54,6 +55,10 @@ macro_rules! lanes {
             #[inline(always)]
             unsafe fn store(self, to: *mut $type) {
                 unsafe { $store(to, self.0) }
+            }
+            #[inline(always)]
+            fn prefetch(at: *const $type) {
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
             }
             #[inline(always)]
             fn mul_add(self, b: Self, c: Self) -> Self {

@@ -11,6 +11,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     type F32: Lanes<Element = f32>;
     /// Of f64, half as many.
     type F64: Lanes<Element = f64>;
+    /// So many rows by two vectors of products fit its registers; at most 8.
+    const ROWS: usize;
 }
 
 /// `f32` or `f64`.
@@ -117,6 +119,11 @@ pub trait Lanes:
     fn nearest(self) -> Self {
         let magic = Self::splat(Self::Element::MAGIC);
         (self + magic) - magic
+    }
+    /// Has the memory there in the cache soon; it may be anywhere.
+    #[inline(always)]
+    fn prefetch(at: *const Self::Element) {
+        let _ = at;
     }
     /// The larger; NaN where one is NaN.
     #[inline(always)]

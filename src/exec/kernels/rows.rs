@@ -100,26 +100,32 @@ impl<T: Float> Task for Apply<T> {
         let len = T::On::<S>::LEN;
         let whole = self.count - self.count % len;
         let rest = self.count - whole;
+        let (mut parts, mut last) = ([[T::zero(); 16]; 3], [T::zero(); 16]);
+        let (mut args, mut to, mut count) = (self.args, self.to, whole);
         // SAFETY: the promise of `apply_at`; what is behind whole vectors goes through arrays.
         unsafe {
-            if whole > 0 {
-                vectors::<T::On<S>>(self.math, self.action, self.args, self.to, whole);
-            }
-            if rest > 0 {
-                let zero = T::On::<S>::splat(T::zero());
-                let mut parts = [[T::zero(); 16]; 3];
-                let mut args = self.args;
-                for (arg, part) in args.iter_mut().zip(&mut parts) {
-                    if let Source::From(from) = *arg {
-                        let vector = T::On::<S>::load_some(from.add(whole), rest, zero);
-                        vector.store(part.as_mut_ptr());
-                        *arg = Source::From(part.as_ptr());
+            // One place in the code for both, since it is large.
+            for ends in [false, true] {
+                if ends && rest > 0 {
+                    let zero = T::On::<S>::splat(T::zero());
+                    for (arg, part) in args.iter_mut().zip(&mut parts) {
+                        if let Source::From(from) = *arg {
+                            let vector = T::On::<S>::load_some(from.add(whole), rest, zero);
+                            vector.store(part.as_mut_ptr());
+                            *arg = Source::From(part.as_ptr());
+                        }
                     }
+                    (to, count) = (last.as_mut_ptr(), len);
                 }
-                let mut to = [T::zero(); 16];
-                vectors::<T::On<S>>(self.math, self.action, args, to.as_mut_ptr(), len);
-                T::On::<S>::load(to.as_ptr()).store_some(self.to.add(whole), rest);
+                if count > 0 {
+                    vectors::<T::On<S>>(self.math, self.action, args, to, count);
+                }
+                if rest == 0 {
+                    return;
+                }
+                count = 0;
             }
+            T::On::<S>::load(last.as_ptr()).store_some(self.to.add(whole), rest);
         }
     }
 }

@@ -604,12 +604,13 @@ impl Writer<'_> {
         self.draft.add(Kind::Product, dtype, &sizes, smallvec![left, right], self.id)
     }
 
-    /// An operand of a product: not a number, which has no place.
+    /// An operand of a product: not a number, which has no place, nor matrices the other way round.
     fn operand(&mut self, view: View) -> View {
-        match self.draft.filled(&view) {
-            Some(_) => self.draft.dense(view, self.id),
-            None => view,
+        let inner = &view.layout.steps[view.layout.steps.len() - 2..];
+        if self.draft.filled(&view).is_some() || inner.iter().any(|&step| step < 0) {
+            return self.draft.dense(view, self.id);
         }
+        view
     }
 
     /// `sum[lead](a' @ b)` of a product that nothing else needs, as one product over the leading axes too.

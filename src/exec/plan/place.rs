@@ -188,7 +188,7 @@ impl Placer<'_> {
             Kind::Product => {
                 let mut args = args.into_iter();
                 let (Some(left), Some(right)) = (args.next(), args.next()) else { return };
-                Step::Product(Box::new(Product { dtype: item.dtype, left, right, to }))
+                Step::Product(Box::new(Product::new(item.dtype, &left, &right, to)))
             }
             Kind::Node(node) => Step::Node(Box::new(Node {
                 id: node,

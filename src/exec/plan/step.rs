@@ -6,12 +6,14 @@ use super::layout::{Layout, merged};
 use super::Engine;
 use super::place::width;
 use super::tiny::Tiny;
+use crate::exec::kernels::gemm::{self, Matrix};
 use crate::exec::kernels::memory::Shared;
+use crate::exec::kernels::{Context, Float};
 use crate::exec::reference::RunError;
 use crate::graph::NodeId;
 use crate::ops::{Bindings, Op, Operator};
 use crate::tensor::{Array, DType, Element, Tensor};
-use ndarray::{ArrayD, ArrayView2, ArrayViewMut2, IxDyn, ShapeBuilder};
+use ndarray::{ArrayD, IxDyn};
 
 /// A step.
 #[derive(Clone, Debug)]
@@ -41,17 +43,32 @@ pub struct Operand {
     pub layout: Layout,
 }
 
-/// `[batch.., m, k]` by `[batch.., k, n]`.
+/// Products of matrices `[m, k]` and `[k, n]`.
 #[derive(Clone, Debug)]
 pub struct Product {
     /// The element type.
     pub dtype: DType,
-    /// The left operand.
-    pub left: Operand,
-    /// The right one.
-    pub right: Operand,
-    /// The first byte of the result.
+    /// m, k and n.
+    pub shape: (usize, usize, usize),
+    /// The left matrices.
+    pub left: Matrices,
+    /// The right ones.
+    pub right: Matrices,
+    /// The first elements of both for each product.
+    pub places: Box<[(usize, usize)]>,
+    /// The first byte of the results.
     pub to: usize,
+}
+
+/// Matrices in an item.
+#[derive(Clone, Debug)]
+pub struct Matrices {
+    /// The first byte of the item.
+    pub at: usize,
+    /// The number of elements of the item.
+    pub count: usize,
+    /// The steps to the next row and to the next column.
+    pub steps: (usize, usize),
 }
 
 /// Elements of operands moved to places in the result.
@@ -113,8 +130,8 @@ impl Step {
                 group.finish(memory, engine);
             }
             Step::Product(product) => match product.dtype {
-                DType::F64 => product.run::<f64>(memory),
-                _ => product.run::<f32>(memory),
+                DType::F64 => product.run::<f64>(memory, engine),
+                _ => product.run::<f32>(memory, engine),
             },
             Step::Move(moved) => typed!(moved.dtype, T => moved.run::<T>(memory)),
             Step::Index(index) => {
@@ -136,12 +153,11 @@ impl Step {
         match self {
             Step::Group(group) => ("group", group.flops(), group.bytes()),
             Step::Product(product) => {
-                let (a, b) = (&product.left.layout, &product.right.layout);
-                let rank = a.sizes.len();
-                let n = b.sizes[rank - 1];
-                let result = a.len() / a.sizes[rank - 1].max(1) * n;
-                let elements = product.left.count + product.right.count + result;
-                ("product", 2.0 * a.len() as f64 * n as f64, bytes(product.dtype, elements))
+                let (m, k, n) = product.shape;
+                let count = product.places.len();
+                let elements = product.left.count + product.right.count + count * m * n;
+                let flops = 2.0 * (count * m * k) as f64 * n as f64;
+                ("product", flops, bytes(product.dtype, elements))
             }
             Step::Move(moved) => {
                 let read: usize = moved.parts.iter().map(|(from, _)| from.layout.len()).sum();
@@ -199,34 +215,60 @@ impl Move {
 }
 
 impl Product {
-    fn run<T: Element + ndarray::LinalgScalar>(&self, memory: Shared<'_>) {
-        let (a, b) = (&self.left.layout, &self.right.layout);
+    /// The product of two stacks of matrices; one matrix by another wherever the stacks allow.
+    pub fn new(dtype: DType, left: &Operand, right: &Operand, to: usize) -> Product {
+        let (a, b) = (&left.layout, &right.layout);
         let rank = a.sizes.len();
         let (m, k, n) = (a.sizes[rank - 2], a.sizes[rank - 1], b.sizes[rank - 1]);
         let batch: usize = a.sizes[..rank - 2].iter().product();
+        let matrices = |operand: &Operand, layout: &Layout| {
+            let steps = &layout.steps[layout.steps.len() - 2..];
+            let steps = (steps[0].unsigned_abs(), steps[1].unsigned_abs());
+            Matrices { at: operand.at, count: operand.count, steps }
+        };
+        let one = b.steps[..rank - 2].iter().zip(&b.sizes).all(|(&step, &size)| step == 0 || size == 1);
+        let tall = a.reshape(&[batch * m, k]).filter(|tall| one && tall.len() > 0);
         let lead = |layout: &Layout| Layout {
             sizes: layout.sizes[..rank - 2].into(),
             steps: layout.steps[..rank - 2].into(),
             offset: layout.offset,
         };
-        let (left, right) = (
-            memory.span::<T>(self.left.at, self.left.count).read(),
-            memory.span::<T>(self.right.at, self.right.count).read(),
-        );
-        let to = memory.span::<T>(self.to, batch * m * n).write();
-        if m * n == 0 || k == 0 {
+        let (left, rows, places) = match tall {
+            Some(tall) => {
+                let places = [(tall.offset as usize, b.offset as usize)];
+                (matrices(left, &tall), batch * m, places.into())
+            }
+            None => {
+                let (x, y) = (lead(a), lead(b));
+                (matrices(left, a), m, x.places().zip(y.places()).collect())
+            }
+        };
+        Product { dtype, shape: (rows, k, n), left, right: matrices(right, b), places, to }
+    }
+
+    fn run<T: Float>(&self, memory: Shared<'_>, engine: &Engine) {
+        let (m, k, n) = self.shape;
+        let matrix = |matrices: &Matrices| Matrix {
+            data: memory.span::<T>(matrices.at, matrices.count).read(),
+            steps: matrices.steps,
+        };
+        let to = memory.span::<T>(self.to, self.places.len() * m * n).write();
+        if k == 0 {
             return to.fill(T::zero());
         }
-        for ((to, at), bt) in to.chunks_exact_mut(m * n).zip(lead(a).places()).zip(lead(b).places()) {
-            let view = |values, start: usize, rows: usize, columns: usize, layout: &Layout| {
-                let values: &[T] = values;
-                let steps = (layout.steps[rank - 2] as usize, layout.steps[rank - 1] as usize);
-                ArrayView2::from_shape((rows, columns).strides(steps), values.get(start..).unwrap_or_default())
-                    .expect("the layout lies in its item")
+        let (left, right) = (matrix(&self.left), matrix(&self.right));
+        let context = Context { level: engine.level, team: engine.team() };
+        let finish = gemm::Finish::default();
+        if let [(a, b)] = *self.places {
+            let from = |matrix: Matrix<'static, T>, place: usize| Matrix {
+                data: matrix.data.get(place..).unwrap_or_default(),
+                ..matrix
             };
-            let (x, y) = (view(left, at, m, k, a), view(right, bt, k, n, b));
-            let mut to = ArrayViewMut2::from_shape((m, n), to).expect("rows");
-            ndarray::linalg::general_mat_mul(T::one(), &x, &y, T::zero(), &mut to);
+            let (left, right) = (from(left, a), from(right, b));
+            gemm::product(&context, (m, k, n), left, right, (to, n), &finish);
+        } else {
+            let places = |i: usize| self.places[i];
+            gemm::products(&context, (m, k, n), (left, right), to, &places, &finish);
         }
     }
 }

@@ -1,0 +1,481 @@
+//! Products of matrices.
+//!
+//! Operands are read where they lie, by their steps; only what would be slow so is copied on the way. Each element of a
+//! result is summed along the contraction in blocks that depend on the sizes and the level alone, whoever does which part.
+
+mod pack;
+mod tile;
+
+use super::lanes::{Float, Lanes, Simd};
+use super::level::{Task, dispatch};
+use super::{Context, scratch};
+pub use pack::Packed;
+use std::ops::Range;
+use tile::{Tile, tile, tiny};
+
+/// So many bytes of a panel stay in the first cache.
+const PANEL: usize = 28 << 10;
+/// So many rows of the left operand stay in the second.
+const ROWS: usize = 256;
+/// Fewer multiplications are not worth vectors, or handing on.
+const TINY: usize = 100;
+const PIECE: usize = 1 << 17;
+
+/// A matrix in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a, T> {
+    /// Its elements, from the first on.
+    pub data: &'a [T],
+    /// The steps to the next row and to the next column.
+    pub steps: (usize, usize),
+}
+
+/// A right operand.
+#[derive(Clone, Copy, Debug)]
+pub enum Right<'a, T> {
+    /// As it lies.
+    Matrix(Matrix<'a, T>),
+    /// In panels.
+    Packed(&'a Packed<T>),
+}
+
+/// What is done with a product `A B` on its way to `C`: `scale * A B`, plus `C` as it was, plus the bias of each column, and
+/// of that the positive part.
+#[derive(Clone, Copy, Debug)]
+pub struct Finish<'a, T> {
+    /// The factor.
+    pub scale: T,
+    /// Whether it is added to what is there.
+    pub adds: bool,
+    /// A number for each column.
+    pub bias: Option<&'a [T]>,
+    /// Whether negative numbers become 0.
+    pub relu: bool,
+}
+
+impl<T: Float> Default for Finish<'_, T> {
+    fn default() -> Self {
+        Finish { scale: T::one(), adds: false, bias: None, relu: false }
+    }
+}
+
+impl<'a, T> From<Matrix<'a, T>> for Right<'a, T> {
+    fn from(matrix: Matrix<'a, T>) -> Self {
+        Right::Matrix(matrix)
+    }
+}
+
+impl<T> Matrix<'_, T> {
+    fn check(&self, rows: usize, columns: usize) {
+        let reach = |count: usize, step: usize| (count - 1).checked_mul(step);
+        if rows > 0 && columns > 0 {
+            let ends = reach(rows, self.steps.0).zip(reach(columns, self.steps.1));
+            let last = ends.and_then(|(down, along)| down.checked_add(along));
+            assert!(last.is_some_and(|last| last < self.data.len()), "a matrix in its slice");
+        }
+    }
+
+    fn transposed(self) -> Self {
+        Matrix { steps: (self.steps.1, self.steps.0), ..self }
+    }
+}
+
+/// Computes `C = finish(A B)` for A of `[m, k]`, B of `[k, n]` and C of `[m, n]` with rows `c_step` apart.
+///
+/// # Panics
+/// Where an operand does not lie in its slice: a bug of the caller.
+pub fn product<'a, T: Float>(
+    context: &Context<'_>,
+    (m, k, n): (usize, usize, usize),
+    a: Matrix<'_, T>,
+    b: impl Into<Right<'a, T>>,
+    c: (&mut [T], usize),
+    finish: &Finish<'_, T>,
+) {
+    let b = b.into();
+    a.check(m, k);
+    match b {
+        Right::Matrix(b) => b.check(k, n),
+        Right::Packed(packed) => {
+            assert_eq!((packed.depth, packed.columns, packed.level), (k, n, context.level));
+        }
+    }
+    let (to, c_step) = c;
+    Matrix { data: to, steps: (c_step, 1) }.check(m, n);
+    assert!(m < 2 || c_step >= n, "rows apart");
+    assert!(finish.bias.is_none_or(|bias| bias.len() >= n), "a bias for each column");
+    if m == 0 || n == 0 {
+        return;
+    }
+    let job = Job { m, k, n, a, b, c: to.as_mut_ptr(), c_step, finish: *finish };
+    job.start(context);
+}
+
+/// Computes a product for each of `count` pairs: `places` gives the first elements of A and of B of each in their slices; the
+/// results lie one after the other in `c`.
+///
+/// # Panics
+/// As `product`.
+pub fn products<T: Float>(
+    context: &Context<'_>,
+    (m, k, n): (usize, usize, usize),
+    (a, b): (Matrix<'_, T>, Matrix<'_, T>),
+    c: &mut [T],
+    places: &(dyn Fn(usize) -> (usize, usize) + Sync),
+    finish: &Finish<'_, T>,
+) {
+    if m * n == 0 {
+        return;
+    }
+    assert!(c.len().is_multiple_of(m * n), "whole results");
+    let count = c.len() / (m * n);
+    let at = |data, place, steps| {
+        let data: &[T] = data;
+        Matrix { data: data.get(place..).unwrap_or_default(), steps }
+    };
+    let one = |context: &Context<'_>, i: usize, to: &mut [T]| {
+        let (left, right) = places(i);
+        let (left, right) = (at(a.data, left, a.steps), at(b.data, right, b.steps));
+        product(context, (m, k, n), left, right, (to, n), finish);
+    };
+    let work = m.saturating_mul(k).saturating_mul(n);
+    if count < 2 || work > 4 * PIECE {
+        return c.chunks_exact_mut(m * n).enumerate().for_each(|(i, to)| one(context, i, to));
+    }
+    let each = (PIECE / work.max(1)).clamp(1, count);
+    super::split(context.team, c, each * m * n, &|piece, results| {
+        for (i, to) in results.chunks_exact_mut(m * n).enumerate() {
+            one(&Context { team: &super::Team::alone(), ..*context }, piece * each + i, to);
+        }
+    });
+}
+
+#[derive(Clone, Copy)]
+struct Job<'a, T> {
+    m: usize,
+    k: usize,
+    n: usize,
+    a: Matrix<'a, T>,
+    b: Right<'a, T>,
+    c: *mut T,
+    c_step: usize,
+    finish: Finish<'a, T>,
+}
+
+// SAFETY: pieces of a job write disjoint parts of the result, which the caller of `product` has borrowed for all of them.
+unsafe impl<T: Sync> Sync for Job<'_, T> {}
+
+impl<T: Float> Job<'_, T> {
+    fn start(mut self, context: &Context<'_>) {
+        let work = self.m.saturating_mul(self.k).saturating_mul(self.n);
+        if let Right::Matrix(b) = self.b {
+            if work <= TINY {
+                let tile = self.tile(self.a.data.as_ptr(), b.data.as_ptr(), b.steps.0);
+                // SAFETY: `product` has checked that all lies in its slices.
+                return unsafe { tiny(self.m, self.n, b.steps.1, &tile) };
+            }
+            if self.n == 1 && self.c_step == 1 && self.finish.bias.is_none() {
+                // A column is a row: then what lies along it is read by vectors.
+                (self.m, self.n, self.c_step) = (1, self.m, self.m);
+                (self.a, self.b) = (b.transposed(), Right::Matrix(self.a.transposed()));
+            }
+        }
+        dispatch(context.level, Run { job: &self, context });
+    }
+
+    fn tile(&self, a: *const T, b: *const T, b_step: usize) -> Tile<'_, T> {
+        Tile {
+            depth: self.k,
+            a,
+            a_steps: self.a.steps,
+            b,
+            b_step,
+            copy: std::ptr::null_mut(),
+            c: self.c,
+            c_step: self.c_step,
+            last: 0,
+            adds: self.finish.adds,
+            finish: &self.finish,
+            ends: true,
+            column: 0,
+        }
+    }
+}
+
+/// A whole job, cut into pieces by rows and panels.
+struct Run<'a, T> {
+    job: &'a Job<'a, T>,
+    context: &'a Context<'a>,
+}
+
+impl<T: Float> Task for Run<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let (job, level) = (self.job, self.context.level);
+        let (m, k, n) = (job.m, job.k, job.n);
+        let wide = pack::panel::<T::On<S>>();
+        let panels = n.div_ceil(wide);
+        match job.b {
+            Right::Matrix(b) if b.steps.1 != 1 && n > 1 && (b.steps.0 != 1 || m > 3) => {
+                scratch::with(pack::room::<T::On<S>>(k, n), |packed| {
+                    let each = (PIECE / (16 * k * wide).max(1)).max(1) * wide * k;
+                    super::split(self.context.team, packed, each, &|piece, to: &mut [T]| {
+                        let first = piece * each / k.max(1);
+                        let from = b.data.as_ptr().wrapping_add(first * b.steps.1);
+                        dispatch(level, Panels { from, steps: b.steps, k, n: n - first, to });
+                    });
+                    self.pieces(panels, Some(packed.as_ptr()));
+                });
+            }
+            Right::Matrix(b) if b.steps.1 != 1 && n > 1 => dispatch(level, Dots { job, b }),
+            Right::Matrix(_) => self.pieces(panels, None),
+            Right::Packed(packed) => self.pieces(panels, Some(packed.data.as_ptr())),
+        }
+    }
+}
+
+impl<T: Float> Run<'_, T> {
+    /// Cuts the result so that a piece is worth handing on, along the rows where there are many.
+    fn pieces(&self, panels: usize, packed: Option<*const T>) {
+        let job = self.job;
+        let work = job.m.saturating_mul(job.k).saturating_mul(job.n);
+        let wanted = (work / PIECE).clamp(1, 4 * self.context.team.size());
+        let down = if self.context.team.size() < 2 || wanted < 2 {
+            (1, 1)
+        } else if job.m >= 4 * job.n.min(128) || panels == 1 {
+            (job.m.div_ceil(8).min(wanted), 1)
+        } else {
+            let across = panels.min(wanted);
+            (wanted.div_ceil(across).min(job.m.div_ceil(64)), across)
+        };
+        let parts = Parts { job, packed, down: down.0, across: down.1, panels };
+        let level = self.context.level;
+        if down == (1, 1) {
+            return dispatch(level, Piece { parts: &parts, piece: 0 });
+        }
+        self.context.team.run(down.0 * down.1, &|piece| {
+            dispatch(level, Piece { parts: &parts, piece });
+        });
+    }
+}
+
+struct Panels<'a, T> {
+    from: *const T,
+    steps: (usize, usize),
+    k: usize,
+    n: usize,
+    to: &'a mut [T],
+}
+
+impl<T: Float> Task for Panels<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let wide = pack::panel::<T::On<S>>();
+        for (i, to) in self.to.chunks_exact_mut((wide * self.k).max(1)).enumerate() {
+            let first = i * wide;
+            let from = self.from.wrapping_add(first * self.steps.1);
+            let count = wide.min(self.n - first);
+            // SAFETY: `product` has checked the matrix; the chunk has room for a panel.
+            unsafe { pack::columns::<T::On<S>>(from, self.steps, self.k, count, to.as_mut_ptr()) };
+        }
+    }
+}
+
+struct Parts<'a, T> {
+    job: &'a Job<'a, T>,
+    packed: Option<*const T>,
+    down: usize,
+    across: usize,
+    panels: usize,
+}
+
+// SAFETY: `packed` is only read.
+unsafe impl<T: Sync> Sync for Parts<'_, T> {}
+
+struct Piece<'a, T> {
+    parts: &'a Parts<'a, T>,
+    piece: usize,
+}
+
+/// Part `i` of `count` parts of a range, borders on multiples of `unit`.
+fn part(whole: usize, unit: usize, i: usize, count: usize) -> Range<usize> {
+    let units = whole.div_ceil(unit);
+    let border = |i: usize| (units * i / count * unit).min(whole);
+    border(i)..border(i + 1)
+}
+
+impl<T: Float> Task for Piece<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let parts = self.parts;
+        let rows = part(parts.job.m, S::ROWS, self.piece % parts.down, parts.down);
+        let panels = part(parts.panels, 1, self.piece / parts.down, parts.across);
+        let wide = pack::panel::<T::On<S>>();
+        let job = parts.job;
+        let deepest = PANEL / (wide * size_of::<T>());
+        let blocks = job.k.div_ceil(deepest).max(1);
+        let deep = job.k.div_ceil(blocks);
+        // Rows a multiple of 1 KiB apart push each other out of the cache.
+        let apart = (job.a.steps.0 * size_of::<T>()).is_multiple_of(1024);
+        let packs = apart && job.a.steps.1 == 1 && rows.len() > 8 && panels.len() > 1;
+        let left = if packs { ROWS.min(rows.len()).next_multiple_of(S::ROWS) * deep } else { 0 };
+        scratch::with(left + wide * deep, |room: &mut [T]| {
+            let (left, panel) = room.split_at_mut(left);
+            for block in 0..blocks {
+                let depth = deep.min(job.k.saturating_sub(block * deep));
+                for first in rows.clone().step_by(ROWS) {
+                    let slab = Slab {
+                        rows: first..rows.end.min(first + ROWS),
+                        start: block * deep,
+                        depth,
+                        adds: block > 0 || job.finish.adds,
+                        ends: block + 1 == blocks,
+                    };
+                    let left = packs.then_some(left.as_mut_ptr());
+                    // SAFETY: `product` has checked all operands, and the room is as large as a slab needs.
+                    unsafe { slab.run::<S, T>(parts, panels.clone(), left, panel.as_mut_ptr()) };
+                }
+            }
+        });
+    }
+}
+
+/// Some rows by a block of the contraction.
+struct Slab {
+    rows: Range<usize>,
+    start: usize,
+    depth: usize,
+    adds: bool,
+    ends: bool,
+}
+
+impl Slab {
+    /// # Safety
+    /// The rows, the block and the panels are in the job; `left` has room for the rows, `room` for a panel.
+    #[inline(always)]
+    unsafe fn run<S: Simd, T: Float>(
+        &self,
+        parts: &Parts<'_, T>,
+        panels: Range<usize>,
+        left: Option<*mut T>,
+        room: *mut T,
+    ) {
+        let (job, lanes) = (parts.job, T::On::<S>::LEN);
+        let wide = 2 * lanes;
+        let (row, along) = job.a.steps;
+        let a = job.a.data.as_ptr().wrapping_add(self.rows.start * row + self.start * along);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (a, steps, block) = match left {
+                Some(left) => {
+                    let size = (self.rows.len(), self.depth);
+                    pack::rows(a, job.a.steps, size, S::ROWS, left);
+                    (left.cast_const(), (1, S::ROWS), S::ROWS * self.depth)
+                }
+                None => (a, job.a.steps, S::ROWS * row),
+            };
+            for panel in panels {
+                let column = panel * wide;
+                let count = wide.min(job.n - column);
+                let vectors = count.div_ceil(lanes);
+                let (mut b, mut b_step, mut copies) = match (parts.packed, job.b) {
+                    (None, Right::Matrix(matrix)) => {
+                        let b = matrix.data.as_ptr();
+                        let b =
+                            b.wrapping_add(self.start * matrix.steps.0 + column * matrix.steps.1);
+                        if count.is_multiple_of(lanes) && matrix.steps.1 == 1 {
+                            (b, matrix.steps.0, self.rows.len() > S::ROWS)
+                        } else {
+                            pack::columns::<T::On<S>>(b, matrix.steps, self.depth, count, room);
+                            (room.cast_const(), vectors * lanes, false)
+                        }
+                    }
+                    (packed, _) => {
+                        let packed = packed.unwrap_or(std::ptr::null());
+                        let from = column * job.k + self.start * vectors * lanes;
+                        (packed.wrapping_add(from), vectors * lanes, false)
+                    }
+                };
+                let mut it = Tile {
+                    depth: self.depth,
+                    a_steps: steps,
+                    copy: room,
+                    last: count - (vectors - 1) * lanes,
+                    adds: self.adds,
+                    ends: self.ends,
+                    column,
+                    ..job.tile(a, b, b_step)
+                };
+                it.c = job.c.wrapping_add(self.rows.start * job.c_step + column);
+                for first in self.rows.clone().step_by(S::ROWS) {
+                    (it.b, it.b_step) = (b, b_step);
+                    let rows = S::ROWS.min(self.rows.end - first);
+                    tile::<T::On<S>>(rows, vectors, copies, &it);
+                    if copies {
+                        (b, b_step, copies) = (room, vectors * lanes, false);
+                    }
+                    it.a = it.a.wrapping_add(block);
+                    it.c = it.c.wrapping_add(S::ROWS * job.c_step);
+                }
+            }
+        }
+    }
+}
+
+/// A few rows by columns that lie along the contraction: each element by itself.
+struct Dots<'a, T> {
+    job: &'a Job<'a, T>,
+    b: Matrix<'a, T>,
+}
+
+impl<T: Float> Task for Dots<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let (job, lanes) = (self.job, T::On::<S>::LEN);
+        let zero = T::On::<S>::of(0.0);
+        scratch::with(job.k, |row: &mut [T]| {
+            for i in 0..job.m {
+                for (k, to) in row.iter_mut().enumerate() {
+                    *to = job.a.data[i * job.a.steps.0 + k * job.a.steps.1];
+                }
+                for j in 0..job.n {
+                    // SAFETY: `product` has checked the operands, and columns lie along the contraction.
+                    unsafe {
+                        let (x, y) = (row.as_ptr(), self.b.data.as_ptr().add(j * self.b.steps.1));
+                        let mut sums = [zero; 4];
+                        let mut k = 0;
+                        while k + 4 * lanes <= job.k {
+                            for (v, sum) in sums.iter_mut().enumerate() {
+                                let at = k + v * lanes;
+                                let x = T::On::<S>::load(x.add(at));
+                                *sum = x.mul_add(T::On::<S>::load(y.add(at)), *sum);
+                            }
+                            k += 4 * lanes;
+                        }
+                        while k < job.k {
+                            let count = lanes.min(job.k - k);
+                            let x = T::On::<S>::load_some(x.add(k), count, zero);
+                            sums[0] =
+                                x.mul_add(T::On::<S>::load_some(y.add(k), count, zero), sums[0]);
+                            k += lanes;
+                        }
+                        let sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+                        let sum = [sum.fold(|a, b| a + b)];
+                        // As a contraction of one element, so that the end is the same everywhere.
+                        let one = [T::one()];
+                        let mut tile = job.tile(sum.as_ptr(), one.as_ptr(), 1);
+                        let bias = job.finish.bias.map(|bias| &bias[j..]);
+                        let finish = Finish { bias, ..job.finish };
+                        (tile.depth, tile.finish) = (1, &finish);
+                        tile.c = job.c.add(i * job.c_step + j);
+                        tiny(1, 1, 1, &tile);
+                    }
+                }
+            }
+        });
+    }
+}
