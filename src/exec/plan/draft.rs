@@ -240,6 +240,10 @@ impl Writer<'_> {
                     View { of: dense.of, layout }
                 }
             },
+            Op::Scalar(Scalar::Pow) if self.power(&args).is_some() => {
+                let power = self.power(&args).unwrap_or(1);
+                self.powered(args.remove(0), power, &to)
+            }
             Op::Scalar(row) if self.is_mapped(&args) => self.map(Action::Row(*row), &to, args),
             Op::Select(_) if self.is_mapped(&args) => self.map(Action::Select, &to, args),
             Op::Cast(_) if float && self.dtype(&args[0]) == DType::Bool => {
@@ -449,6 +453,33 @@ impl Writer<'_> {
             })
             .collect();
         self.draft.add(Kind::Map(action), dtype, to, args, self.id)
+    }
+
+    /// The exponent of a power that a few products make.
+    fn power(&self, args: &[View]) -> Option<u32> {
+        let exponent = self.draft.filled(args.get(1)?)?;
+        let few = exponent.fract() == 0.0 && (2.0..=16.0).contains(&exponent);
+        (few && self.draft.filled(&args[0]).is_none()).then_some(exponent as u32)
+    }
+
+    fn powered(&mut self, x: View, power: u32, to: &[usize]) -> View {
+        let dtype = self.dtype(&x);
+        let mut times = |row, args| self.typed(Action::Row(row), dtype, to, args);
+        let (mut square, mut rest) = (x, power);
+        let mut product: Option<View> = None;
+        loop {
+            if rest & 1 == 1 {
+                product = Some(match product {
+                    None => square.clone(),
+                    Some(known) => times(Scalar::Mul, smallvec![known, square.clone()]),
+                });
+            }
+            rest >>= 1;
+            if rest == 0 {
+                return product.unwrap_or(square);
+            }
+            square = times(Scalar::Square, smallvec![square]);
+        }
     }
 
     fn scalar(&mut self, row: Scalar, args: SmallVec<[View; 2]>) -> View {

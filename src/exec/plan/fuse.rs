@@ -80,6 +80,7 @@ pub fn fuse(draft: &Draft, live: &[bool], results: &[Id]) -> (Vec<Role>, Vec<Uni
         fusion.place(id);
     }
     fusion.sink(live, results);
+    fusion.sink_items(live, results);
     let units = fusion.units(live);
     (fusion.role, units)
 }
@@ -414,6 +415,50 @@ impl Fusion<'_> {
             self.unite(target, &[space], goal.sizes, cut, dtype);
             let moved = std::mem::take(&mut members[space as usize]);
             members[target as usize].extend(moved);
+        }
+    }
+
+    /// Moves single maps into the one later group that needs them, where what they read is in memory anyway: a mask of a
+    /// value costs less than to keep it.
+    fn sink_items(&mut self, live: &[bool], results: &[Id]) {
+        let count = self.draft.items.len();
+        let mut kept = vec![false; count];
+        results.iter().for_each(|&id| kept[id as usize] = true);
+        // The one space that uses an item from outside of its own, and how.
+        let mut users: Vec<Vec<(Id, Edge)>> = vec![Vec::new(); count];
+        for id in (0..count as Id).filter(|&id| live[id as usize]) {
+            for view in &self.draft.items[id as usize].args {
+                let of = view.of as usize;
+                if self.space[of] == NONE {
+                    continue;
+                }
+                users[of].push((id, self.edge(view)));
+                kept[of] |= self.root(id) != self.root(view.of);
+            }
+        }
+        let mut wanted = vec![false; count];
+        results.iter().for_each(|&id| wanted[id as usize] = true);
+        for id in (0..count as Id).rev().filter(|&id| live[id as usize] && !wanted[id as usize]) {
+            let item = &self.draft.items[id as usize];
+            let (Kind::Map(_), Some(own)) = (&item.kind, self.root(id)) else { continue };
+            let Some(&(first, _)) = users[id as usize].first() else { continue };
+            let Some(target) = self.root(first).filter(|&target| target != own) else { continue };
+            let goal = &self.spaces[target as usize];
+            let one = users[id as usize].iter().all(|&(user, edge)| {
+                edge == Edge::Same && self.root(user) == Some(target) && self.item(user).sizes == goal.sizes
+            });
+            let there = item.args.iter().all(|view| {
+                let of = self.item(view.of);
+                is_leaf(of) || self.space[view.of as usize] == NONE || kept[view.of as usize]
+            });
+            let same = item.sizes == goal.sizes
+                && self.agree(&[target], self.float(id)).is_some_and(|dtype| dtype == goal.dtype);
+            // What it reads must not come from the group that it goes to.
+            let apart = item.args.iter().all(|view| self.root(view.of) != Some(target));
+            if one && there && same && apart {
+                self.space[id as usize] = target;
+                item.args.iter().for_each(|view| kept[view.of as usize] = true);
+            }
         }
     }
 

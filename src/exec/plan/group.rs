@@ -295,7 +295,7 @@ fn lines(layout: &Layout, start: usize, count: usize, mut line: impl FnMut(isize
         (0..count).for_each(|i| line(layout.offset, 0, i, 1));
         return;
     };
-    let mut index: super::layout::Sizes = smallvec::SmallVec::beforeelem(0, rank);
+    let mut index: super::layout::Sizes = smallvec::SmallVec::from_elem(0, rank);
     let (mut rest, mut place) = (start, layout.offset);
     for axis in (0..rank).rev() {
         index[axis] = rest % layout.sizes[axis];
