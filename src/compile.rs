@@ -1,13 +1,17 @@
 //! The pipeline from text to a model with its derivatives: the one room that knows all others of the core.
 
-use crate::autodiff::{Flow, derive, expand};
+mod import;
+
+use crate::autodiff::{Flow, derive, expand, expand_innermost};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{Kind, Model, NodeId, Origin, Origins, Output, check};
-use crate::lower::lower;
+use crate::lower::{Unit, lower};
 use crate::ops::special::Mode;
 use crate::ops::{Misfit, Name};
-use crate::passes::{Report, release, simplify};
+use crate::passes::{Report, Used, release, simplify, stabilise};
 use crate::syntax;
+pub use import::{File, Nowhere, Refusal, Source};
+use import::{Imports, imports};
 use std::sync::LazyLock;
 
 /// The functions that every model sees, in the language.
@@ -26,20 +30,31 @@ pub struct Read {
     pub model: Option<Model>,
     /// Errors and warnings.
     pub diagnostics: Vec<Diagnostic>,
+    /// The files that it uses; in spans the first of them has the number 2.
+    pub files: Vec<File>,
 }
 
-/// Reads a model. `by` names bindings that derivatives will be taken by with `differentiate`.
+/// Reads a model that stands alone. `by` names bindings that derivatives will be taken by with `differentiate`.
 pub fn read(text: &str, by: &[Name]) -> Read {
-    let (tree, mut diagnostics) = syntax::parse(text, 0);
+    read_from(text, by, &Nowhere)
+}
+
+/// Reads a model with the files that it uses, which `source` gives.
+pub fn read_from(text: &str, by: &[Name], source: &dyn Source) -> Read {
+    let (ast, mut diagnostics) = syntax::parse(text, 0);
+    let Imports { files, units, uses, diagnostics: said } = imports(&ast, source);
+    diagnostics.extend(said);
     let unreadable = diagnostics.iter().any(Diagnostic::is_error);
-    let (model, said) = lower(tree, text, (PRELUDE_TREE.clone(), PRELUDE), by);
+    let own = Unit { ast, text: text.into(), uses };
+    let prelude = Unit { ast: PRELUDE_TREE.clone(), text: PRELUDE.into(), uses: Vec::new() };
+    let (model, said) = lower([own, prelude].into_iter().chain(units).collect(), by);
     diagnostics.extend(said);
     let model = model.filter(|_| !unreadable);
     diagnostics.sort_by_key(|diagnostic| diagnostic.primary.as_ref().map(|label| label.span));
     if let Some(model) = &model {
         debug_assert!(check::check(model).is_ok(), "{:?}", check::check(model));
     }
-    Read { model, diagnostics }
+    Read { model, diagnostics, files }
 }
 
 /// Derivatives that are asked for from outside.
@@ -57,12 +72,12 @@ pub struct Request {
     pub order: usize,
 }
 
-/// How far the derived graph is worked on.
+/// How far the graph is worked on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// As derived.
+    /// As written, and as derived from that.
     Derived,
-    /// In the form that reads best.
+    /// In stable form, and the derivatives of that in the form that reads best.
     Readable,
 }
 
@@ -75,6 +90,8 @@ pub struct Derived {
     pub flows: Vec<Reach>,
     /// What the laws did.
     pub report: Report,
+    /// The stability laws that were used.
+    pub stable: Vec<Used>,
 }
 
 /// Whether anything of a value flows back to a variable.
@@ -109,49 +126,30 @@ pub fn default_request(model: &Model) -> Option<Request> {
     Some(plain(loss, learnt.map(|(name, _)| name.clone()).collect()))
 }
 
-/// The model with the derivatives of `requests` as outputs.
-pub fn differentiate(model: &Model, requests: &[Request], level: Level) -> Result<Derived, Misfit> {
-    let mut model = expand(model)?;
-    if level == Level::Readable {
-        model = simplify(&model).0;
+/// The model with the derivatives that stand in it derived, ready to run, and the stability laws that were
+/// used; claims are put aside.
+pub fn forward(model: &Model, level: Level) -> Result<(Model, Vec<Used>), Misfit> {
+    let (model, stable) = stable(&model.unclaimed(), &[], level)?;
+    Ok((release(&expanded(&model, level)?), stable))
+}
+
+/// The stable form of a model whose values `named` have derivatives taken by them.
+fn stable(model: &Model, named: &[NodeId], level: Level) -> Result<(Model, Vec<Used>), Misfit> {
+    match level {
+        Level::Derived => Ok((model.clone(), Vec::new())),
+        Level::Readable => stabilise(model, named),
     }
+}
+
+/// The model with the derivatives of `requests` as outputs; claims are put aside.
+pub fn differentiate(model: &Model, requests: &[Request], level: Level) -> Result<Derived, Misfit> {
+    let wrt = requests.iter().flat_map(|request| &request.wrt);
+    let wrt: Vec<NodeId> = wrt.filter_map(|name| model.named(name)).collect();
+    let (model, stable) = stable(&model.unclaimed(), &wrt, level)?;
+    let mut model = expanded(&model, level)?;
     let mut flows = Vec::new();
     for request in requests {
-        let named = |model: &Model, name: &Name| {
-            model.named(name).ok_or_else(|| Misfit {
-                code: "E0101",
-                ..Misfit::call(format!("nothing is called `{name}`"))
-            })
-        };
-        let of = named(&model, &request.of)?;
-        let wrt = request
-            .wrt
-            .iter()
-            .map(|name| named(&model, name))
-            .collect::<Result<Vec<NodeId>, _>>()?;
-        let origins = origins_of(&model, of);
-        let derived = if request.vectors.is_empty() {
-            derive(&mut model, request.mode, of, &wrt, None, &origins)?
-        } else {
-            let mut all = Vec::new();
-            for (&x, vector) in wrt.iter().zip(&request.vectors) {
-                let vector = named(&model, vector)?;
-                all.extend(derive(&mut model, request.mode, of, &[x], Some(vector), &origins)?);
-            }
-            all
-        };
-        for ((name, &x), (flow, mut node)) in request.wrt.iter().zip(&wrt).zip(derived) {
-            for _ in 1..request.order {
-                node = derive(&mut model, Mode::Jacobian, node, &[x], None, &origins)?.remove(0).1;
-            }
-            flows.push(match flow {
-                Flow::Adjoint(_) => Reach::Reached,
-                Flow::Apart => Reach::Apart,
-                Flow::Cut(by) => Reach::Cut(model.origins(by).clone()),
-            });
-            let name = fresh(&model, result_name(request, name));
-            model.outputs.push(Output { kind: Kind::Gradient, name, node });
-        }
+        derived(&mut model, request, level, &mut flows)?;
     }
     let model = release(&model);
     debug_assert!(check::check(&model).is_ok(), "{:?}", check::check(&model));
@@ -159,7 +157,81 @@ pub fn differentiate(model: &Model, requests: &[Request], level: Level) -> Resul
         Level::Derived => (model, Report::default()),
         Level::Readable => simplify(&model),
     };
-    Ok(Derived { model, flows, report })
+    Ok(Derived { model, flows, report, stable })
+}
+
+/// The model with the derivatives that stand in it derived.
+fn expanded(model: &Model, level: Level) -> Result<Model, Misfit> {
+    if level == Level::Derived {
+        return expand(model);
+    }
+    let mut model = simplify(model).0;
+    while let Some(next) = expand_innermost(&model)? {
+        model = simplify(&next).0;
+    }
+    Ok(model)
+}
+
+/// Adds what a request asks for to the outputs. A derivative of higher order is the derivative of what laws make of a lower
+/// one.
+fn derived(
+    model: &mut Model,
+    request: &Request,
+    level: Level,
+    flows: &mut Vec<Reach>,
+) -> Result<(), Misfit> {
+    let named = |model: &Model, name: &Name| {
+        model.named(name).ok_or_else(|| Misfit {
+            code: "E0101",
+            ..Misfit::call(format!("nothing is called `{name}`"))
+        })
+    };
+    let (first, mut later) = match request.mode {
+        Mode::Hessian => (Mode::Grad, vec![Mode::Jacobian]),
+        Mode::Hvp => (Mode::Grad, vec![Mode::Jvp]),
+        mode => (mode, Vec::new()),
+    };
+    later.extend(std::iter::repeat_n(Mode::Jacobian, request.order.saturating_sub(1)));
+    let vector = |model: &Model, mode: Mode, place: usize| match request.vectors.get(place) {
+        Some(name) if mode.takes_vector() => named(model, name).map(Some),
+        _ => Ok(None),
+    };
+    let start = model.outputs.len();
+    let of = named(model, &request.of)?;
+    let origins = origins_of(model, of);
+    let wrt =
+        request.wrt.iter().map(|name| named(model, name)).collect::<Result<Vec<NodeId>, _>>()?;
+    let found = if first.takes_vector() {
+        let mut all = Vec::new();
+        for (place, &x) in wrt.iter().enumerate() {
+            let vector = vector(model, first, place)?;
+            all.extend(derive(model, first, of, &[x], vector, &origins)?);
+        }
+        all
+    } else {
+        derive(model, first, of, &wrt, None, &origins)?
+    };
+    for (name, (flow, node)) in request.wrt.iter().zip(found) {
+        flows.push(match flow {
+            Flow::Adjoint(_) => Reach::Reached,
+            Flow::Apart => Reach::Apart,
+            Flow::Cut(by) => Reach::Cut(model.origins(by).clone()),
+        });
+        let name = fresh(model, result_name(request, name));
+        model.outputs.push(Output { kind: Kind::Gradient, name, node });
+    }
+    for mode in later {
+        if level == Level::Readable {
+            *model = simplify(model).0;
+        }
+        for (place, name) in request.wrt.iter().enumerate() {
+            let (of, x) = (model.outputs[start + place].node, named(model, name)?);
+            let vector = vector(model, mode, place)?;
+            let node = derive(model, mode, of, &[x], vector, &origins)?.remove(0).1;
+            model.outputs[start + place].node = node;
+        }
+    }
+    Ok(())
 }
 
 fn origins_of(model: &Model, of: NodeId) -> Origins {

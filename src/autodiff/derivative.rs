@@ -1,11 +1,12 @@
-//! Derivatives that are asked for, in terms of reverse mode.
+//! Derivatives that are asked for, in terms of reverse and forward mode.
 
 use super::batch::batch;
+use super::forward::forward;
 use super::reverse::{Flow, reverse};
-use crate::graph::{Model, NodeId, Origin, Origins};
+use crate::graph::{Model, NodeId, Operands, Origin, Origins};
 use crate::ops::leaf::{self, Eye};
 use crate::ops::shape::Broadcast;
-use crate::ops::special::Mode;
+use crate::ops::special::{Derivative, Mode};
 use crate::ops::term::{lead, spread};
 use crate::ops::{Misfit, Name, Number, Op, Scalar, Term, Type};
 use std::sync::Arc;
@@ -13,13 +14,7 @@ use std::sync::Arc;
 /// The model with every `Derivative` replaced by the values that compute it, innermost first, and without barriers.
 pub fn expand(model: &Model) -> Result<Model, Misfit> {
     let expanded = model.rebuild(|to, id, operands| match model.op(id) {
-        Op::Derivative(derivative) => {
-            let origins = model.origins(id).clone();
-            let (of, wrt) = (operands[0], operands[1]);
-            Ok(derive(to, derivative.mode, of, &[wrt], operands.get(2).copied(), &origins)?
-                .remove(0)
-                .1)
-        }
+        Op::Derivative(derivative) => expanded(model, id, *derivative, to, operands),
         _ => model.copy(to, id, operands),
     })?;
     expanded.rebuild(|to, id, operands| match expanded.op(id) {
@@ -29,6 +24,51 @@ pub fn expand(model: &Model) -> Result<Model, Misfit> {
         }
         _ => expanded.copy(to, id, operands),
     })
+}
+
+/// The model with those derivatives derived that need no other one; `None` where there is none. A Hessian becomes the
+/// Jacobian of a gradient, and the Hessian by a vector the gradient along that vector, so that laws may work on the gradient.
+pub fn expand_innermost(model: &Model) -> Result<Option<Model>, Misfit> {
+    let mut pending = vec![false; model.len()];
+    let mut found = false;
+    let live = model.live();
+    for id in model.nodes().filter(|id| live[id.index()]) {
+        let asked = matches!(model.op(id), Op::Derivative(_));
+        found |= asked;
+        pending[id.index()] =
+            asked || model.operands(id).iter().any(|operand| pending[operand.index()]);
+    }
+    if !found {
+        return Ok(None);
+    }
+    let next = model.rebuild(|to, id, operands| {
+        let Op::Derivative(derivative) = model.op(id) else { return model.copy(to, id, operands) };
+        if model.operands(id).iter().any(|operand| pending[operand.index()]) {
+            return model.copy(to, id, operands);
+        }
+        let outer = match derivative.mode {
+            Mode::Hessian => Mode::Jacobian,
+            Mode::Hvp => Mode::Jvp,
+            _ => return expanded(model, id, *derivative, to, operands),
+        };
+        let inner = Derivative { mode: Mode::Grad };
+        let mut all: Operands = operands.into();
+        all[0] = expanded(model, id, inner, to, &operands[..2])?;
+        to.insert(Derivative { mode: outer }, &all, model.origins(id))
+    });
+    next.map(Some)
+}
+
+fn expanded(
+    model: &Model,
+    id: NodeId,
+    derivative: Derivative,
+    to: &mut Model,
+    operands: &[NodeId],
+) -> Result<NodeId, Misfit> {
+    let (of, wrt, origins) = (operands[0], operands[1], model.origins(id).clone());
+    let vector = operands.get(2).copied();
+    Ok(derive(to, derivative.mode, of, &[wrt], vector, &origins)?.remove(0).1)
 }
 
 /// The derivative of `of` by each of `wrt`; where nothing flows it is zeros, and the flow says why.
@@ -61,26 +101,37 @@ pub fn derive(
             .map(|&x| {
                 let (flow, gradient) =
                     derive(model, Mode::Grad, of, &[x], None, origins)?.remove(0);
-                Ok((flow, pulled(model, gradient, vector, &[x], origins)?.remove(0).1))
+                Ok((flow, pushed(model, gradient, x, vector, origins)?.1))
             })
             .collect(),
-        // The vjp is linear in its vector u; its derivative by u along v is the jvp.
-        (Mode::Jvp, Some(vector)) => wrt
-            .iter()
-            .map(|&x| {
-                let ty = model.ty(of).clone();
-                let u = placeholder(model, 0, ty, origins)?;
-                let (flow, pullback) = pulled(model, of, u, &[x], origins)?.remove(0);
-                Ok((flow, pulled(model, pullback, vector, &[u], origins)?.remove(0).1))
-            })
-            .collect(),
+        (Mode::Jvp, Some(vector)) => {
+            wrt.iter().map(|&x| pushed(model, of, x, vector, origins)).collect()
+        }
         (Mode::Vjp | Mode::Hvp | Mode::Jvp, None) => {
             Err(Misfit::call(format!("`{}` takes a vector", mode.word())))
         }
     }
 }
 
-fn pulled(
+fn pushed(
+    model: &mut Model,
+    of: NodeId,
+    x: NodeId,
+    vector: NodeId,
+    origins: &Origins,
+) -> Result<(Flow, NodeId), Misfit> {
+    let (flow, tangent) = forward(model, of, x, vector)?;
+    let node = match tangent {
+        Some(tangent) => tangent,
+        None => {
+            let ty = model.ty(of).clone();
+            zeros(model, &ty, origins)?
+        }
+    };
+    Ok((flow, node))
+}
+
+pub(super) fn pulled(
     model: &mut Model,
     of: NodeId,
     seed: NodeId,
@@ -105,7 +156,7 @@ fn pulled(
 }
 
 /// The adjoint in the full shape of what it is the adjoint of.
-fn shaped(
+pub(super) fn shaped(
     model: &mut Model,
     adjoint: NodeId,
     of: NodeId,
@@ -119,13 +170,13 @@ fn shaped(
     model.plant(&spread(Term::Var(0), &shape, &axes), &[adjoint], model.ty(of).dtype, origins)
 }
 
-fn zeros(model: &mut Model, ty: &Type, origins: &Origins) -> Result<NodeId, Misfit> {
+pub(super) fn zeros(model: &mut Model, ty: &Type, origins: &Origins) -> Result<NodeId, Misfit> {
     let axes: Vec<usize> = (0..ty.rank()).collect();
     let term = if axes.is_empty() { Term::from(0) } else { spread(0.into(), &ty.shape, &axes) };
     model.plant(&term, &[], ty.dtype, origins)
 }
 
-fn placeholder(
+pub(super) fn placeholder(
     model: &mut Model,
     number: usize,
     ty: Type,

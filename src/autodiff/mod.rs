@@ -2,7 +2,9 @@
 
 mod batch;
 mod derivative;
+mod forward;
 mod reverse;
 
-pub use derivative::{derive, expand};
+pub use derivative::{derive, expand, expand_innermost};
+pub use forward::forward;
 pub use reverse::{Flow, reverse};

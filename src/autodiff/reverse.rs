@@ -58,13 +58,7 @@ pub fn reverse(
             let origins = origin(model, id, place, operands.len());
             let mut flow = planted(model, &term, id, &operands, adjoint, &origins)?;
             if model.ty(operand).rank() == 0 && model.ty(flow).rank() > 0 {
-                let axes: Vec<usize> = (0..model.ty(flow).rank()).collect();
-                flow = model.plant(
-                    &sum(&axes, Term::Var(0)),
-                    &[flow],
-                    model.ty(flow).dtype,
-                    &origins,
-                )?;
+                flow = summed(model, flow, &origins)?;
             }
             let total = match adjoints[operand.index()] {
                 None => flow,
@@ -88,8 +82,25 @@ pub fn reverse(
         .collect())
 }
 
+/// The sum of all elements; under the condition that guards them all alike, if one does.
+fn summed(model: &mut Model, flow: NodeId, origins: &Origins) -> Result<NodeId, Misfit> {
+    let axes: Vec<usize> = (0..model.ty(flow).rank()).collect();
+    let dtype = model.ty(flow).dtype;
+    let total = sum(&axes, Term::Var(0));
+    let alike = guard(model, flow).filter(|guard| {
+        model.ty(guard.condition).rank() == 0 && model.ty(guard.taken).rank() == axes.len()
+    });
+    match alike {
+        Some(guard) => {
+            let taken = model.plant(&total, &[guard.taken], dtype, origins)?;
+            model.plant(&guard.around(), &[guard.condition, taken], dtype, origins)
+        }
+        None => model.plant(&total, &[flow], dtype, origins),
+    }
+}
+
 /// Which nodes up to `of` depend on `wrt` and are needed by `of`.
-fn between(model: &Model, of: NodeId, wrt: &[NodeId]) -> Vec<bool> {
+pub(super) fn between(model: &Model, of: NodeId, wrt: &[NodeId]) -> Vec<bool> {
     let mut depends = vec![false; of.index() + 1];
     for id in wrt.iter().filter(|id| **id <= of) {
         depends[id.index()] = true;
@@ -111,12 +122,12 @@ fn between(model: &Model, of: NodeId, wrt: &[NodeId]) -> Vec<bool> {
     depends.iter().zip(needed).map(|(depends, needed)| *depends && needed).collect()
 }
 
-fn contributions(model: &Model, id: NodeId) -> Vec<Option<Term>> {
+pub(super) fn contributions(model: &Model, id: NodeId) -> Vec<Option<Term>> {
     let rule = Rule { operands: &model.operand_types(id), result: model.ty(id), dims: &model.dims };
     model.op(id).vjp(&rule)
 }
 
-fn origin(model: &Model, id: NodeId, place: usize, operands: usize) -> Origins {
+pub(super) fn origin(model: &Model, id: NodeId, place: usize, operands: usize) -> Origins {
     let span = model.origins(id).span().unwrap_or_default();
     let operand = (operands > 1).then_some(place as u8);
     Origin::Adjoint { span, rule: model.op(id).name(), operand }.into()
@@ -158,9 +169,12 @@ fn condition_behind(
     let whole = [guard.condition, guard.taken]
         .iter()
         .all(|&part| model.ty(part).rank() == model.ty(id).rank());
+    let one_for_all = model.ty(guard.condition).rank() == 0
+        && model.ty(guard.taken).rank() == model.ty(id).rank();
     let shape = &model.ty(operand).shape;
     match model.op(id) {
         Op::Scalar(Scalar::Add | Scalar::Sub) => Ok(None),
+        _ if one_for_all => Ok(Some(guard.condition)),
         Op::Scalar(_) => Ok(Some(guard.condition)),
         Op::Reduce(Reduce { kind: Fold::Sum | Fold::Mean, axes }) if whole => {
             let laid = spread(Term::Var(0), shape, axes);
@@ -206,9 +220,18 @@ impl Guard {
     }
 }
 
-fn guard(model: &Model, id: NodeId) -> Option<Guard> {
-    let Op::Select(_) = model.op(id) else { return None };
+fn guard(model: &mut Model, id: NodeId) -> Option<Guard> {
     let branches = model.operands(id);
+    match model.op(id) {
+        Op::Scalar(Scalar::Neg) if matches!(model.op(branches[0]), Op::Select(_)) => {
+            let inner = guard(model, branches[0])?;
+            let origins = model.origins(id).clone();
+            let taken = model.insert(Scalar::Neg, &[inner.taken], &origins).ok()?;
+            return Some(Guard { taken, ..inner });
+        }
+        Op::Select(_) => {}
+        _ => return None,
+    }
     let zero = |id: NodeId| model.filled(id).is_some_and(|number| number.is_zero());
     let otherwise = match (zero(branches[1]), zero(branches[2])) {
         (false, true) => false,

@@ -5,12 +5,10 @@ use super::bind::{self, Missing};
 use super::out::{self, Failure};
 use super::run;
 use super::session::{self, Session};
-use crate::autodiff::expand;
 use crate::compile::{self, Level};
 use crate::exec::plan::{Cost, Engine, Plan, State};
 use crate::graph::{Kind, Model, NodeId, Origins, Values};
 use crate::ops::{Bindings, Number, Op, Scalar};
-use crate::passes::release;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -60,7 +58,7 @@ pub fn bench(common: &Common, args: &Bench) -> Result<(), Failure> {
         return Err(Failure::Request(message.into()));
     }
     let needed = bind::needed(&model, &roots);
-    let bound = bind::bind(common, &model, &session.source, &args.data, &needed, Missing::Drawn)?;
+    let bound = bind::bind(common, &model, &session.sources, &args.data, &needed, Missing::Drawn)?;
     let refused = |error| run::refused(common, &session, &model, &error);
     let begun = Instant::now();
     let plan = match args.step {
@@ -96,9 +94,9 @@ fn derived(common: &Common, args: &Bench, session: &mut Session) -> Result<Model
     let gradient = !args.forward
         && (args.select.of.is_some() || compile::default_request(&session.model).is_some());
     if !gradient {
-        out::diagnostics(common, &session.warnings, std::slice::from_ref(&session.source));
-        let expanded = expand(&session.model);
-        return Ok(release(&expanded.map_err(|misfit| Failure::Request(misfit.to_string()))?));
+        out::diagnostics(common, &session.warnings, &session.sources);
+        let forward = compile::forward(&session.model, Level::Readable);
+        return Ok(forward.map_err(|misfit| Failure::Request(misfit.to_string()))?.0);
     }
     let mut request = session::request(common, session, &args.select)?;
     Ok(session::derive(common, session, &mut request, Level::Readable)?.model)
@@ -275,7 +273,7 @@ impl Report<'_> {
         };
         let mut text = format!(
             "{what} of {}: {} steps, {} threads, {}\n",
-            self.session.source.0,
+            self.session.sources[0].0,
             self.costs.len(),
             self.engine.pool.team().size(),
             self.engine.level.name()

@@ -38,12 +38,12 @@ struct Found {
 pub fn bind(
     common: &Common,
     model: &Model,
-    source: &(String, String),
+    sources: &[(String, String)],
     args: &Data,
     needed: &[Name],
     missing: Missing,
 ) -> Result<Bound, Failure> {
-    let binder = Binder { common, model, source, args };
+    let binder = Binder { common, model, sources, args };
     let mut given = binder.dims()?;
     let settings = binder.settings()?;
     let (mut found, sets) = binder.files(&settings)?;
@@ -134,7 +134,7 @@ impl Sized {
 struct Binder<'a> {
     common: &'a Common,
     model: &'a Model,
-    source: &'a (String, String),
+    sources: &'a [(String, String)],
     args: &'a Data,
 }
 
@@ -412,7 +412,7 @@ impl Binder<'_> {
 
     /// Shows a diagnostic, which ends the verb with exit code 2.
     fn stop<T>(&self, diagnostic: Diagnostic) -> Result<T, Failure> {
-        out::diagnostics(self.common, &[diagnostic], std::slice::from_ref(self.source));
+        out::diagnostics(self.common, &[diagnostic], self.sources);
         Err(Failure::Said(2))
     }
 
@@ -444,7 +444,7 @@ impl Binder<'_> {
             });
             said.push(diagnostic.help(help));
         }
-        out::diagnostics(self.common, &said, std::slice::from_ref(self.source));
+        out::diagnostics(self.common, &said, self.sources);
     }
 
     /// A value that respects element type and declared range.

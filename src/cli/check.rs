@@ -1,9 +1,10 @@
 //! `pullback check`: reads models, their shapes and lints.
 
 use super::args::{Check, Common};
+use super::files::Folder;
 use super::out::{self, Failure};
-use super::session::text_of;
-use crate::compile;
+use super::session::{self, sources, text_of};
+use crate::compile::{self, Level};
 use crate::graph::Role;
 use serde_json::json;
 
@@ -13,22 +14,25 @@ pub fn check(common: &Common, check: &Check) -> Result<(), Failure> {
     let mut reports = Vec::new();
     for path in &check.files {
         let source = text_of(path)?;
-        let read = compile::read(&source.1, &[]);
-        out::diagnostics(common, &read.diagnostics, std::slice::from_ref(&source));
+        let name = source.0.clone();
+        let read = compile::read_from(&source.1, &[], &Folder::of(Some(path)));
+        out::diagnostics(common, &read.diagnostics, &sources(source, read.files));
         let Some(model) = read.model else {
             bad = true;
-            reports.push(json!({"file": source.0, "ok": false}));
+            reports.push(json!({"file": name, "ok": false}));
             continue;
         };
+        let stable = compile::forward(&model, Level::Readable).map_or(Vec::new(), |found| found.1);
         let count =
             |role| model.variables.values().filter(|variable| variable.role == role).count();
         let (inputs, params) = (count(Role::Input), count(Role::Param));
         let warnings = read.diagnostics.len();
-        reports.push(json!({"file": source.0, "ok": true, "inputs": inputs, "params": params, "nodes": model.len(), "warnings": warnings}));
+        reports.push(json!({"file": name, "ok": true, "inputs": inputs, "params": params, "nodes": model.len(), "warnings": warnings,
+            "stable": stable.iter().map(|used| session::used(&model, used)).collect::<Vec<_>>()}));
         if !common.json {
             let mut text = format!(
                 "{}: ok, {} operators, {}, {}\n",
-                source.0,
+                name,
                 model.len(),
                 counted(inputs, "input"),
                 counted(params, "parameter")
@@ -36,6 +40,9 @@ pub fn check(common: &Common, check: &Check) -> Result<(), Failure> {
             if common.verbose {
                 for (name, node) in &model.names {
                     text.push_str(&format!("  {name}: {}\n", model.ty(*node)));
+                }
+                for used in &stable {
+                    text.push_str(&format!("  made stable: {}\n", session::used(&model, used)));
                 }
             }
             out::result(&text, None)?;

@@ -7,9 +7,9 @@ use super::out::{self, Failure};
 use super::run;
 use super::session;
 use super::show;
-use crate::autodiff::expand;
+use crate::compile;
 use crate::graph::{Kind, Model, NodeId, Output};
-use crate::passes::{release, retype};
+use crate::passes::retype;
 use crate::tensor::{DType, Tensor};
 use serde_json::{Map, Value, json};
 
@@ -32,8 +32,10 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
         session.model = derived.model.clone();
         derived.model
     } else {
-        out::diagnostics(common, &session.warnings, std::slice::from_ref(&session.source));
-        release(&expand(&session.model).map_err(|misfit| Failure::Request(misfit.to_string()))?)
+        out::diagnostics(common, &session.warnings, &session.sources);
+        compile::forward(&session.model, args.optimise.level())
+            .map_err(|misfit| Failure::Request(misfit.to_string()))?
+            .0
     };
     precision(&mut model, &args.data)?;
     let mut outputs: Vec<Output> = model.outputs.clone();
@@ -50,7 +52,7 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
     }
     let wanted: Vec<NodeId> = outputs.iter().map(|output| output.node).collect();
     let needed = bind::needed(&model, &wanted);
-    let bound = bind::bind(common, &model, &session.source, &args.data, &needed, Missing::Refused)?;
+    let bound = bind::bind(common, &model, &session.sources, &args.data, &needed, Missing::Refused)?;
     let how = run::how(&args.machine, args.optimise.is_plain())?;
     let values = run::run(common, &session, &model, &wanted, &bound, &how)?;
     let mut gradients = wrt.into_iter();

@@ -16,7 +16,7 @@ pub fn grad(common: &Common, args: &Grad) -> Result<(), Failure> {
     let mut request = session::request(common, &session, &args.select)?;
     let derived = session::derive(common, &mut session, &mut request, args.optimise.level())?;
     if args.passes {
-        passes(common, &derived);
+        passes(common, &session, &derived);
     }
     let path = args.target.output.as_deref();
     let text = match form(args.target.to, path, common.json)? {
@@ -81,8 +81,8 @@ fn text(session: &Session, request: &Request, derived: &Derived, full: bool) -> 
 fn place(session: &Session, model: &Model, request: &Request) -> String {
     let span = model.named(&request.of).and_then(|node| model.origins(node).source());
     match span {
-        Some(span) if !session.source.0.starts_with('<') => {
-            format!(" ({}:{})", short(&session.source.0), model.line(span))
+        Some(span) if !session.sources[0].0.starts_with('<') => {
+            format!(" ({}:{})", short(&session.sources[0].0), model.line(span))
         }
         _ => String::new(),
     }
@@ -108,7 +108,10 @@ fn wrapped(text: &str) -> String {
     lines + &line + "\n"
 }
 
-fn passes(common: &Common, derived: &Derived) {
+fn passes(common: &Common, session: &Session, derived: &Derived) {
+    for used in &derived.stable {
+        out::talk(common.quiet, &format!("stable: {}", session::used(&session.model, used)));
+    }
     for (number, (before, after)) in derived.report.rounds.iter().enumerate() {
         out::talk(common.quiet, &format!("round {}: {before} nodes -> {after} nodes", number + 1));
     }

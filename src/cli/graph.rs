@@ -4,17 +4,16 @@ use super::args::{Common, Form, Graph};
 use super::grad::form;
 use super::out::{self, Failure};
 use super::session;
-use crate::autodiff::expand;
+use crate::compile::{self, Level};
 use crate::export;
 use crate::graph::print::{Part, print};
-use crate::passes::release;
 
 /// Reads the model and prints it in the form asked for.
 pub fn graph(common: &Common, args: &Graph) -> Result<(), Failure> {
     let session = session::open(common, &args.model, None)?;
-    out::diagnostics(common, &session.warnings, std::slice::from_ref(&session.source));
-    let model =
-        release(&expand(&session.model).map_err(|misfit| Failure::Request(misfit.to_string()))?);
+    out::diagnostics(common, &session.warnings, &session.sources);
+    let (model, _) = compile::forward(&session.model, Level::Derived)
+        .map_err(|misfit| Failure::Request(misfit.to_string()))?;
     let path = args.target.output.as_deref();
     let text = match form(args.target.to, path, common.json)? {
         Form::Nn => print(&model, Part::Whole).text,

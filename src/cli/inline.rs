@@ -1,6 +1,6 @@
 //! Formulas given on the command line: what they leave undeclared is declared.
 
-use crate::compile;
+use crate::compile::{self, Source};
 use crate::syntax::{self, ast::ExprKind};
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ const DIMS: [&str; AXES] = ["n", "m", "k", "l", "o", "q"];
 
 /// The model of a formula. Names without a declaration get the lowest ranks that make the whole a scalar, or that make it
 /// fit at all; the names in `wrt` (all, where there are none) become parameters, the others inputs.
-pub fn model(text: &str, wrt: &[String]) -> Made {
+pub fn model(text: &str, wrt: &[String], source: &dyn Source) -> Made {
     let (ast, value, diagnostics) = syntax::parse_inline(text, 0);
     let Some(value) = value.filter(|_| diagnostics.is_empty()) else {
         return Made { text: text.into(), note: None };
@@ -35,11 +35,11 @@ pub fn model(text: &str, wrt: &[String]) -> Made {
         &text[..span.start]
     };
     let formula = syntax::print::expr(&ast, value);
-    let declared = with_dims(before.trim_end_matches([';', ' ', '\n']));
-    let free = free_names(text, &declared, &formula);
+    let declared = with_dims(before.trim_end_matches([';', ' ', '\n']), source);
+    let free = free_names(text, &declared, &formula, source);
     if free.is_empty() {
         return Made {
-            text: whole(&declared, "", &formula, scalar(&declared, "", &formula)),
+            text: whole(&declared, "", &formula, scalar(&declared, "", &formula, source)),
             note: None,
         };
     }
@@ -50,7 +50,7 @@ pub fn model(text: &str, wrt: &[String]) -> Made {
             // Where not even one size for all axes fits, no others do, unless axes are named.
             tries += 1;
             let same = declarations(&free, &ranks, &vec![0; total], wrt);
-            if !formula.contains('[') && fits(&declared, &same, &formula).is_none() {
+            if !formula.contains('[') && fits(&declared, &same, &formula, source).is_none() {
                 if tries > TRIES {
                     break 'search;
                 }
@@ -62,7 +62,7 @@ pub fn model(text: &str, wrt: &[String]) -> Made {
                     break 'search;
                 }
                 let declarations = declarations(&free, &ranks, &axes, wrt);
-                match fits(&declared, &declarations, &formula) {
+                match fits(&declared, &declarations, &formula, source) {
                     Some(true) => return found(&declared, &declarations, &formula, true),
                     Some(false) if fitting.is_none() => fitting = Some(declarations),
                     _ => {}
@@ -85,8 +85,8 @@ pub fn model(text: &str, wrt: &[String]) -> Made {
 }
 
 /// The declarations with a `dim` line for the sizes that they do not declare.
-fn with_dims(declared: &str) -> String {
-    let read = compile::read(declared, &[]);
+fn with_dims(declared: &str, source: &dyn Source) -> String {
+    let read = compile::read_from(declared, &[], source);
     let mut dims: Vec<&str> = Vec::new();
     for diagnostic in read.diagnostics.iter().filter(|diagnostic| diagnostic.code == "E0101") {
         let name = diagnostic.message.split('`').nth(1).unwrap_or_default();
@@ -127,19 +127,19 @@ fn result_name(declared: &str, declarations: &str, formula: &str) -> &'static st
     }
 }
 
-fn fits(declared: &str, declarations: &str, formula: &str) -> Option<bool> {
-    let as_output = compile::read(&whole(declared, declarations, formula, false), &[]);
+fn fits(declared: &str, declarations: &str, formula: &str, source: &dyn Source) -> Option<bool> {
+    let as_output = compile::read_from(&whole(declared, declarations, formula, false), &[], source);
     let model = as_output.model?;
     let output = model.outputs.last()?;
     Some(model.ty(output.node).rank() == 0 && model.ty(output.node).dtype.is_float())
 }
 
-fn scalar(declared: &str, declarations: &str, formula: &str) -> bool {
-    fits(declared, declarations, formula) == Some(true)
+fn scalar(declared: &str, declarations: &str, formula: &str, source: &dyn Source) -> bool {
+    fits(declared, declarations, formula, source) == Some(true)
 }
 
 /// The names that nothing declares, in the order of the text.
-fn free_names(text: &str, declared: &str, formula: &str) -> Vec<String> {
+fn free_names(text: &str, declared: &str, formula: &str, source: &dyn Source) -> Vec<String> {
     let (ast, _, _) = syntax::parse_inline(text, 0);
     let mut names: Vec<String> = Vec::new();
     let mut seen: BTreeSet<String> = BTreeSet::new();
@@ -154,7 +154,7 @@ fn free_names(text: &str, declared: &str, formula: &str) -> Vec<String> {
             names.push(name.to_string());
         }
     }
-    let unknown = compile::read(&whole(declared, "", formula, false), &[]);
+    let unknown = compile::read_from(&whole(declared, "", formula, false), &[], source);
     let missing: BTreeSet<String> = unknown
         .diagnostics
         .iter()

@@ -8,6 +8,7 @@ pub mod codes;
 pub mod data;
 mod eval;
 mod explain;
+pub mod files;
 mod fmt;
 mod grad;
 mod graph;

@@ -86,7 +86,7 @@ pub fn refused(common: &Common, session: &Session, model: &Model, error: &RunErr
                     "check `{name}`: behind its type, `in [0, {size})` has it checked before the run"
                 ));
             }
-            out::diagnostics(common, &[diagnostic], std::slice::from_ref(&session.source));
+            out::diagnostics(common, &[diagnostic], &session.sources);
             Failure::Said(1)
         }
         None => Failure::Request(error.to_string()),

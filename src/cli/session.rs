@@ -1,13 +1,15 @@
 //! A model as a verb gets it: read, checked, with what is to be derived of it.
 
 use super::args::{self, Common, Select};
+use super::files::Folder;
 use super::inline;
 use super::out::{self, Failure};
-use crate::compile::{self, Derived, Level, Reach, Request};
+use crate::compile::{self, Derived, File, Level, PRELUDE, Reach, Request};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::{Model, NodeId, Origin, Origins, Role, Variable};
 use crate::ops::special::Mode;
 use crate::ops::{Name, Operator, leaf};
+use crate::passes::Used;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::io::Read;
@@ -17,8 +19,8 @@ use std::sync::Arc;
 /// A model with its text.
 pub struct Session {
     pub model: Model,
-    /// The file's name and text.
-    pub source: (String, String),
+    /// The names and texts of the model's file, the prelude, and the files that are used.
+    pub sources: Vec<(String, String)>,
     /// Warnings that have not been shown yet.
     pub warnings: Vec<Diagnostic>,
 }
@@ -55,10 +57,11 @@ pub fn open(
         .flat_map(|select| &select.wrt)
         .map(|name| Name::from(name.as_str()))
         .collect();
+    let folder = Folder::of(model.file.as_deref());
     let source = match (&model.expression, &model.file) {
         (Some(text), _) => {
             let wrt = select.map(|select| select.wrt.clone()).unwrap_or_default();
-            let made = inline::model(text, &wrt);
+            let made = inline::model(text, &wrt, &folder);
             if let Some(note) = &made.note {
                 out::talk(common.quiet, note);
             }
@@ -69,14 +72,22 @@ pub fn open(
             return Err(Failure::Request("name a model, or give a formula with -e".into()));
         }
     };
-    let read = compile::read(&source.1, &by);
+    let read = compile::read_from(&source.1, &by, &folder);
+    let sources = sources(source, read.files);
     match read.model {
-        Some(model) => Ok(Session { model, source, warnings: read.diagnostics }),
+        Some(model) => Ok(Session { model, sources, warnings: read.diagnostics }),
         None => {
-            out::diagnostics(common, &read.diagnostics, &[source]);
+            out::diagnostics(common, &read.diagnostics, &sources);
             Err(Failure::Said(1))
         }
     }
+}
+
+/// The names and texts of all files that a model is made of, in the order of their numbers.
+pub fn sources(model: (String, String), used: Vec<File>) -> Vec<(String, String)> {
+    let prelude = ("prelude.nn".to_string(), PRELUDE.to_string());
+    let used = used.into_iter().map(|file| (file.name, file.text));
+    [model, prelude].into_iter().chain(used).collect()
 }
 
 /// What the arguments ask to derive.
@@ -124,7 +135,7 @@ pub fn request(common: &Common, session: &Session, select: &Select) -> Result<Re
             let message = format!("the gradient is of one float; `{of}` is {}", model.ty(node));
             let diagnostic = Diagnostic::error("E0301", span, message)
                 .help("ask for --mode jacobian or --mode vjp, or take its sum or its mean");
-            out::diagnostics(common, &[diagnostic], std::slice::from_ref(&session.source));
+            out::diagnostics(common, &[diagnostic], &session.sources);
             return Err(Failure::Said(2));
         }
         Some(args::Mode::Vjp) => Mode::Vjp,
@@ -200,6 +211,14 @@ fn glob(pattern: &[u8], name: &[u8]) -> bool {
     }
 }
 
+/// A law of stability with the source line that it was used on.
+pub fn used(model: &Model, used: &Used) -> String {
+    match used.at.span() {
+        Some(span) => format!("{} (line {})", used.law, model.line(span)),
+        None => used.law.into(),
+    }
+}
+
 /// Adds the inputs `v_NAME` that a mode with vectors needs.
 pub fn add_vectors(session: &mut Session, request: &mut Request) {
     if !request.mode.takes_vector() {
@@ -271,7 +290,7 @@ pub fn derive(
             }
         }
     }
-    out::diagnostics(common, &said, std::slice::from_ref(&session.source));
+    out::diagnostics(common, &said, &session.sources);
     Ok(derived)
 }
 

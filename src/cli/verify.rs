@@ -56,7 +56,7 @@ pub fn verify(common: &Common, args: &Verify) -> Result<(), Failure> {
     let mut wanted = vec![of];
     wanted.extend(&gradients);
     let needed = bind::needed(&model, &wanted);
-    let mut bound = bind::bind(common, &model, &session.source, &data, &needed, Missing::Drawn)?;
+    let mut bound = bind::bind(common, &model, &session.sources, &data, &needed, Missing::Drawn)?;
     let how = run::how(&args.machine, false)?;
     let values = run(common, &session, &model, &wanted, &bound, &how)?;
     let (raw_of, raw_gradients) = results(&raw, &request)?;

@@ -4,6 +4,7 @@ pub mod check;
 pub mod origin;
 pub mod print;
 mod tidy;
+pub mod train;
 
 use crate::diagnostic::Span;
 use crate::ops::leaf::{Const, SizeOf};
@@ -16,9 +17,11 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 pub use tidy::Operands;
 use tidy::{Tidy, tidy};
+use train::Training;
 
 /// No value has more axes.
 pub const RANK: usize = 64;
@@ -131,6 +134,8 @@ pub struct Claim {
     pub right: NodeId,
     /// Where it stands.
     pub span: Span,
+    /// What it says, where that names nothing but what printed models have.
+    pub text: Option<Name>,
 }
 
 /// `grad C wrt (a, b)`.
@@ -159,6 +164,10 @@ pub struct Model {
     pub updates: IndexMap<Name, NodeId>,
     /// What is claimed to be equal; claims are roots of the graph for as long as they are here.
     pub claims: Vec<Claim>,
+    /// The claims that are roots no longer, as texts.
+    pub claimed: Vec<Name>,
+    /// How it is trained where nothing else is said.
+    pub training: Option<Training>,
     /// The derivatives that `grad` prints by default.
     pub requests: Vec<Request>,
     /// The adjoints that differentiation made: of which value, which value.
@@ -256,17 +265,9 @@ impl Model {
             }
             Tidy::Op(op, operands) => (op, operands),
         };
-        let mut hasher = FxHasher::default();
-        op.hash(&mut hasher);
-        operands.hash(&mut hasher);
-        let hash = hasher.finish();
-        if let Some(known) = self.index.get(&hash) {
-            let equal =
-                known.iter().find(|&&id| self.graph[id].op == op && self.operands(id) == operands);
-            if let Some(&id) = equal {
-                self.unite(id, origins);
-                return Ok(id);
-            }
+        if let Some(id) = self.find(&op, &operands) {
+            self.unite(id, origins);
+            return Ok(id);
         }
         let types: SmallVec<[Type; 2]> = operands.iter().map(|&id| self.ty(id).clone()).collect();
         let ty = op.infer(&types, &self.dims)?;
@@ -274,12 +275,22 @@ impl Model {
             return Err(Misfit::rank(format!("{} axes; a value has at most {RANK}", ty.rank())));
         }
         held(&ty, &self.dims)?;
+        let hash = hash_of(&op, &operands);
         let id = self.graph.add_node(Node { op, ty, origins: origins.clone() });
         for (position, &operand) in operands.iter().enumerate() {
             self.graph.add_edge(operand, id, position as u32);
         }
         self.index.entry(hash).or_default().push(id);
         Ok(id)
+    }
+
+    /// The node of `op` on `operands` as they are, where there is one.
+    pub fn find(&self, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
+        let known = self.index.get(&hash_of(op, operands))?;
+        known
+            .iter()
+            .copied()
+            .find(|&id| self.graph[id].op == *op && self.operands(id).as_slice() == operands)
     }
 
     /// The node of a scalar constant.
@@ -338,7 +349,8 @@ impl Model {
         variables.chain(inits).chain(results).chain(named).chain(claims)
     }
 
-    /// The model with each live node replaced by what `replace` inserts for it, given the new operands.
+    /// The model with each live node replaced by what `replace` inserts for it, given the new operands. What is declared of
+    /// the variables is known to it from the start, but for their nodes.
     pub fn rebuild<E>(
         &self,
         mut replace: impl FnMut(&mut Model, NodeId, &[NodeId]) -> Result<NodeId, E>,
@@ -348,6 +360,9 @@ impl Model {
             dims: self.dims.clone(),
             lines: self.lines.clone(),
             requests: self.requests.clone(),
+            claimed: self.claimed.clone(),
+            training: self.training.clone(),
+            variables: self.variables.clone(),
             ..Model::default()
         };
         let mut map: Vec<NodeId> = vec![NodeId::end(); self.len()];
@@ -357,7 +372,6 @@ impl Model {
             map[id.index()] = replace(&mut model, id, &operands)?;
         }
         let known = |id: &NodeId| map[id.index()];
-        model.variables = self.variables.clone();
         for variable in model.variables.values_mut() {
             variable.node = known(&variable.node);
             if let Some(Init::Value(node)) = &mut variable.init {
@@ -377,7 +391,7 @@ impl Model {
             .map(|claim| Claim {
                 left: known(&claim.left),
                 right: known(&claim.right),
-                span: claim.span,
+                ..claim.clone()
             })
             .collect();
         let both = |(a, b): &(NodeId, NodeId)| live[a.index()] && live[b.index()];
@@ -391,6 +405,17 @@ impl Model {
     /// The same node in another model, with its reasons.
     pub fn copy(&self, to: &mut Model, id: NodeId, operands: &[NodeId]) -> Result<NodeId, Misfit> {
         to.insert(self.op(id).clone(), operands, self.origins(id))
+    }
+
+    /// The model without its claims, which stay as texts.
+    pub fn unclaimed(&self) -> Cow<'_, Model> {
+        if self.claims.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut model = self.clone();
+        let claims = std::mem::take(&mut model.claims);
+        model.claimed.extend(claims.into_iter().filter_map(|claim| claim.text));
+        Cow::Owned(model)
     }
 
     /// The model without what nothing needs.
@@ -466,6 +491,13 @@ impl Model {
         }
         uses
     }
+}
+
+fn hash_of(op: &Op, operands: &[NodeId]) -> u64 {
+    let mut hasher = FxHasher::default();
+    op.hash(&mut hasher);
+    operands.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The most axes of an array.

@@ -147,9 +147,8 @@ impl Lowerer {
                 ExprKind::Name(name) if &**name == "keep" => keep = true,
                 ExprKind::Name(name) => {
                     let passed = self
-                        .scopes
-                        .last()
-                        .and_then(|scope| scope.axes.clone())
+                        .seen()
+                        .find_map(|scope| scope.axes.clone())
                         .filter(|(own, ..)| own == name);
                     match passed {
                         Some((_, passed, kept)) => {
@@ -215,7 +214,7 @@ impl Lowerer {
             |id| !matches!(&unit.ast[**id].kind, ExprKind::Name(name) if &**name == "keep"),
         );
         // Inside a function with `[axes..]` the written axes are not those that are meant.
-        let passed = self.scopes.last().is_some_and(|scope| scope.axes.is_some());
+        let passed = self.seen().any(|scope| scope.axes.is_some());
         let at = fault.filter(|_| !passed).and_then(|place| written.clone().nth(place));
         let at = at.map_or(span, |id| self.span(*id));
         let own = !matches!(misfit.help.as_deref(), Some(help) if help.starts_with("write"));

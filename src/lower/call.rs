@@ -1,7 +1,7 @@
 //! Calls: of operators, casts, choices, derivatives and functions.
 
 use super::usage::counted;
-use super::{Lowerer, Value};
+use super::{Lowerer, PRELUDE, Value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::ops::builtin;
 use crate::ops::elementwise::{Cast, Scalar, Select};
@@ -13,6 +13,18 @@ impl Lowerer {
     /// The value of a call.
     pub(super) fn call(&mut self, call: &Call, span: Span) -> Option<Value> {
         let name = &*call.callee.text;
+        let known = self.callables(name).map(|known| &known[0]);
+        let (own, layer) = known.map_or((false, false), |known| {
+            (known.unit != usize::from(PRELUDE) || known.unit == self.unit, known.layer)
+        });
+        if !layer && (!call.sizes.is_empty() || call.instance.is_some()) && self.is_function(name) {
+            let message = format!("`{name}` is a function, not a layer: it owns no parameters");
+            self.say(
+                Diagnostic::error("E0207", self.place(span), message)
+                    .help("leave out what stands behind `;` and the name behind `as`"),
+            );
+            return None;
+        }
         if let Some((_, mode)) = Mode::NAMES.iter().find(|(word, _)| *word == name) {
             return self.derivative(*mode, call, span);
         }
@@ -22,10 +34,6 @@ impl Lowerer {
         if name == "where" {
             return self.choice(call, span);
         }
-        let own = self
-            .functions
-            .get(name)
-            .is_some_and(|known| known[0].0 == self.unit || known[0].0 == 0);
         if !own {
             if let Some(row) = Scalar::ALL.iter().find(|row| row.word() == name) {
                 let args = self.plain(call, row.arity(), span)?;
@@ -35,7 +43,7 @@ impl Lowerer {
                 return self.builtin(builtin, call, span);
             }
         }
-        if self.functions.contains_key(name) {
+        if self.callables(name).is_some() {
             return self.inlined(call, span);
         }
         self.uncallable(call)
@@ -95,7 +103,8 @@ impl Lowerer {
         Some(Value::Node(self.insert(Select, &nodes, span)?))
     }
 
-    /// `grad(C, W)` and its kin: a request, derived later. Several variables of `grad` are derived by in turn.
+    /// `grad(C, W)` and its kin: a request, derived later. Several variables of `grad` are derived by in
+    /// turn: the result has the axes of each.
     fn derivative(&mut self, mode: Mode, call: &Call, span: Span) -> Option<Value> {
         let fixed = if mode.takes_vector() { 3 } else { 2 };
         let fits = call.args.len() == fixed || (mode == Mode::Grad && call.args.len() > 2);
@@ -117,7 +126,7 @@ impl Lowerer {
         let of_span = self.span(call.args[0].value);
         let mut of = of.and_then(|value| self.typed(value, self.float, of_span))?;
         let wrt_count = if mode.takes_vector() { 1 } else { call.args.len() - 1 };
-        for arg in &call.args[1..1 + wrt_count] {
+        for (x_place, arg) in call.args[1..1 + wrt_count].iter().enumerate() {
             let at = self.span(arg.value);
             let unit = self.unit();
             let ExprKind::Name(name) = &unit.ast[arg.value].kind else {
@@ -140,6 +149,10 @@ impl Lowerer {
                 let what = format!("the vector of `{}`", mode.word());
                 operands.push((self.fitted(node, &ty, last_span, &what, None)?, last_span));
             }
+            let mode = match self.model.ty(of).rank() {
+                rank if rank > 0 && x_place > 0 => Mode::Jacobian,
+                _ => mode,
+            };
             of = self.insert(Derivative { mode }, &operands, span)?;
         }
         Some(Value::Node(of))

@@ -95,10 +95,7 @@ impl Lowerer {
                 whole.then_some(Value::List(values))
             }
             ExprKind::Call(call) => self.call(call, span),
-            ExprKind::Repeat(_) => {
-                self.absent("repeat", span);
-                None
-            }
+            ExprKind::Repeat(repeat) => self.repeat(repeat, span),
             ExprKind::Scan(_) => {
                 self.absent("scan", span);
                 None

@@ -1,11 +1,13 @@
 //! Functions: their calls are inlined, generic in dimensions, leading axes and float type.
 
-use super::{Lowerer, Meaning, Scope, Value};
+use super::layer::Owner;
+use super::table::Callable;
+use super::usage::counted;
+use super::{Lowerer, Meaning, PRELUDE, Scope, Value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::ops::{Name, Size, Type};
-use crate::syntax::ast::{Call, ExprKind, FnParam, Function, ItemKind, TypeExpr};
+use crate::syntax::ast::{Call, ExprKind, FnParam, Function, Ident, TypeExpr};
 use crate::tensor::DType;
-use std::rc::Rc;
 
 /// How many calls are inlined in all: functions that call others twice grow without end.
 const CALLS: usize = 100_000;
@@ -31,25 +33,27 @@ impl Lowerer {
             }
             return None;
         }
-        if !call.sizes.is_empty() || call.instance.is_some() {
-            let message = format!("`{name}` is a function, not a layer: it owns no parameters");
-            self.say(
-                Diagnostic::error("E0207", self.place(span), message)
-                    .help("leave out what stands behind `;` and the name behind `as`"),
-            );
-            return None;
-        }
         let brackets = self.brackets(call)?;
         let values = self.values(&call.args)?;
-        let (unit, function) = self.overload(name, &values)?;
+        let Callable { unit, function, layer } = self.overload(name, &values)?;
         if call.axes.is_some() && function.axes.is_none() {
             self.no_brackets(call, false);
             return None;
         }
         let args = self.assigned(&function, call, values, span)?;
 
+        let sizes = self.given_sizes(&function, call)?;
+        let owner = match layer {
+            true => self.instance(call.instance.as_ref(), span),
+            false => Owner::Function(name.clone(), span),
+        };
+
         let (outer_unit, outer_float) = (self.unit, self.float);
-        let mut scope = Scope::default();
+        let mut scope = Scope { owner: owner.clone(), ..Scope::default() };
+        for (ident, size, at) in sizes {
+            scope.names.insert(ident.text.clone(), (Meaning::Size(size.clone()), ident.span));
+            scope.bound.push((ident.text, size, at));
+        }
         if let Some(axes) = &function.axes {
             let default =
                 (&*axes.text == "axis").then(|| vec![crate::ops::builtin::AxisRef::Number(-1)]);
@@ -63,12 +67,15 @@ impl Lowerer {
         self.float = outer_float;
         self.calls.pop();
         self.scopes.pop();
+        if let (Some(_), Some(value)) = (&call.instance, &result) {
+            self.name_result(&owner, None, value);
+        }
         result
     }
 
     /// The function of that name whose parameters have the element types of the arguments; the first where none fits.
-    fn overload(&self, name: &Name, values: &[(Value, Span)]) -> Option<(usize, Rc<Function>)> {
-        let known = self.functions.get(name)?;
+    fn overload(&self, name: &Name, values: &[(Value, Span)]) -> Option<Callable> {
+        let known = self.callables(name)?;
         let fits = |function: &Function| {
             function.params.iter().zip(values).all(|(param, (value, _))| {
                 let (Some(ty), Value::Node(node)) = (&param.ty, value) else { return true };
@@ -79,7 +86,29 @@ impl Lowerer {
                 }
             })
         };
-        known.iter().find(|(_, function)| fits(function)).or(known.first()).cloned()
+        known.iter().find(|callable| fits(&callable.function)).or(known.first()).cloned()
+    }
+
+    /// The sizes that a layer is given behind `;`, by their names.
+    fn given_sizes(
+        &mut self,
+        function: &Function,
+        call: &Call,
+    ) -> Option<Vec<(Ident, Size, Span)>> {
+        let name = &function.name.text;
+        if call.sizes.len() != function.sizes.len() {
+            let takes = match function.sizes.len() {
+                0 => "no sizes".to_string(),
+                count => counted(count, "size"),
+            };
+            let message = format!("`{name}` takes {takes} behind `;`, not {}", call.sizes.len());
+            let at = call.sizes.first().map_or(call.callee.span, |id| self.span(*id));
+            let help = self.usage(name);
+            self.say(Diagnostic::error("E0207", self.place(at), message).help(help));
+            return None;
+        }
+        let sizes = call.sizes.iter().zip(&function.sizes);
+        sizes.map(|(id, ident)| Some((ident.clone(), self.size(*id)?, self.span(*id)))).collect()
     }
 
     /// The arguments in the order of the parameters; `None` where the default is meant.
@@ -124,7 +153,7 @@ impl Lowerer {
                     return None;
                 }
                 (None, None) => {
-                    let takes = super::usage::counted(function.params.len(), "argument");
+                    let takes = counted(function.params.len(), "argument");
                     self.miscounted(name, &takes, call.args.len(), span);
                     return None;
                 }
@@ -166,14 +195,7 @@ impl Lowerer {
             let value = self.matched(function, param, value, at)?;
             self.define(&param.name.text, param.name.span, Meaning::Value(value));
         }
-        for item in &function.body.items {
-            match &item.kind {
-                ItemKind::Binding(idents, value) => self.binding(idents, *value),
-                ItemKind::Const(ident, ty, value) => self.constant(ident, ty.as_ref(), *value),
-                // The parser has reported what cannot stand here.
-                _ => return None,
-            }
-        }
+        self.statements(&function.body)?;
         let mut results = Vec::new();
         for (place, &id) in function.body.results.iter().enumerate() {
             let value = self.expr(id)?;
@@ -239,7 +261,7 @@ impl Lowerer {
                 (Some(meant), None) => diagnostic = diagnostic.at(format!("{found}, but {meant}")),
                 _ => {}
             }
-            if ty.span.file == 0 {
+            if ty.span.file != PRELUDE {
                 diagnostic = diagnostic.label(ty.span, "declared here");
             }
             let help = match self.bound_of(ty) {
@@ -327,7 +349,7 @@ impl Lowerer {
         let message = format!("`{}` promises {wanted}; this is {found}", function.name.text);
         let code = if dtype { "E0201" } else { "E0206" };
         let mut diagnostic = Diagnostic::error(code, self.place(at), message).at(found.to_string());
-        if ty.span.file == 0 {
+        if ty.span.file != PRELUDE {
             diagnostic = diagnostic.label(ty.span, "promised here");
         }
         if let (Some(meant), Some(by)) = (meant, by)
@@ -364,7 +386,8 @@ impl Lowerer {
         let start = self.calls.iter().position(|(active, _)| active == name);
         let (message, through) = match start {
             Some(start) => {
-                let next = self.calls[start + 1..].iter().find(|(via, _)| !via.starts_with('='));
+                let next =
+                    self.calls[start + 1..].iter().find(|(via, _)| !via.starts_with(['=', '.']));
                 let message = match next {
                     Some((via, _)) => format!("`{name}` calls itself, by `{via}`"),
                     None => format!("`{name}` calls itself"),
@@ -376,7 +399,7 @@ impl Lowerer {
         };
         let mut diagnostic = Diagnostic::error("E0107", self.place(call.callee.span), message)
             .help("functions are inlined: write the repetition out");
-        if let Some((at, text)) = through.filter(|(at, _)| at.file == 0) {
+        if let Some((at, text)) = through.filter(|(at, _)| at.file != PRELUDE) {
             diagnostic = diagnostic.label(at, text);
         }
         self.say(diagnostic);

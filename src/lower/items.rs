@@ -1,22 +1,21 @@
 //! Statements.
 
-use super::{Lowerer, Meaning, Value};
+use super::layer::Owner;
+use super::{Lowerer, Meaning, PRELUDE, Value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::{Draw, Init, Kind, NodeId, Output, RANK, Range, Request, Role, Variable};
-use crate::ops::special::Barrier;
+use crate::ops::special::{Barrier, Mode};
 use crate::ops::{Name, Number, Size, Term, Type, leaf};
 use crate::syntax::ast::{
     self, Declaration, ExprId, ExprKind, Ident, Item, ItemKind, OutputKind, TypeExpr,
 };
 use crate::tensor::DType;
-use std::rc::Rc;
 use std::sync::Arc;
 
 impl Lowerer {
     /// Lowers every statement of the model.
     pub(super) fn items(&mut self) {
-        self.collect_functions(1);
-        self.collect_functions(0);
+        self.collect_functions();
         let unit = self.unit();
         self.float = first_float(&unit.ast.items);
         for item in &unit.ast.items {
@@ -26,40 +25,8 @@ impl Lowerer {
         for item in &unit.ast.items {
             self.item(item);
         }
-    }
-
-    fn collect_functions(&mut self, unit: usize) {
-        let source = self.units[unit].clone();
-        for item in &source.ast.items {
-            let ItemKind::Fn(function) = &item.kind else { continue };
-            let name = function.name.text.clone();
-            let known = self.functions.get(&name).map(|known| known[0].0);
-            if unit == 0 && crate::ops::builtin::find(&name).is_some()
-                || super::RESERVED.contains(&&*name)
-            {
-                let message = format!("`{name}` is a name of the language and cannot be defined");
-                let help = format!("choose another name, such as `{name}_` or `my_{name}`");
-                self.say(Diagnostic::error("E0105", function.name.span, message).help(help));
-                continue;
-            }
-            match known {
-                Some(0) => {
-                    let earlier = self.functions[&name][0].1.name.span;
-                    let message = format!("`{name}` is defined twice");
-                    self.say(
-                        Diagnostic::error("E0102", function.name.span, message)
-                            .label(earlier, "first defined here")
-                            .help("give one of them another name"),
-                    );
-                    continue;
-                }
-                Some(_) if unit == 0 => {
-                    self.functions.remove(&name);
-                }
-                _ => {}
-            }
-            self.functions.entry(name).or_default().push((unit, Rc::new((**function).clone())));
-        }
+        self.name_inner();
+        self.word_claims();
     }
 
     /// Notes what an item will define, so that an early use can say where.
@@ -79,32 +46,30 @@ impl Lowerer {
         }
     }
 
-    /// Every name that stands second in a derivative, or in a `grad` request.
+    /// Every name that stands behind the value in a derivative, or in a `grad` request.
     fn collect_barriers(&mut self) {
-        let unit = self.unit();
-        for expr in &unit.ast.exprs {
-            if let ExprKind::Call(call) = &expr.kind
-                && crate::ops::special::Mode::NAMES
-                    .iter()
-                    .any(|(name, _)| *name == &*call.callee.text)
-            {
-                for arg in call.args.iter().skip(1) {
+        let derivative =
+            |call: &ast::Call| Mode::NAMES.iter().any(|(name, _)| *name == &*call.callee.text);
+        for unit in &self.units {
+            for expr in unit.ast.exprs.iter() {
+                let ExprKind::Call(call) = &expr.kind else { continue };
+                for arg in call.args.iter().skip(1).filter(|_| derivative(call)) {
                     if let ExprKind::Name(name) = &unit.ast[arg.value].kind {
                         self.barriers.insert(name.clone());
                     }
                 }
             }
         }
-        for item in &unit.ast.items {
+        for item in &self.unit().ast.items {
             if let ItemKind::Grad(_, wrt) = &item.kind {
                 self.barriers.extend(wrt.iter().map(|ident| ident.text.clone()));
             }
         }
     }
 
-    fn item(&mut self, item: &Item) {
+    pub(super) fn item(&mut self, item: &Item) {
         match &item.kind {
-            ItemKind::Error | ItemKind::Fn(_) => {}
+            ItemKind::Error | ItemKind::Fn(_) | ItemKind::Layer(_) | ItemKind::Use(..) => {}
             ItemKind::Dim(dims) => dims.iter().for_each(|(ident, size)| self.dim(ident, *size)),
             ItemKind::Input(declaration) => self.declaration(declaration, Role::Input),
             ItemKind::Param(declaration) => self.declaration(declaration, Role::Param),
@@ -114,10 +79,8 @@ impl Lowerer {
             ItemKind::Grad(of, wrt) => self.request(of, wrt),
             ItemKind::State(_) => self.absent("state", item.span),
             ItemKind::Update(..) => self.absent("update", item.span),
-            ItemKind::Layer(_) => self.absent("layer", item.span),
-            ItemKind::Expect(..) => self.absent("expect", item.span),
-            ItemKind::Use(..) => self.absent("use", item.span),
-            ItemKind::Train(_) => self.absent("train", item.span),
+            ItemKind::Expect(left, right) => self.claim(*left, *right, item.span),
+            ItemKind::Train(settings) => self.training(settings, item.span),
         }
     }
 
@@ -150,7 +113,7 @@ impl Lowerer {
         self.model.dims.declare(ident.text.clone(), value);
     }
 
-    fn declaration(&mut self, declaration: &Declaration, role: Role) {
+    pub(super) fn declaration(&mut self, declaration: &Declaration, role: Role) {
         let ty = self.type_of(&declaration.ty);
         let spans: Vec<Span> =
             declaration.ty.axes.iter().flatten().map(|id| self.span(*id)).collect();
@@ -164,8 +127,12 @@ impl Lowerer {
                 self.define(&ident.text, ident.span, Meaning::Broken);
                 continue;
             };
+            let Some(name) = self.owned(ident) else {
+                self.define(&ident.text, ident.span, Meaning::Broken);
+                continue;
+            };
             let origins = self.origins(ident.span);
-            let variable = leaf::Variable { name: ident.text.clone(), ty: Arc::new(ty.clone()) };
+            let variable = leaf::Variable { name: name.clone(), ty: Arc::new(ty.clone()) };
             let node = match self.model.insert(variable, &[], &origins) {
                 Ok(node) => node,
                 Err(misfit) => {
@@ -174,16 +141,17 @@ impl Lowerer {
                     continue;
                 }
             };
-            let before = self.diagnostics.len();
+            let before = self.errors;
             self.define(&ident.text, ident.span, Meaning::Value(Value::Node(node)));
-            if self.diagnostics.len() > before {
+            self.define_around(&name, ident.span, node, true);
+            if self.errors > before {
                 continue;
             }
             let init = init.clone();
-            self.axes.insert(ident.text.clone(), spans.clone());
-            self.dtypes.insert(ident.text.clone(), declaration.ty.dtype.span);
+            self.axes.insert(name.clone(), spans.clone());
+            self.dtypes.insert(name.clone(), declaration.ty.dtype.span);
             self.model.variables.insert(
-                ident.text.clone(),
+                name,
                 Variable {
                     node,
                     role,
@@ -299,7 +267,7 @@ impl Lowerer {
         let code = if found.dtype == ty.dtype { "E0201" } else { "E0206" };
         let message = format!("{what} is {ty}; its value is {found}");
         let mut diagnostic = Diagnostic::error(code, self.place(span), message);
-        if let Some(declared) = declared.filter(|declared| declared.file == 0) {
+        if let Some(declared) = declared.filter(|declared| declared.file != PRELUDE) {
             diagnostic = diagnostic.at(found.to_string()).label(declared, "declared here");
         }
         let mut pairs = found.shape.iter().zip(&ty.shape).filter(|(a, b)| a != b);
@@ -386,8 +354,11 @@ impl Lowerer {
 
     pub(super) fn constant(&mut self, ident: &Ident, ty: Option<&TypeExpr>, value: ExprId) {
         let span = self.span(value);
+        self.calls.push((format!("={}", ident.text).into(), span));
+        let lowered = self.expr(value);
+        self.calls.pop();
         let meaning = (|| {
-            let lowered = self.expr(value)?;
+            let lowered = lowered?;
             let Some(ty) = ty else { return Some(Meaning::Value(self.settled(lowered, span)?)) };
             let written = ty.span;
             let ty = self.type_of(ty)?;
@@ -405,7 +376,7 @@ impl Lowerer {
     }
 
     /// A list becomes an array; all else stays.
-    fn settled(&mut self, value: Value, span: Span) -> Option<Value> {
+    pub(super) fn settled(&mut self, value: Value, span: Span) -> Option<Value> {
         match value {
             Value::List(_) => Some(Value::Node(self.typed(value, self.float, span)?)),
             other => Some(other),
@@ -454,19 +425,24 @@ impl Lowerer {
         let Some(mut value) = value else {
             return self.define(&ident.text, ident.span, Meaning::Broken);
         };
-        if self.scopes.len() > 1 {
-            return self.define(&ident.text, ident.span, Meaning::Value(value));
-        }
-        if self.barriers.contains(&ident.text) {
+        let owner = self.scopes.last().map(|scope| scope.owner.clone());
+        let full: Name = match owner {
+            Some(Owner::Named(prefix)) => format!("{prefix}{}", ident.text).into(),
+            _ => return self.define(&ident.text, ident.span, Meaning::Value(value)),
+        };
+        let inside = self.scopes.len() > 1;
+        if self.barriers.contains(&ident.text) || self.barriers.contains(&full) {
             let Some(node) = self.typed(value, self.float, ident.span) else { return };
             let origins = self.origins(ident.span);
-            let barrier = Barrier { name: ident.text.clone() };
+            let barrier = Barrier { name: full };
             value = Value::Node(
                 self.model.insert(barrier, &[node], &origins).expect("a barrier takes anything"),
             );
         }
-        if let Value::Node(node) = value {
-            self.model.names.insert(ident.text.clone(), node);
+        match value {
+            Value::Node(node) if inside => self.name_inside(ident, node),
+            Value::Node(node) => drop(self.model.names.insert(ident.text.clone(), node)),
+            _ => {}
         }
         self.define(&ident.text, ident.span, Meaning::Value(value));
     }
@@ -584,7 +560,8 @@ impl Lowerer {
         };
         let mut shape = Vec::new();
         if ty.leading {
-            match self.scopes.last().and_then(|scope| scope.leading.clone()) {
+            let leading = self.seen().find_map(|scope| scope.leading.clone());
+            match leading {
                 Some(leading) => shape.extend(leading),
                 None => {
                     let message = "`..` stands only in the types of functions";

@@ -1,6 +1,6 @@
 //! Misfits of operators as diagnostics: where each side came from, and what to do.
 
-use super::{Lowerer, trace};
+use super::{Lowerer, PRELUDE, trace};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::NodeId;
 use crate::ops::{Misfit, Size, Type};
@@ -75,9 +75,9 @@ impl Lowerer {
 
     /// Inside a function the call that is being inlined, in words.
     fn inlined_at(&self, place: Span) -> Option<String> {
-        let mut calls = self.calls.iter().rev().filter(|(name, _)| !name.starts_with('='));
+        let mut calls = self.calls.iter().rev().filter(|(name, _)| !name.starts_with(['=', '.']));
         let (name, call) = calls.next()?;
-        if self.unit != 0 {
+        if self.unit == usize::from(PRELUDE) {
             return Some(format!("inside `{name}`"));
         }
         (*call != place).then(|| trace::by(self, *call).replacen("by ", "called by ", 1))
@@ -190,7 +190,7 @@ impl Lowerer {
     ) -> Option<String> {
         let free = |size: &Size| {
             let known = size.name().filter(|name| self.model.dims.is_free(name));
-            known.filter(|_| self.scopes.len() == 1).cloned()
+            known.filter(|_| self.at_top()).cloned()
         };
         match (a, b) {
             (Size::Known(number), other) | (other, Size::Known(number)) => {

@@ -3,13 +3,18 @@
 mod arguments;
 mod builtin;
 mod call;
+mod claim;
 mod expr;
 mod function;
 mod index;
 mod items;
+mod layer;
 mod misfit;
+mod repeat;
 mod sizes;
+mod table;
 mod trace;
+mod train;
 mod typed;
 mod unknown;
 mod usage;
@@ -18,16 +23,26 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::{Model, NodeId, Origin, Origins};
 use crate::ops::builtin::AxisRef;
 use crate::ops::{Name, Size, Term};
-use crate::syntax::ast::{Ast, ExprId, Function};
+use crate::syntax::ast::{Ast, ExprId};
 use crate::tensor::DType;
+use indexmap::IndexMap;
+use layer::Owner;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::Rc;
+use table::Table;
 
-/// A source text that is being lowered.
-struct Unit {
-    ast: Ast,
-    text: String,
+/// A source text that is lowered: the model itself, the prelude, or a file that is used.
+pub struct Unit {
+    /// Its syntax tree.
+    pub ast: Ast,
+    /// Its text.
+    pub text: String,
+    /// The numbers of the files that it uses, with the places where it says so.
+    pub uses: Vec<(usize, Span)>,
 }
+
+/// The number of the prelude among the files.
+pub const PRELUDE: u16 = 1;
 
 /// What an expression comes to.
 #[derive(Clone, Debug)]
@@ -63,6 +78,12 @@ struct Scope {
     leading: Option<Vec<Size>>,
     /// The dimensions of the signature that arguments have bound, with the arguments.
     bound: Vec<(Name, Size, Span)>,
+    /// Whether it sees the names around it: the scope of a block, not of a function.
+    open: bool,
+    /// Carries of a block that have no next value yet.
+    carried: Vec<Name>,
+    /// Who owns the parameters that are declared in it.
+    owner: Owner,
 }
 
 struct Lowerer {
@@ -71,8 +92,16 @@ struct Lowerer {
     /// The unit whose expressions are being lowered.
     unit: usize,
     scopes: Vec<Scope>,
-    functions: FxHashMap<Name, Vec<(usize, Rc<Function>)>>,
-    /// The functions whose bodies are being inlined, outermost first, with the calls.
+    /// The functions and layers that each unit sees.
+    tables: Vec<Table>,
+    /// The instances of layers so far by the start of their parameters' names, with the calls.
+    instances: FxHashMap<Name, Span>,
+    /// The bindings inside layers and blocks, by their values.
+    inner: IndexMap<NodeId, Name>,
+    /// How many rounds have been unrolled.
+    rounds: usize,
+    /// The functions whose bodies are being inlined, outermost first, with the calls; between them the bindings whose values
+    /// are being lowered (`=h`), and blocks (`.repeat`).
     calls: Vec<(Name, Span)>,
     diagnostics: Vec<Diagnostic>,
     /// Bindings that derivatives are taken by.
@@ -84,6 +113,8 @@ struct Lowerer {
     later: FxHashMap<Name, Span>,
     /// Where the element type of each variable is written.
     dtypes: FxHashMap<Name, Span>,
+    /// Where the `train` block stands.
+    trained: Option<Span>,
     /// Where each result is named.
     given: FxHashMap<Name, Span>,
     /// The names that each binding of the model mentions, gathered when first asked for.
@@ -99,25 +130,20 @@ struct Lowerer {
 /// So many errors are said; each costs a walk through the text.
 const MOST: usize = 1000;
 
-/// The model of a syntax tree, with what is to be said about it. Where an error is said there is no model.
+/// The model of a text, with what is to be said about it. Where an error is said there is no model.
 ///
-/// `prelude` is the syntax tree and text of the functions that every model sees; `by` names bindings that derivatives will
-/// be taken by from outside.
-pub fn lower(
-    ast: Ast,
-    text: &str,
-    prelude: (Ast, &str),
-    by: &[Name],
-) -> (Option<Model>, Vec<Diagnostic>) {
+/// `units` are the model, the prelude, which every file sees, and the files that are used, in the order of their numbers in
+/// spans; `by` names bindings that derivatives will be taken by from outside.
+pub fn lower(units: Vec<Unit>, by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) {
     let mut lowerer = Lowerer {
         model: Model::default(),
-        units: vec![
-            Rc::new(Unit { ast, text: text.into() }),
-            Rc::new(Unit { ast: prelude.0, text: prelude.1.into() }),
-        ],
+        units: units.into_iter().map(Rc::new).collect(),
         unit: 0,
-        scopes: vec![Scope::default()],
-        functions: FxHashMap::default(),
+        scopes: vec![Scope { owner: Owner::Named("".into()), ..Scope::default() }],
+        tables: Vec::new(),
+        instances: FxHashMap::default(),
+        inner: IndexMap::default(),
+        rounds: 0,
         calls: Vec::new(),
         diagnostics: Vec::new(),
         barriers: by.iter().cloned().collect(),
@@ -125,12 +151,14 @@ pub fn lower(
         float: DType::F32,
         later: FxHashMap::default(),
         dtypes: FxHashMap::default(),
+        trained: None,
         given: FxHashMap::default(),
         mentions: None,
         circled: FxHashSet::default(),
         inlined: 0,
         errors: 0,
     };
+    let text = &lowerer.units[0].text;
     lowerer.model.lines = std::iter::once(0)
         .chain(
             text.bytes()
@@ -149,7 +177,8 @@ pub fn lower(
 
 impl Lowerer {
     /// Notes a diagnostic; a text with very many mistakes gets no more of them.
-    fn say(&mut self, diagnostic: Diagnostic) {
+    fn say(&mut self, mut diagnostic: Diagnostic) {
+        diagnostic.secondary.retain(|label| label.span.file != PRELUDE);
         self.errors += usize::from(diagnostic.is_error());
         if self.errors <= MOST {
             self.diagnostics.push(diagnostic);
@@ -166,23 +195,34 @@ impl Lowerer {
 
     /// The place that a diagnostic about `span` points at: inside an inlined function of the prelude, the call.
     fn place(&self, span: Span) -> Span {
-        if span.file == 0 {
-            return span;
-        }
-        self.calls.iter().rev().map(|(_, call)| *call).find(|call| call.file == 0).unwrap_or(span)
+        let shown = |span: &Span| span.file != PRELUDE;
+        let calls = || self.calls.iter().rev().map(|(_, call)| *call);
+        if shown(&span) { span } else { calls().find(shown).unwrap_or(span) }
     }
 
+    /// Where a value is written, in the text of the model: inside an inlined function of another file, the call.
     fn origins(&self, span: Span) -> Origins {
-        Origin::Source(self.place(span)).into()
+        let calls = self.calls.iter().rev().map(|(_, call)| *call);
+        let own = std::iter::once(span).chain(calls).find(|span| span.file == 0);
+        Origin::Source(own.unwrap_or(span)).into()
+    }
+
+    /// The scopes whose names are seen, innermost first, without the dimensions that functions see besides.
+    fn seen(&self) -> impl Iterator<Item = &Scope> {
+        let closed = self.scopes.iter().rposition(|scope| !scope.open).unwrap_or(0);
+        self.scopes[closed..].iter().rev()
+    }
+
+    /// Whether the names at the top of the file are seen.
+    fn at_top(&self) -> bool {
+        self.scopes[1..].iter().all(|scope| scope.open)
     }
 
     fn lookup(&self, name: &str) -> Option<&(Meaning, Span)> {
-        let innermost = self.scopes.last().expect("there is always a scope");
-        innermost.names.get(name).or_else(|| {
-            let dims_only = self.scopes.len() > 1;
-            self.scopes[0].names.get(name).filter(|(meaning, _)| {
-                !dims_only || matches!(meaning, Meaning::Size(_)) && self.unit == 0
-            })
+        let known = self.seen().find_map(|scope| scope.names.get(name));
+        known.or_else(|| {
+            let outermost = self.scopes[0].names.get(name).filter(|_| self.unit == 0);
+            outermost.filter(|(meaning, _)| matches!(meaning, Meaning::Size(_)))
         })
     }
 
@@ -199,9 +239,12 @@ impl Lowerer {
             scope.names.entry(name.clone()).or_insert((Meaning::Broken, span));
             return;
         }
-        let earlier =
-            self.scopes.last().and_then(|scope| scope.names.get(name)).map(|(_, span)| *span);
-        if let Some(earlier) = earlier {
+        let scope = self.scopes.last_mut().expect("there is always a scope");
+        let carry = scope.carried.iter().position(|carry| carry == name);
+        let earlier = scope.names.get(name).map(|(_, span)| *span);
+        if let Some(carry) = carry {
+            scope.carried.swap_remove(carry);
+        } else if let Some(earlier) = earlier {
             let message = format!("`{name}` is defined twice");
             self.say(
                 Diagnostic::error("E0102", span, message)

@@ -79,14 +79,11 @@ pub fn dtype(lowerer: &Lowerer, node: NodeId) -> Option<(Span, String)> {
 
 /// A place in words: `by `x @ W` on line 3`.
 pub fn by(lowerer: &Lowerer, span: Span) -> String {
-    let text: String = lowerer.units[0]
-        .text
-        .get(span.range())
-        .unwrap_or("")
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
-    let line = lowerer.model.line(span);
+    let source = &lowerer.units[usize::from(span.file)].text;
+    let text: String =
+        source.get(span.range()).unwrap_or("").split_whitespace().collect::<Vec<_>>().join(" ");
+    let before = source.get(..span.range().start).unwrap_or("");
+    let line = before.matches('\n').count() + 1;
     if text.is_empty() || text.chars().count() > 30 {
         format!("by line {line}")
     } else {

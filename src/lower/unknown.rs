@@ -24,9 +24,12 @@ impl Lowerer {
         if self.errors > MOST {
             return self.say(Diagnostic::error("E0101", span, ""));
         }
-        let outermost = self.scopes.len() == 1;
+        let outermost = self.at_top();
         if let Some(later) = self.later.get(name).copied().filter(|_| outermost) {
             return self.early(name, span, later);
+        }
+        if self.is_function(name) {
+            return self.uncalled(name, span);
         }
         let diagnostic = Diagnostic::error("E0101", span, format!("nothing is called `{name}`"));
         let hidden = !outermost && self.scopes[0].names.contains_key(name);
@@ -43,6 +46,15 @@ impl Lowerer {
         self.say(diagnostic.help(help));
     }
 
+    /// Reports a function or a layer that stands where a value should.
+    fn uncalled(&mut self, name: &Name, span: Span) {
+        let layer = self.callables(name).is_some_and(|known| known[0].layer);
+        let what = if layer { "a layer" } else { "a function" };
+        let message = format!("`{name}` is {what}, not a value");
+        let help = self.usage(name).replacen("write", "call it:", 1);
+        self.say(Diagnostic::error("E0124", self.place(span), message).help(help));
+    }
+
     /// The known name that is meant, most likely.
     fn similar(&self, name: &str, sought: Sought) -> Option<String> {
         if self.errors > HINTED {
@@ -55,7 +67,7 @@ impl Lowerer {
             Sought::Value => None,
         };
         if sought == Sought::Value {
-            let later = self.later.keys().filter(|_| self.scopes.len() == 1);
+            let later = self.later.keys().filter(|_| self.at_top());
             near = nearest(name, sorted(names().map(|(name, _)| name).chain(later)));
         }
         near.map(str::to_string)

@@ -1,6 +1,7 @@
 //! Calls that do not fit a function, and how it is called.
 
-use super::Lowerer;
+use super::table::Callable;
+use super::{Lowerer, PRELUDE};
 use crate::diagnostic::{Diagnostic, Span, nearest};
 use crate::ops::builtin;
 use crate::ops::elementwise::Scalar;
@@ -14,7 +15,7 @@ impl Lowerer {
             .iter()
             .map(|builtin| builtin.name)
             .chain(Scalar::ALL.iter().map(|row| row.word()))
-            .chain(self.functions.keys().map(|name| &**name))
+            .chain(self.tables[self.unit].keys().map(|name| &**name))
             .chain(["where", "grad"]);
         let near = nearest(name, known).map(str::to_string);
         let value = self.lookup(name).map(|(_, at)| *at);
@@ -27,7 +28,7 @@ impl Lowerer {
             (_, _, Some(near)) => format!("did you mean `{near}`?"),
             _ => format!("define it: `fn {name}(x: float[..]) -> float[..] {{ return ... }}`"),
         };
-        if let Some(at) = value.filter(|at| at.file == 0) {
+        if let Some(at) = value.filter(|at| at.file != PRELUDE) {
             diagnostic = diagnostic.label(at, "defined here");
         }
         self.say(diagnostic.help(help));
@@ -40,8 +41,7 @@ impl Lowerer {
         if name == "where" {
             return "write `where(condition, yes, no)`".into();
         }
-        if let Some(known) = self.functions.get(name) {
-            let (unit, function) = &known[0];
+        if let Some([Callable { unit, function, .. }, ..]) = self.callables(name) {
             let text = &self.units[*unit].text;
             let written = function.params.iter().map(|param| match param.default {
                 Some(default) => {
@@ -50,7 +50,11 @@ impl Lowerer {
                 }
                 None => param.name.text.to_string(),
             });
-            return params(&written.collect::<Vec<_>>());
+            let sizes: Vec<&str> = function.sizes.iter().map(|size| &*size.text).collect();
+            let sizes =
+                if sizes.is_empty() { String::new() } else { format!("; {}", sizes.join(", ")) };
+            let written = written.collect::<Vec<_>>().join(", ");
+            return format!("write `{name}({written}{sizes})`");
         }
         if let Some(builtin) = builtin::find(name) {
             let (needed, rest) = builtin.params.split_at(builtin.required);

@@ -15,6 +15,8 @@ pub struct Law {
     pub left: Term,
     /// What takes its place.
     pub right: Term,
+    /// The equality in print.
+    pub text: [&'static str; 2],
 }
 
 impl Law {
@@ -37,8 +39,10 @@ macro_rules! laws {
         /// All of them.
         pub static LAWS: LazyLock<Vec<Law>> = LazyLock::new(|| {
             vec![$({
+                #[allow(unused_variables)]
                 let [$($x),*] = &std::array::from_fn(Term::Var);
-                Law { name: $name, left: $left, right: Term::from($right) }
+                let text = [stringify!($left), stringify!($right)];
+                Law { name: $name, left: $left, right: Term::from($right), text }
             }),*]
         });
     };
@@ -61,7 +65,7 @@ fn half() -> Term {
 }
 
 laws! {
-    "power of 0" (x): pow(x, 0) => { let _ = x; 1 };
+    "power of 0" (x): pow(x, 0) => 1;
     "power of 1" (x): pow(x, 1) => x;
     "power of 2" (x): pow(x, 2) => square(x);
     "power of 1/2" (x): pow(x, half()) => sqrt(x);
@@ -84,6 +88,6 @@ laws! {
     "sign of a sign" (x): sign(sign(x)) => sign(x);
     "relu twice" (x): relu(relu(x)) => relu(x);
     "not twice" (x): not(not(x)) => x;
-    "choice of the same" (c, x): select(c, x, x) => { let _ = c; x };
-    "choice behind the same condition" (c, x, y, z): select(c, select(c, x, y), z) => { let _ = y; select(c, x, z) };
+    "choice of the same" (c, x): select(c, x, x) => x;
+    "choice behind the same condition" (c, x, y, z): select(c, select(c, x, y), z) => select(c, x, z);
 }

@@ -18,6 +18,7 @@ pub mod size;
 pub mod sort;
 mod spatial;
 pub mod special;
+pub mod stability;
 pub mod term;
 mod window;
 

@@ -1,8 +1,8 @@
 //! What is known of values before they have numbers: the side conditions of laws.
 
 use crate::graph::{Model, NodeId};
-use crate::ops::reduce::Fold;
-use crate::ops::{Op, Scalar};
+use crate::ops::reduce::{Fold, Reduce};
+use crate::ops::{Number, Op, Scalar};
 
 /// How far facts are looked for.
 const DEPTH: usize = 12;
@@ -26,6 +26,15 @@ fn sign(model: &Model, id: NodeId, depth: usize) -> Option<bool> {
             _ => Some(true),
         },
         Op::SizeOf(_) => Some(true),
+        Op::Variable(variable) => {
+            let range = model.variables.get(&variable.name)?.range.as_ref()?;
+            let (size, number, closed) = &range.low;
+            match number.or(size.known().map(Number::int)) {
+                Some(low) if low.is_zero() => Some(!closed),
+                Some(low) if low.to_f64() > 0.0 => Some(true),
+                _ => None,
+            }
+        }
         Op::Softmax(_) => Some(true),
         Op::OneHot(_) | Op::Eye(_) => Some(false),
         Op::Broadcast(_) | Op::Reshape(_) | Op::Permute(_) | Op::Slice(_) | Op::Flip(_) => of(0),
@@ -54,6 +63,34 @@ fn sign(model: &Model, id: NodeId, depth: usize) -> Option<bool> {
             _ => None,
         },
         _ => None,
+    }
+}
+
+/// Whether a value is a sum of squares: not below 0, and flat where it is 0.
+pub fn squares(model: &Model, id: NodeId) -> bool {
+    sum_of_squares(model, id, DEPTH)
+}
+
+fn sum_of_squares(model: &Model, id: NodeId, depth: usize) -> bool {
+    if depth == 0 {
+        return false;
+    }
+    let operands = model.operands(id);
+    let of = |i: usize| sum_of_squares(model, operands[i], depth - 1);
+    let weight = |i: usize| {
+        model.ty(operands[i]).rank() == 0 && sign(model, operands[i], depth - 1) == Some(true)
+    };
+    match model.op(id) {
+        Op::Scalar(Scalar::Square) => true,
+        Op::Scalar(Scalar::Mul) => {
+            operands[0] == operands[1] || (weight(0) && of(1)) || (of(0) && weight(1))
+        }
+        Op::Scalar(Scalar::Div) => of(0) && weight(1),
+        Op::Scalar(Scalar::Add) => of(0) && of(1),
+        Op::MatMul(_) => operands[0] == operands[1] && model.ty(id).rank() == 0,
+        Op::Reduce(Reduce { kind: Fold::Sum | Fold::Mean, .. }) => of(0),
+        Op::Broadcast(_) | Op::Reshape(_) | Op::Permute(_) | Op::Slice(_) => of(0),
+        _ => false,
     }
 }
 

@@ -136,7 +136,7 @@ impl Cx {
         if let Some(node) = self.by_rows(&op, operands, origins)? {
             return self.filling(node, &wanted, origins);
         }
-        for (name, law) in structure::LAWS {
+        for (name, _, law) in structure::LAWS {
             if let Some(node) = law(self, &op, operands, origins)? {
                 self.fire(name);
                 return self.filling(node, &wanted, origins);

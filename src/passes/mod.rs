@@ -1,20 +1,31 @@
 //! Models to better models.
 
+mod choices;
 mod facts;
 mod law;
+mod logistic;
 mod pieces;
 mod product;
+mod reduction;
 mod release;
 mod retype;
 mod simplify;
+mod stabilise;
+mod stable_steps;
 mod structure;
 mod sum;
 
 pub use release::release;
 pub use retype::retype;
 pub use simplify::{Report, simplify};
+pub use stabilise::{Used, stabilise};
 
-/// The names of the laws of structured operators, in the order in which they are tried.
-pub fn structure_laws() -> impl Iterator<Item = &'static str> {
-    structure::LAWS.iter().map(|(name, _)| *name)
+/// The laws of structured operators by name, with their equalities, in the order in which they are tried.
+pub fn structure_laws() -> impl Iterator<Item = (&'static str, &'static str)> {
+    structure::LAWS.iter().map(|(name, text, _)| (*name, *text))
+}
+
+/// The stability laws that no row says, by name, with their equalities.
+pub fn stable_steps() -> impl Iterator<Item = (&'static str, &'static str)> {
+    stable_steps::STEPS.iter().map(|(name, text, _)| (*name, *text))
 }

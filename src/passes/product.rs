@@ -72,6 +72,31 @@ pub fn product_of(cx: &mut Cx, id: NodeId) -> Product {
     product
 }
 
+/// A value taken apart even if something else uses it: what has no axes and is made of numbers and dimensions, and the rest.
+pub fn free_factors(cx: &mut Cx, id: NodeId) -> (Product, Product) {
+    let mut whole =
+        Product { number: Number::ONE, factors: Vec::new(), origins: cx.see().origins(id).clone() };
+    let operands = cx.see().operands(id);
+    match *cx.see().op(id) {
+        Op::Scalar(Scalar::Mul) => {
+            gather(cx, operands[0], 1, &mut whole);
+            gather(cx, operands[1], 1, &mut whole);
+        }
+        Op::Scalar(Scalar::Div) => {
+            gather(cx, operands[0], 1, &mut whole);
+            gather(cx, operands[1], -1, &mut whole);
+        }
+        _ => gather(cx, id, 1, &mut whole),
+    }
+    let (free, rest): (Vec<_>, Vec<_>) = whole
+        .factors
+        .iter()
+        .copied()
+        .partition(|&(id, _)| cx.see().ty(id).rank() == 0 && cx.is_free(id));
+    let rest = Product { number: Number::ONE, factors: rest, origins: whole.origins.clone() };
+    (Product { factors: free, ..whole }, rest)
+}
+
 fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
     let mut waiting = vec![(id, exponent)];
     while let Some((id, exponent)) = waiting.pop() {

@@ -1,46 +1,72 @@
 //! Laws of structured operators: each looks at an operator about to be inserted and may put another value in its place.
 
+use super::choices::{above_kink, choice_by_constant, choices_together, root_by_name};
 use super::facts::symmetric;
 use super::law::Cx;
-use super::product::{emit, product_of, zero_branch};
+use super::product::{emit, product_of};
+use super::reduction::{
+    factor_out_of_sum, sum_of_deviations, sum_of_one_hot, sum_of_repeated, sum_of_sums,
+};
 use crate::graph::{NodeId, Operands, Origins};
 use crate::ops::index::OneHot;
 use crate::ops::matmul::MatMul;
 use crate::ops::reduce::{Fold, Reduce};
 use crate::ops::shape::{Broadcast, Cut, Permute, Slice};
 use crate::ops::term::spread;
-use crate::ops::{Misfit, Number, Op, Operator, Scalar, Select, Shape, Size, Term, elements};
-use crate::tensor::DType;
+use crate::ops::{Misfit, Number, Op, Operator, Scalar, Shape, Size, Term};
 use smallvec::SmallVec;
 
-type Found = Result<Option<NodeId>, Misfit>;
+/// What a law puts in the place of an operator.
+pub type Found = Result<Option<NodeId>, Misfit>;
 
 /// A law of structure.
 pub type StructureLaw = fn(&mut Cx, &Op, &[NodeId], &Origins) -> Found;
 
-/// All of them, in the order in which they are tried.
-pub const LAWS: &[(&str, StructureLaw)] = &[
-    ("scalar not laid out", scalar_not_laid_out),
-    ("compute before laying out", before_laying_out),
-    ("choice by a constant", choice_by_constant),
-    ("choices of one condition", choices_together),
-    ("sum of equal values", sum_of_repeated),
-    ("sum of sums", sum_of_sums),
-    ("scalar out of a linear operator", scalar_out),
-    ("identity matrix", identity),
-    ("linear in zeros", linear_in_zeros),
-    ("transpose of a symmetric matrix", transposed_symmetric),
-    ("transpose of a product", transposed_product),
-    ("transpose of single elements", transposed_elementwise),
-    ("factor out of a sum", factor_out_of_sum),
-    ("axes in another order twice", permuted_twice),
-    ("slice of a slice", slice_of_slice),
-    ("above the kink", above_kink),
-    ("transpose before laying out", transpose_before_laying_out),
-    ("outer product with equal values", outer_of_fill),
-    ("matrix product with equal values", product_with_fill),
-    ("one number among zeros", one_among_zeros),
-    ("sum of a one-hot vector", sum_of_one_hot),
+/// All of them with their equalities, in the order in which they are tried.
+pub const LAWS: &[(&str, &str, StructureLaw)] = &[
+    ("scalar not laid out", "x * broadcast(s, [N]) => x * s", scalar_not_laid_out),
+    (
+        "compute before laying out",
+        "f(broadcast(x, [N, K])) => broadcast(f(x), [N, K])",
+        before_laying_out,
+    ),
+    ("choice by a constant", "where(true, x, y) => x", choice_by_constant),
+    (
+        "choices of one condition",
+        "where(c, x, 0) + where(c, 0, y) => where(c, x, y)",
+        choices_together,
+    ),
+    ("root by its name", "sqrt(s) => r where r = where(s == 0, 0, sqrt(s))", root_by_name),
+    ("sum of equal values", "sum[N](broadcast(x, [N, K])) => x * N", sum_of_repeated),
+    ("sum of sums", "sum[N](sum[K](x)) => sum[N, K](x)", sum_of_sums),
+    ("sum of deviations", "sum[K](x - mean[K, keep](x)) => 0", sum_of_deviations),
+    ("scalar out of a linear operator", "f(s * x) => s * f(x), f linear", scalar_out),
+    ("identity matrix", "A @ eye(N) => A", identity),
+    ("linear in zeros", "f(0) => 0, f linear", linear_in_zeros),
+    ("transpose of a symmetric matrix", "A' => A, A symmetric", transposed_symmetric),
+    ("transpose of a product", "(A' @ B)' => B' @ A", transposed_product),
+    ("transpose of single elements", "(A + B')' => A' + B", transposed_elementwise),
+    ("factor out of a sum", "sum[K](x * broadcast(v, [N, K])) => sum[K](x) * v", factor_out_of_sum),
+    (
+        "axes in another order twice",
+        "permute(permute(x, p), q) => permute(x, p then q)",
+        permuted_twice,
+    ),
+    ("slice of a slice", "x[2:8][1:] => x[3:8]", slice_of_slice),
+    ("above the kink", "relu(x) > 0 => x > 0", above_kink),
+    (
+        "transpose before laying out",
+        "broadcast(x, [N, K, M])' => broadcast(x', [N, M, K])",
+        transpose_before_laying_out,
+    ),
+    ("outer product with equal values", "outer(ones(N), x) => broadcast(x, [N, K])", outer_of_fill),
+    ("matrix product with equal values", "A @ ones(K) => sum[K](A)", product_with_fill),
+    (
+        "one number among zeros",
+        "pad(broadcast(s, [1]), [[i, n - i - 1]]) => s * one_hot(i, n)",
+        one_among_zeros,
+    ),
+    ("sum of a one-hot vector", "sum[K](one_hot(i, K)) => 1", sum_of_one_hot),
 ];
 
 fn is_elementwise(op: &Op) -> bool {
@@ -94,87 +120,6 @@ fn before_laying_out(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origin
         return Ok(None);
     }
     cx.model().insert(layout, &[value], origins).map(Some)
-}
-
-fn choice_by_constant(cx: &mut Cx, op: &Op, operands: &[NodeId], _origins: &Origins) -> Found {
-    let Op::Select(_) = op else { return Ok(None) };
-    let Some(number) = cx.see().filled(operands[0]) else { return Ok(None) };
-    let taken = if number.is_zero() { operands[2] } else { operands[1] };
-    let rank = operands.iter().map(|&id| cx.see().ty(id).rank()).max().unwrap_or(0);
-    let whole = cx.see().ty(taken).rank() == rank || cx.see().ty(taken).rank() == 0;
-    Ok(whole.then_some(taken))
-}
-
-/// `where(c, x, 0) + where(c, 0, y)` is `where(c, x, y)`, and so on for sums of choices by one condition.
-fn choices_together(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
-    let Op::Scalar(Scalar::Add) = op else { return Ok(None) };
-    let choice = |cx: &Cx, id: NodeId| {
-        matches!(cx.see().op(id), Op::Select(_)) && cx.is_open(id) && zero_branch(cx, id).is_some()
-    };
-    if !operands.iter().all(|&id| choice(cx, id)) {
-        return Ok(None);
-    }
-    let (one, two) = (cx.see().operands(operands[0]), cx.see().operands(operands[1]));
-    if one[0] != two[0] {
-        return Ok(None);
-    }
-    let yes = cx.scalar(Scalar::Add, &[one[1], two[1]], origins)?;
-    let no = cx.scalar(Scalar::Add, &[one[2], two[2]], origins)?;
-    cx.build(Select, &[one[0], yes, no], origins).map(Some)
-}
-
-/// The sum of a value along axes in which it is the same is a multiple of it.
-fn sum_of_repeated(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
-    let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = op else { return Ok(None) };
-    let Op::Broadcast(broadcast) = cx.see().op(operands[0]).clone() else { return Ok(None) };
-    if cx.see().ty(operands[0]).dtype == DType::Bool {
-        return Ok(None);
-    }
-    let repeated: Vec<usize> =
-        axes.iter().copied().filter(|&axis| broadcast.from[axis].is_none()).collect();
-    if repeated.is_empty() {
-        return Ok(None);
-    }
-    let keep: Vec<usize> =
-        (0..broadcast.to.len()).filter(|axis| !repeated.contains(axis)).collect();
-    let count: Vec<Size> = repeated.iter().map(|&axis| broadcast.to[axis].clone()).collect();
-    let rest: Vec<usize> = axes
-        .iter()
-        .filter(|axis| !repeated.contains(axis))
-        .map(|axis| keep.iter().position(|k| k == axis).expect("kept"))
-        .collect();
-    let narrow = Broadcast {
-        to: keep.iter().map(|&axis| broadcast.to[axis].clone()).collect(),
-        from: keep.iter().map(|&axis| broadcast.from[axis]).collect(),
-    };
-    let inner = cx.see().operands(operands[0])[0];
-    let dtype = cx.see().ty(inner).dtype;
-    let narrow = cx.model().insert(narrow, &[inner], origins)?;
-    let size = cx.model().plant(&Term::Size(elements(&count)), &[], dtype, origins)?;
-    let value = if rest.is_empty() {
-        narrow
-    } else {
-        cx.build(Reduce { kind: Fold::Sum, axes: rest.into() }, &[narrow], origins)?
-    };
-    cx.scalar(Scalar::Mul, &[value, size], origins).map(Some)
-}
-
-fn sum_of_sums(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
-    let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = op else { return Ok(None) };
-    let Op::Reduce(Reduce { kind: Fold::Sum, axes: inner }) = cx.see().op(operands[0]).clone()
-    else {
-        return Ok(None);
-    };
-    if !cx.is_open(operands[0]) {
-        return Ok(None);
-    }
-    let source = cx.see().operands(operands[0])[0];
-    let kept: Vec<usize> =
-        (0..cx.see().ty(source).rank()).filter(|axis| !inner.contains(axis)).collect();
-    let mut all: SmallVec<[usize; 4]> =
-        inner.iter().copied().chain(axes.iter().map(|&axis| kept[axis])).collect();
-    all.sort_unstable();
-    cx.build(Reduce { kind: Fold::Sum, axes: all }, &[source], origins).map(Some)
 }
 
 /// `f(s * x)` is `s * f(x)` for a scalar s where f is linear.
@@ -346,48 +291,6 @@ fn transposed_elementwise(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &O
     cx.build(row, &turned, origins).map(Some)
 }
 
-/// `sum[K](x * broadcast(v))` is `sum[K](x) * v` where v is the same along K.
-fn factor_out_of_sum(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
-    let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = op else { return Ok(None) };
-    let id = operands[0];
-    if !cx.is_open(id)
-        || !matches!(cx.see().op(id), Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg))
-    {
-        return Ok(None);
-    }
-    let mut product = product_of(cx, id);
-    let constant = |cx: &Cx, id: NodeId| match cx.see().op(id) {
-        Op::Broadcast(broadcast) => axes.iter().all(|&axis| broadcast.from[axis].is_none()),
-        _ => false,
-    };
-    let (out, stay): (Vec<_>, Vec<_>) =
-        product.factors.iter().copied().partition(|&(id, _)| constant(cx, id));
-    if out.is_empty() || !stay.iter().any(|&(id, _)| cx.see().ty(id).rank() > 0) {
-        return Ok(None);
-    }
-    product.factors = stay;
-    let inner = emit(cx, &product, id)?;
-    let mut result = cx.build(op.clone(), &[inner], origins)?;
-    for (factor, exponent) in out {
-        let Op::Broadcast(broadcast) = cx.see().op(factor).clone() else { continue };
-        let keep: Vec<usize> =
-            (0..broadcast.to.len()).filter(|axis| !axes.contains(axis)).collect();
-        let narrow = Broadcast {
-            to: keep.iter().map(|&axis| broadcast.to[axis].clone()).collect(),
-            from: keep.iter().map(|&axis| broadcast.from[axis]).collect(),
-        };
-        let source = cx.see().operands(factor)[0];
-        let mut value = cx.model().insert(narrow, &[source], origins)?;
-        if exponent.abs() != 1 {
-            let number = cx.number(value, Number::int(i64::from(exponent.abs())), origins);
-            value = cx.scalar(Scalar::Pow, &[value, number], origins)?;
-        }
-        let row = if exponent > 0 { Scalar::Mul } else { Scalar::Div };
-        result = cx.scalar(row, &[result, value], origins)?;
-    }
-    Ok(Some(result))
-}
-
 fn permuted_twice(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
     let Op::Permute(outer) = op else { return Ok(None) };
     let Op::Permute(inner) = cx.see().op(operands[0]).clone() else { return Ok(None) };
@@ -423,21 +326,6 @@ fn slice_of_slice(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) 
     }
     let source = cx.see().operands(operands[0])[0];
     cx.build(Slice { cuts }, &[source], origins).map(Some)
-}
-
-/// `relu(x) > 0` is `x > 0`: said of x where that is a name or a short formula.
-fn above_kink(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
-    let Op::Scalar(Scalar::Gt) = op else { return Ok(None) };
-    let Op::Scalar(Scalar::Relu) = cx.see().op(operands[0]) else { return Ok(None) };
-    let x = cx.see().operands(operands[0])[0];
-    let zero = cx.see().filled(operands[1]).is_some_and(|number| number.is_zero());
-    let short = |cx: &Cx, id: NodeId| {
-        cx.is_named(id) || cx.see().operands(id).iter().all(|&part| cx.is_named(part))
-    };
-    if !zero || cx.is_named(operands[0]) || !short(cx, x) {
-        return Ok(None);
-    }
-    cx.build(Scalar::Gt, &[x, operands[1]], origins).map(Some)
 }
 
 /// `broadcast(x, [N, K, M])'` is `broadcast(x', [N, M, K])`.
@@ -530,11 +418,4 @@ fn one_among_zeros(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins)
     let hot = OneHot { dtype: ty.dtype, size, axis: 0 };
     let hot = cx.model().insert(hot, &[index], origins)?;
     cx.scalar(Scalar::Mul, &[scalar, hot], origins).map(Some)
-}
-
-fn sum_of_one_hot(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
-    let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = op else { return Ok(None) };
-    let Op::OneHot(hot) = cx.see().op(operands[0]).clone() else { return Ok(None) };
-    let [axis] = axes.as_slice() else { return Ok(None) };
-    Ok((*axis == hot.axis).then(|| cx.number(operands[0], Number::ONE, origins)))
 }

@@ -1,10 +1,12 @@
 //! The normal form of sums: equal terms gathered, common factors in front of a bracket.
 
 use super::law::Cx;
+use super::logistic;
 use super::pieces;
-use super::product::{Product, emit, product_of};
+use super::product::{Product, emit, free_factors, product_of};
 use crate::graph::{NodeId, Origins};
 use crate::ops::matmul::MatMul;
+use crate::ops::reduce::Fold;
 use crate::ops::shape::Permute;
 use crate::ops::{Misfit, Number, Op, Scalar};
 
@@ -23,11 +25,17 @@ pub fn normal(
     let mut sum = Sum { terms: Vec::new(), origins: origins.clone() };
     gather(cx, operands[0], false, &mut sum)?;
     gather(cx, operands[1], negative, &mut sum)?;
+    if reduced(cx, &mut sum, origins)? {
+        cx.fire("a value and its sum");
+    }
     collect(&mut sum);
     let before = sum.terms.len();
     products(cx, &mut sum, like)?;
     if sum.terms.len() < before {
         cx.fire("common matrix");
+    }
+    while logistic::join(cx, &mut sum.terms, origins, like)? {
+        cx.fire("both sides of a sigmoid");
     }
     if pieces::join(cx, &mut sum.terms, origins, like)? {
         cx.fire("pieces side by side");
@@ -77,6 +85,72 @@ fn gather(cx: &mut Cx, id: NodeId, negative: bool, sum: &mut Sum) -> Result<(), 
         sum.origins.unite(cx.see().origins(id));
     }
     Ok(())
+}
+
+/// `v - sum[K](v) * p` where v is `x / N`: of x the sum is said, so that `1 / N` is common to both.
+fn reduced(cx: &mut Cx, sum: &mut Sum, origins: &Origins) -> Result<bool, Misfit> {
+    for place in 0..sum.terms.len() {
+        for factor in 0..sum.terms[place].factors.len() {
+            let (id, 1) = sum.terms[place].factors[factor] else { continue };
+            let model = cx.see();
+            let (fold, laid) = match model.op(id) {
+                Op::Broadcast(laid) => (model.operands(id)[0], Some(laid.clone())),
+                _ => (id, None),
+            };
+            let Op::Reduce(reduce) = model.op(fold).clone() else { continue };
+            if !matches!(reduce.kind, Fold::Sum | Fold::Mean) || cx.is_forward(id) {
+                continue;
+            }
+            let value = cx.see().operands(fold)[0];
+            if cx.is_forward(value) {
+                continue;
+            }
+            let (free, rest) = free_factors(cx, value);
+            if (free.number.is_one() && free.factors.is_empty()) || rest.factors.is_empty() {
+                continue;
+            }
+            // A number stands apart from its factor already.
+            let apart = |term: &Product| {
+                free.factors.is_empty() && rest.factors.iter().all(|f| term.factors.contains(f))
+            };
+            let one = sum.terms.iter().position(|term| term.factors.contains(&(value, 1)));
+            let Some(beside) = one.or_else(|| sum.terms.iter().position(apart)) else { continue };
+            let inner = emit(cx, &rest, value)?;
+            let mut folded = cx.build(reduce, &[inner], origins)?;
+            let number = cx.see().filled(folded).is_some();
+            if sum.terms.len() != 2 && !number {
+                continue;
+            }
+            if let Some(laid) = laid.filter(|_| !number) {
+                folded = cx.model().insert(laid, &[folded], origins)?;
+            }
+            scaled(cx, &mut sum.terms[place], id, folded, &free);
+            if one.is_some() {
+                scaled(cx, &mut sum.terms[beside], value, inner, &free);
+            }
+            sum.terms.retain(|term| !term.number.is_zero());
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Puts `by` times free factors in the place of a factor.
+fn scaled(cx: &Cx, term: &mut Product, factor: NodeId, by: NodeId, free: &Product) {
+    let place = term.factors.iter().position(|known| *known == (factor, 1));
+    term.factors.remove(place.expect("it is a factor"));
+    term.number = term.number * free.number;
+    match cx.see().filled(by).filter(|number| number.parts().is_some()) {
+        Some(number) => term.number = term.number * number,
+        None => term.factors.push((by, 1)),
+    }
+    for &(id, exponent) in &free.factors {
+        match term.factors.iter_mut().find(|(known, e)| *known == id && (*e > 0) == (exponent > 0))
+        {
+            Some((_, e)) => *e += exponent,
+            None => term.factors.push((id, exponent)),
+        }
+    }
 }
 
 /// The sign of a value that is laid out belongs to the term.

@@ -18,8 +18,9 @@ pub fn run(
     let found = planned(model, wanted, values, bindings);
     match (&expected, found) {
         (Ok(expected), Ok(found)) => {
+            let largest = values.values().chain(expected).map(size).fold(1.0, f64::max);
             for ((expected, found), node) in expected.iter().zip(&found).zip(wanted) {
-                agree(expected, found).unwrap_or_else(|why| {
+                agree(expected, found, largest).unwrap_or_else(|why| {
                     panic!("{why}\nof {:?}\n{expected:?}\n{found:?}", model.op(*node))
                 });
             }
@@ -53,18 +54,23 @@ fn planned(
     Ok(once)
 }
 
-/// Equal numbers, but for rounding in sums.
-fn agree(expected: &Tensor, found: &Tensor) -> Result<(), String> {
+/// The largest finite number.
+fn size(tensor: &Tensor) -> f64 {
+    let finite = tensor.to_f64().into_iter().filter(|x| x.is_finite());
+    finite.fold(0.0, |most: f64, x| most.max(x.abs()))
+}
+
+/// Equal numbers, but for rounding in sums of terms that are as large as `largest`.
+fn agree(expected: &Tensor, found: &Tensor, largest: f64) -> Result<(), String> {
     if expected.dtype() != found.dtype() || expected.shape() != found.shape() {
         return Err("types differ".into());
     }
     let tolerance = match expected.dtype() {
-        DType::F64 => 1e-11,
+        DType::F64 => 1e-12,
         DType::F32 => 1e-5,
         _ => 0.0,
     };
     let (expected, found) = (expected.to_f64(), found.to_f64());
-    let largest = expected.iter().filter(|x| x.is_finite()).fold(1.0, |m: f64, x| m.max(x.abs()));
     for (place, (a, b)) in expected.iter().zip(&found).enumerate() {
         let same = a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * largest;
         if !same {

@@ -184,4 +184,20 @@ fn results(model: &Model, lines: &mut Vec<(String, Option<String>)>) {
     {
         lines.push((format!("output {}", output.name), None));
     }
+    for claim in model.claims.iter().filter_map(|claim| claim.text.as_ref()).chain(&model.claimed) {
+        lines.push((format!("expect {claim}"), None));
+    }
+    let Some(training) = &model.training else { return };
+    let settings = training.settings();
+    let line = match settings.is_empty() {
+        true => "train {}".to_string(),
+        false => format!("train {{ {} }}", settings.join("; ")),
+    };
+    if line.chars().count() <= WIDTH {
+        lines.push((line, None));
+        return;
+    }
+    let settings = settings.into_iter().map(|setting| format!("  {setting}"));
+    let block = std::iter::once("train {".into()).chain(settings).chain(["}".into()]);
+    lines.extend(block.map(|line| (line, None)));
 }

@@ -26,7 +26,7 @@ struct Case {
 
 /// Reads a model and draws its variables from [-1, 1].
 fn case(text: &str, dims: &[(&str, i64)]) -> Case {
-    let Read { model, diagnostics } = read(text, &[]);
+    let Read { model, diagnostics, .. } = read(text, &[]);
     let model = model.unwrap_or_else(|| panic!("{text}\n{diagnostics:?}"));
     let given = dims.iter().map(|(name, size)| ((*name).into(), *size)).collect();
     let bindings = model.dims.bind(&given).expect("the sizes agree");
@@ -119,7 +119,7 @@ fn check_gradient(text: &str, dims: &[(&str, i64)]) {
 /// Checks that a model prints as text that reads as a model with the same text and the same bits.
 fn check_print(case: &Case, model: &Model) {
     let text = print(model, Part::Whole).text;
-    let Read { model: again, diagnostics } = read(&text, &[]);
+    let Read { model: again, diagnostics, .. } = read(&text, &[]);
     let again = again.unwrap_or_else(|| panic!("{text}\n{diagnostics:?}"));
     let bare = |text: &str| -> Vec<String> {
         let lines = text.lines().map(|line| line.split('#').next().unwrap_or("").trim_end());
@@ -185,7 +185,7 @@ fn check_f32(case: &Case) {
 
 /// The first line of what is said about a text that does not hold together, and the help.
 fn said(text: &str) -> String {
-    let Read { model, diagnostics } = read(text, &[]);
+    let Read { model, diagnostics, .. } = read(text, &[]);
     assert!(model.is_none(), "{text}");
     let first = &diagnostics[0];
     let help = first.help.iter().map(|help| format!("\n  {help}")).collect::<String>();

@@ -44,6 +44,8 @@ fn text(loss: &str) -> String {
         ("vjp", columns(&|e, _| format!("vjp(g, w, {e})"))),
         ("double", columns(&|e, _| format!("grad(sum(g * {e}), w)"))),
         ("forward", columns(&|e, _| format!("grad(jvp(C, w, {e}), w)"))),
+        ("forward_twice", columns(&|e, _| columns(&|f, _| format!("jvp(jvp(C, w, {e}), w, {f})")))),
+        ("mixed", "grad(C, w, w)".into()),
     ];
     let mut text = String::from("input w: f64[3]\ninput x: f64[4, 3]\ninput y: f64[4]\n");
     text += &format!("loss C = {loss}\ng = grad(C, w)\n");

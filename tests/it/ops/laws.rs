@@ -181,6 +181,15 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("sum of equal values", "s: f64", "sum(broadcast(s, [2, 3]))"),
     ("sum of sums", "x: f64[2, 3, 2]", "sum(sum[1](x))"),
     ("sum of sums", "x: f64[2, 3, 2]", "sum[1](sum[0](x))"),
+    ("sum of deviations", "x: f64[2, 3]", "sum[1](exp(x) - mean[1, keep](exp(x)))"),
+    ("a value and its sum", "x: f64[3]; s: f64[3]", "y = s / 3; y - sum(y) * x"),
+    ("a value and its sum", "!x: f64[N=3]; s: f64[N=3]", "y = s / N; y - sum(y) * x"),
+    (
+        "both sides of a sigmoid",
+        "x: f64[3]; y: f64[3]",
+        "2 * (1 - y) * sigmoid(x) - y * sigmoid(-x) * 2",
+    ),
+    ("both sides of a sigmoid", "x: f64[3]", "sigmoid(x) - sigmoid(-x)"),
     ("scalar out of a linear operator", "x: f64[N=2, K=3]; s: f64", "sum[1](-s * x / 3)"),
     (
         "scalar out of a linear operator",
@@ -326,9 +335,15 @@ pub fn settled(model: &Model) {
     assert_eq!(one, two, "simplified twice, it changes");
 }
 
+/// Laws about names have tests of their own: `roots_keep_their_names`.
+const OF_NAMES: &[&str] = &["root by its name"];
+
 #[test]
 fn every_law_of_structure_has_an_example() {
-    let missing: Vec<&str> =
-        structure_laws().filter(|law| !EXAMPLES.iter().any(|(known, ..)| known == law)).collect();
+    let missing: Vec<&str> = structure_laws()
+        .map(|(law, _)| law)
+        .filter(|law| !OF_NAMES.contains(law))
+        .filter(|law| !EXAMPLES.iter().any(|(known, ..)| known == law))
+        .collect();
     assert_eq!(missing, [""; 0], "give these an example");
 }

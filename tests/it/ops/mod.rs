@@ -10,4 +10,5 @@ mod laws;
 mod machine;
 mod prelude;
 mod random;
+mod stability;
 mod structured;

@@ -1,0 +1,143 @@
+//! Forward mode: from the tangent of a variable to the tangent of what is computed from it.
+
+use super::derivative::{placeholder, pulled, shaped, zeros};
+use super::reverse::{Flow, between, contributions, origin};
+use crate::graph::{Model, NodeId, Operands, Origins};
+use crate::ops::term::select;
+use crate::ops::{Misfit, Op, Operator, Scalar, Term};
+
+/// The tangent of `of` where `x` moves along `seed`, which has the type of `x`. Only what lies between is walked.
+///
+/// A scalar operator's row gives each partial derivative times a number, whichever way that number travels; a linear
+/// operator moves tangents as it moves values; of any other the rule that pulls adjoints back is transposed.
+pub fn forward(
+    model: &mut Model,
+    of: NodeId,
+    x: NodeId,
+    seed: NodeId,
+) -> Result<(Flow, Option<NodeId>), Misfit> {
+    let between = between(model, of, &[x]);
+    let mut tangents: Vec<Option<NodeId>> = vec![None; of.index() + 1];
+    let mut cuts: Vec<Option<NodeId>> = vec![None; of.index() + 1];
+    if between[of.index()] {
+        tangents[x.index()] = Some(seed);
+    }
+    for index in (x.index() + 1..=of.index()).filter(|&index| between[index]) {
+        let id = NodeId::new(index);
+        let operands = model.operands(id);
+        let moved: Vec<Option<NodeId>> = operands
+            .iter()
+            .map(|operand| tangents.get(operand.index()).copied().flatten())
+            .collect();
+        if moved.iter().any(Option::is_some) {
+            tangents[index] = tangent(model, id, &operands, &moved)?;
+        }
+        if tangents[index].is_none() {
+            let cut =
+                operands.iter().find_map(|operand| cuts.get(operand.index()).copied().flatten());
+            cuts[index] = cut.or(Some(id));
+        }
+    }
+    Ok(match (tangents[of.index()], cuts[of.index()]) {
+        (Some(tangent), _) => (Flow::Adjoint(tangent), Some(tangent)),
+        (None, Some(cut)) => (Flow::Cut(cut), None),
+        (None, None) => (Flow::Apart, None),
+    })
+}
+
+/// The tangent of a node in its full shape, where one of its operands has one that counts.
+fn tangent(
+    model: &mut Model,
+    id: NodeId,
+    operands: &Operands,
+    moved: &[Option<NodeId>],
+) -> Result<Option<NodeId>, Misfit> {
+    let places: Vec<usize> = (0..moved.len()).filter(|&place| moved[place].is_some()).collect();
+    let op = model.op(id).clone();
+    let dtype = model.ty(id).dtype;
+    if !dtype.is_float() {
+        return Ok(None);
+    }
+    // Of the branch not taken nothing is used, not even as a factor 0.
+    if let Op::Select(_) = op {
+        let origins = origin(model, id, places[0], operands.len());
+        let branch = |place: usize| match moved[place] {
+            Some(_) => Term::Var(place),
+            None => Term::from(0),
+        };
+        let variables: Operands =
+            operands.iter().zip(moved).map(|(&id, moved)| moved.unwrap_or(id)).collect();
+        let chosen = select(Term::Var(0), branch(1), branch(2));
+        let node = model.plant(&chosen, &variables, dtype, &origins)?;
+        return shaped(model, node, id, &origins).map(Some);
+    }
+    if matches!(op, Op::Concat(_) | Op::Stack(_) | Op::ScatterAdd(_)) {
+        let origins = origin(model, id, places[0], 1);
+        let mut all = operands.clone();
+        for (place, operand) in all.iter_mut().enumerate() {
+            match moved[place] {
+                Some(tangent) => *operand = tangent,
+                None if model.ty(*operand).dtype.is_float() => {
+                    let ty = model.ty(*operand).clone();
+                    *operand = zeros(model, &ty, &origins)?;
+                }
+                None => {}
+            }
+        }
+        return model.insert(op, &all, &origins).map(Some);
+    }
+    let rules = contributions(model, id);
+    let mut total: Option<NodeId> = None;
+    for place in places {
+        let (Some(rule), Some(along)) = (&rules[place], moved[place]) else { continue };
+        let origins = origin(model, id, place, operands.len());
+        let part = match &op {
+            Op::Scalar(_) => {
+                let mut variables = operands.clone();
+                variables.extend([id, along]);
+                model.plant(rule, &variables, dtype, &origins)?
+            }
+            op if op.is_linear() => {
+                let mut variables = operands.clone();
+                variables[place] = along;
+                model.insert(op.clone(), &variables, &origins)?
+            }
+            _ => transposed(model, id, operands, rule, along, &origins)?,
+        };
+        let part = shaped(model, part, id, &origins)?;
+        total = Some(match total {
+            None => part,
+            Some(known) => model.insert(Scalar::Add, &[known, part], &origins)?,
+        });
+    }
+    Ok(total)
+}
+
+/// What the rule that pulls an adjoint u back to one operand says of a tangent of that operand: the rule is linear in u, and
+/// its own derivative by u is its transpose.
+fn transposed(
+    model: &mut Model,
+    id: NodeId,
+    operands: &Operands,
+    rule: &Term,
+    along: NodeId,
+    origins: &Origins,
+) -> Result<NodeId, Misfit> {
+    let ty = model.ty(id).clone();
+    let u = placeholder(model, 0, ty.clone(), origins)?;
+    let mut variables = operands.clone();
+    variables.extend([id, u]);
+    let known = model.adjoints.len();
+    let pullback = model.plant(rule, &variables, ty.dtype, origins)?;
+    let seed = match model.ty(pullback).rank() < model.ty(along).rank() {
+        true => {
+            let axes: Vec<usize> = (0..model.ty(along).rank()).collect();
+            model.plant(&crate::ops::term::sum(&axes, Term::Var(0)), &[along], ty.dtype, origins)?
+        }
+        false => along,
+    };
+    let node = pulled(model, pullback, seed, &[u], origins)?.remove(0).1;
+    // These adjoints are no adjoints of values that anybody knows.
+    model.adjoints.truncate(known);
+    Ok(node)
+}

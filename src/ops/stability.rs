@@ -1,0 +1,190 @@
+//! Laws of stability, one a row: what is written down in the left form is computed in the right one.
+//!
+//! Both sides are equal over the reals wherever both are defined. The right side is finite where the left one overflows or
+//! divides 0 by 0, and where both are finite it is not less exact.
+
+use super::reduce::{Fold, Reduce, Softmax};
+use super::shape::Broadcast;
+use super::size::{Shape, Size};
+use super::term::{apply, select};
+use super::{Number, Op, Scalar, Term};
+use smallvec::SmallVec;
+use std::sync::LazyLock;
+
+/// What must be known of a value for a law to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing.
+    Always,
+    /// The variable is above 0 wherever it is defined.
+    Positive(usize),
+    /// The variable is a sum of squares: not below 0, and flat where it is 0.
+    Squares(usize),
+}
+
+/// A law with its name. In its terms an operator without axes is one along axes A, the same all through the law.
+pub struct Stable {
+    /// The name.
+    pub name: &'static str,
+    /// What is looked for; sums and products in either order.
+    pub left: Term,
+    /// What takes its place.
+    pub right: Term,
+    /// Where it holds.
+    pub when: Condition,
+    /// The equality in print.
+    pub text: [&'static str; 2],
+}
+
+impl Stable {
+    /// The operator that the left side begins with, and its operands.
+    pub fn root(&self) -> (&Op, &[Term]) {
+        match &self.left {
+            Term::Apply(inner) => (&inner.0, &inner.1),
+            _ => unreachable!("the left side of a law is an operator on terms"),
+        }
+    }
+
+    /// The side condition in print, for variables named x, y, z.
+    pub fn condition(&self) -> String {
+        let name = |number: usize| ["x", "y", "z", "w"][number];
+        match self.when {
+            Condition::Always => String::new(),
+            Condition::Positive(number) => format!("{} > 0", name(number)),
+            Condition::Squares(number) => format!("{} is a sum of squares", name(number)),
+        }
+    }
+}
+
+/// The name of the number of elements along the axes A of a law.
+pub const COUNT: &str = "A";
+
+macro_rules! laws {
+    ($($name:literal ($($x:ident),*) $([$when:ident $number:literal])?: $left:expr => $right:expr;)*) => {
+        /// All of them. Of two that fit the earlier is used.
+        // `x / x` is a pattern.
+        #[allow(clippy::eq_op)]
+        pub static STABLE: LazyLock<Vec<Stable>> = LazyLock::new(|| {
+            vec![$({
+                let [$($x),*] = &std::array::from_fn(Term::Var);
+                Stable {
+                    name: $name,
+                    left: Term::from($left),
+                    right: Term::from($right),
+                    when: laws!(@ $($when $number)?),
+                    text: [stringify!($left), stringify!($right)],
+                }
+            }),*]
+        });
+    };
+    (@) => { Condition::Always };
+    (@ $when:ident $number:literal) => { Condition::$when($number) };
+}
+
+macro_rules! functions {
+    ($($name:ident $Row:ident ($($x:ident),*);)*) => {$(
+        fn $name($($x: impl Into<Term>),*) -> Term {
+            apply(Scalar::$Row, vec![$($x.into()),*])
+        }
+    )*};
+}
+functions! {
+    exp Exp(x); log Log(x); log1p Log1p(x); expm1 Expm1(x); sqrt Sqrt(x); square Square(x); abs Abs(x); pow Pow(x, y);
+    sinh Sinh(x); cosh Cosh(x); tanh Tanh(x); asinh Asinh(x); atanh Atanh(x); sigmoid Sigmoid(x); softplus Softplus(x);
+    logaddexp Logaddexp(x, y); eq Eq(x, y);
+}
+
+fn folded(kind: Fold, x: impl Into<Term>) -> Term {
+    apply(Reduce { kind, axes: SmallVec::new() }, vec![x.into()])
+}
+
+fn sum(x: impl Into<Term>) -> Term {
+    folded(Fold::Sum, x)
+}
+
+fn mean(x: impl Into<Term>) -> Term {
+    folded(Fold::Mean, x)
+}
+
+fn prod(x: impl Into<Term>) -> Term {
+    folded(Fold::Prod, x)
+}
+
+fn logsumexp(x: impl Into<Term>) -> Term {
+    folded(Fold::Logsumexp, x)
+}
+
+fn softmax(x: impl Into<Term>) -> Term {
+    apply(Softmax { axes: SmallVec::new() }, vec![x.into()])
+}
+
+/// A value without the axes A, repeated along them.
+fn keep(x: impl Into<Term>) -> Term {
+    apply(Broadcast { to: Shape::new(), from: SmallVec::new() }, vec![x.into()])
+}
+
+fn count() -> Term {
+    Term::Size(Size::named(COUNT))
+}
+
+fn half() -> Term {
+    Term::Number(Number::ratio(1, 2))
+}
+
+laws! {
+    "negative of a negative" (x): -(-x) => x;
+    "sigmoid written out" (x): 1 / (1 + exp(x)) => sigmoid(-x);
+    "sigmoid by two exponentials" (x): exp(x) / (1 + exp(x)) => sigmoid(x);
+    "softmax of two" (x, y): exp(x) / (exp(x) + exp(y)) => sigmoid(x - y);
+    "tanh by exponentials" (x): (exp(x) - exp(-x)) / (exp(x) + exp(-x)) => tanh(x);
+    "tanh by one exponential" (x): expm1(2 * x) / (1 + exp(2 * x)) => tanh(x);
+    "tanh by one falling exponential" (x): -expm1(-2 * x) / (1 + exp(-2 * x)) => tanh(x);
+    "tanh by sinh and cosh" (x): sinh(x) / cosh(x) => tanh(x);
+    "softmax written out" (x): exp(x) / keep(sum(exp(x))) => softmax(x);
+    "softmax of what is shifted" (x, y): softmax(x - keep(y)) => softmax(x);
+    "logit of a sigmoid" (x): log(sigmoid(x) / (1 - sigmoid(x))) => x;
+    "log of a sigmoid" (x): log(sigmoid(x)) => -softplus(-x);
+    "log of 1 - sigmoid" (x): log(1 - sigmoid(x)) => -softplus(x);
+    "log1p of a negative sigmoid" (x): log1p(-sigmoid(x)) => -softplus(x);
+    "log of a softmax" (x): log(softmax(x)) => x - keep(logsumexp(x));
+    "logarithm of an exponential" (x): log(exp(x)) => x;
+    "log of 1 + exp" (x): log(1 + exp(x)) => softplus(x);
+    "log1p of exp" (x): log1p(exp(x)) => softplus(x);
+    "log1p of -exp" (x): log1p(-exp(x)) => log(-expm1(x));
+    "log of exp + exp" (x, y): log(exp(x) + exp(y)) => logaddexp(x, y);
+    "log of three exponentials" (x, y, z): log(exp(x) + exp(y) + exp(z)) => logaddexp(logaddexp(x, y), z);
+    "log-sum-exp written out" (x): log(sum(exp(x))) => logsumexp(x);
+    "log-mean-exp" (x): log(mean(exp(x))) => logsumexp(x) - log(count());
+    "log of a weighted sum of exponentials" (x, y) [Positive 0]: log(sum(x * exp(y))) => logsumexp(log(x) + y);
+    "log-sum-exp of what is shifted" (x, y): y + logsumexp(x - keep(y)) => logsumexp(x);
+    "log of a product with an exponential" (x, y): log(x * exp(y)) => log(x) + y;
+    "log of a quotient of an exponential" (x, y): log(exp(x) / y) => x - log(y);
+    "log of a quotient by an exponential" (x, y): log(x / exp(y)) => log(x) - y;
+    "log of a product with a sigmoid" (x, y): log(sigmoid(x) * y) => log(sigmoid(x)) + log(y);
+    "log of a product with 1 - sigmoid" (x, y): log((1 - sigmoid(x)) * y) => log(1 - sigmoid(x)) + log(y);
+    "log of a product of positive values" (x) [Positive 0]: log(prod(x)) => sum(log(x));
+    "log of cosh" (x): log(cosh(x)) => logaddexp(x, -x) - log(2);
+    "asinh written out" (x): log(x + sqrt(square(x) + 1)) => asinh(x);
+    "atanh written out" (x): log((1 + x) / (1 - x)) => 2 * atanh(x);
+    "log of 1 + x" (x): log(1 + x) => log1p(x);
+    "log of 1 - x" (x): log(1 - x) => log1p(-x);
+    "log of a square root" (x): log(sqrt(x)) => log(x) / 2;
+    "exp - 1" (x): exp(x) - 1 => expm1(x);
+    "1 - exp" (x): 1 - exp(x) => -expm1(x);
+    "product of exponentials" (x, y): exp(x) * exp(y) => exp(x + y);
+    "quotient of exponentials" (x, y): exp(x) / exp(y) => exp(x - y);
+    "quotient of equal values" (x) [Positive 0]: x / x => 1;
+    "factor above and below" (x, y) [Positive 0]: x * y / x => y;
+    "quotient by a product" (x, y) [Positive 0]: x / (x * y) => 1 / y;
+    "square by itself" (x) [Positive 0]: square(x) / x => x;
+    "root of a square" (x): sqrt(square(x)) => abs(x);
+    "root of a sum of squares" (x) [Squares 0]: sqrt(x) => select(eq(x, 0), 0, sqrt(x));
+    "power 1/2 of a sum of squares" (x) [Squares 0]: pow(x, half()) => sqrt(x);
+    "variance in two passes" (x): mean(square(x)) - square(mean(x)) => mean(square(x - keep(mean(x))));
+    "variance of products in two passes" (x, y):
+        mean(x * y) - mean(x) * mean(y) => mean((x - keep(mean(x))) * (y - keep(mean(y))));
+    "variance by sums in two passes" (x):
+        sum(square(x)) / count() - square(sum(x) / count()) => mean(square(x - keep(mean(x))));
+    "sum of squared deviations" (x):
+        sum(square(x)) - square(sum(x)) / count() => sum(square(x - keep(mean(x))));
+}

@@ -1,0 +1,439 @@
+//! Stability laws: value and gradient at ordinary points are those of the source text, at extreme ones the right numbers.
+
+use super::array::Array;
+use super::machine::{Given, derived, evaluate, model, request, results};
+use pullback::compile::{Derived, Level};
+use pullback::graph::Kind;
+use pullback::graph::print::{Part, print};
+use pullback::ops::Bindings;
+use pullback::ops::special::Mode;
+use pullback::ops::stability::STABLE;
+use pullback::passes::stable_steps;
+use pullback::tensor::DType;
+
+/// A point, the value there, and the gradient.
+type Point = (&'static [f64], f64, &'static [f64]);
+
+/// A law, variables, a formula on which it is used, and points at which the source text as written gives no right number.
+/// The formula is a number, the point has the elements of all variables one after the other.
+type Example = (&'static str, &'static str, &'static str, &'static [Point]);
+
+const BIG: f64 = 1e4;
+const LN2: f64 = std::f64::consts::LN_2;
+
+const EXAMPLES: &[Example] = &[
+    ("negative of a negative", "x: f64", "-(-x)", &[(&[BIG], BIG, &[1.0])]),
+    (
+        "sigmoid written out",
+        "x: f64",
+        "1 / (1 + exp(-x))",
+        &[(&[-BIG], 0.0, &[0.0]), (&[BIG], 1.0, &[0.0])],
+    ),
+    ("sigmoid by two exponentials", "x: f64", "exp(x) / (exp(x) + 1)", &[(&[BIG], 1.0, &[0.0])]),
+    (
+        "softmax of two",
+        "x: f64; y: f64",
+        "exp(x) / (exp(y) + exp(x))",
+        &[(&[BIG, BIG], 0.5, &[0.25, -0.25])],
+    ),
+    (
+        "tanh by exponentials",
+        "x: f64",
+        "(exp(x) - exp(-x)) / (exp(x) + exp(-x))",
+        &[(&[BIG], 1.0, &[0.0])],
+    ),
+    (
+        "tanh by one exponential",
+        "x: f64",
+        "(exp(2 * x) - 1) / (exp(2 * x) + 1)",
+        &[(&[BIG], 1.0, &[0.0])],
+    ),
+    (
+        "tanh by one falling exponential",
+        "x: f64",
+        "(1 - exp(-2 * x)) / (1 + exp(-(2 * x)))",
+        &[(&[-BIG], -1.0, &[0.0])],
+    ),
+    ("tanh by sinh and cosh", "x: f64", "sinh(x) / cosh(x)", &[(&[-BIG], -1.0, &[0.0])]),
+    (
+        "softmax written out",
+        "x: f64[3]",
+        "(exp(x) / sum(exp(x)))[0]",
+        &[(&[BIG, BIG, -BIG], 0.5, &[0.25, -0.25, 0.0])],
+    ),
+    (
+        "softmax of what is shifted",
+        "x: f64[2, 2]",
+        "sum(softmax[1](x - max[1, keep](x))[:, 0])",
+        &[(&[BIG, BIG, 0.0, BIG], 0.5, &[0.25, -0.25, 0.0, 0.0])],
+    ),
+    ("logit of a sigmoid", "x: f64", "p = sigmoid(x); log(p / (1 - p))", &[(&[BIG], BIG, &[1.0])]),
+    (
+        "log of a sigmoid",
+        "x: f64; y: f64",
+        "p = sigmoid(x); -(y * log(p) + (1 - y) * log(1 - p))",
+        &[(&[-BIG, 1.0], BIG, &[-1.0, BIG]), (&[-BIG, 0.0], 0.0, &[0.0, BIG])],
+    ),
+    ("log of a sigmoid", "x: f64", "log(sigmoid(x))", &[(&[-BIG], -BIG, &[1.0])]),
+    (
+        "log of 1 - sigmoid",
+        "x: f64; y: f64",
+        "p = sigmoid(x); -(y * log(p) + (1 - y) * log(1 - p))",
+        &[(&[BIG, 0.0], BIG, &[1.0, -BIG])],
+    ),
+    ("log1p of a negative sigmoid", "x: f64", "log1p(-sigmoid(x))", &[(&[BIG], -BIG, &[-1.0])]),
+    (
+        "log of a softmax",
+        "x: f64[2, 3]",
+        "sum(log(softmax[1](x))[:, 1])",
+        &[(&[BIG, 0.0, 0.0, 0.0, 0.0, -BIG], -BIG - LN2, &[-1.0, 1.0, 0.0, -0.5, 0.5, 0.0])],
+    ),
+    (
+        "logarithm of an exponential",
+        "x: f64",
+        "log(exp(x))",
+        &[(&[BIG], BIG, &[1.0]), (&[-BIG], -BIG, &[1.0])],
+    ),
+    (
+        "log of 1 + exp",
+        "x: f64",
+        "log(exp(x) + 1)",
+        &[(&[BIG], BIG, &[1.0]), (&[-BIG], 0.0, &[0.0])],
+    ),
+    ("log1p of exp", "x: f64", "log1p(exp(x))", &[(&[BIG], BIG, &[1.0])]),
+    ("1 - exp", "x: f64", "log(1 - exp(-x))", &[(&[1e-20], -46.051_701_859_880_91, &[1e20])]),
+    ("log1p of -exp", "x: f64", "log1p(-exp(-x))", &[(&[1e-20], -46.051_701_859_880_91, &[1e20])]),
+    (
+        "log of exp + exp",
+        "x: f64; y: f64",
+        "log(exp(x) + exp(y))",
+        &[(&[BIG, BIG], BIG + LN2, &[0.5, 0.5])],
+    ),
+    (
+        "log of three exponentials",
+        "x: f64; y: f64; z: f64",
+        "log(exp(x) + exp(y) + exp(z))",
+        &[(&[BIG, BIG, -BIG], BIG + LN2, &[0.5, 0.5, 0.0])],
+    ),
+    (
+        "log-sum-exp written out",
+        "x: f64[2, 2]",
+        "sum(log(sum[1](exp(x))))",
+        &[(&[BIG, BIG, -BIG, -BIG], 2.0 * LN2, &[0.5, 0.5, 0.5, 0.5])],
+    ),
+    ("log-mean-exp", "x: f64[2]", "log(mean(exp(x)))", &[(&[BIG, BIG], BIG, &[0.5, 0.5])]),
+    (
+        "log of a weighted sum of exponentials",
+        "x: f64[2]; y: f64[2]",
+        "log(sum(exp(y) * softmax(x)))",
+        &[(&[0.0, 0.0, -BIG, -BIG], -BIG, &[0.0, 0.0, 0.5, 0.5])],
+    ),
+    (
+        "log-sum-exp of what is shifted",
+        "x: f64[2, 2]",
+        "m = max[1](x); sum(m + log(sum[1](exp(x - m[:, None]))))",
+        &[(&[BIG, BIG, 0.0, BIG], 2.0 * BIG + LN2, &[0.5, 0.5, 0.0, 1.0])],
+    ),
+    (
+        "log of a product with an exponential",
+        "x: f64; y: f64",
+        "log(exp(x) * y)",
+        &[(&[BIG, 2.0], BIG + LN2, &[1.0, 0.5]), (&[-BIG, 2.0], LN2 - BIG, &[1.0, 0.5])],
+    ),
+    (
+        "log of a quotient of an exponential",
+        "x: f64; y: f64",
+        "log(exp(-x^2) / (y * sqrt(2)))",
+        &[(&[100.0, 1.0], -BIG - LN2 / 2.0, &[-200.0, -1.0])],
+    ),
+    (
+        "log of a quotient by an exponential",
+        "x: f64; y: f64",
+        "log(y / exp(x))",
+        &[(&[BIG, 2.0], LN2 - BIG, &[-1.0, 0.5])],
+    ),
+    (
+        "log of a product with a sigmoid",
+        "x: f64; y: f64",
+        "log(y * sigmoid(x))",
+        &[(&[-BIG, 2.0], LN2 - BIG, &[1.0, 0.5])],
+    ),
+    (
+        "log of a product with 1 - sigmoid",
+        "x: f64; y: f64",
+        "log(y * (1 - sigmoid(x)))",
+        &[(&[BIG, 2.0], LN2 - BIG, &[-1.0, 0.5])],
+    ),
+    (
+        "log of a product of positive values",
+        "x: f64[3]",
+        "log(prod(sigmoid(x)))",
+        &[(&[-BIG, -BIG, BIG], -2.0 * BIG, &[1.0, 1.0, 0.0])],
+    ),
+    (
+        "log of cosh",
+        "x: f64",
+        "log(cosh(x))",
+        &[(&[BIG], BIG - LN2, &[1.0]), (&[-BIG], BIG - LN2, &[-1.0])],
+    ),
+    (
+        "asinh written out",
+        "x: f64",
+        "log(x + sqrt(x^2 + 1))",
+        &[(&[-1e9], -21.416_413_017_506_355, &[1e-9])],
+    ),
+    ("atanh written out", "x: f64", "1/2 * log((1 + x) / (1 - x))", &[(&[1e-20], 1e-20, &[1.0])]),
+    ("log of 1 + x", "x: f64", "log(x + 1)", &[(&[1e-20], 1e-20, &[1.0])]),
+    ("log of 1 - x", "x: f64", "log(1 - x)", &[(&[1e-20], -1e-20, &[-1.0])]),
+    (
+        "log of a square root",
+        "x: f64",
+        "log(sqrt(x))",
+        &[(&[1e-300], -345.387_763_949_106_85, &[5e299])],
+    ),
+    ("exp - 1", "x: f64", "exp(x) - 1", &[(&[1e-20], 1e-20, &[1.0])]),
+    ("1 - exp", "x: f64", "1 - exp(x)", &[(&[1e-20], -1e-20, &[-1.0])]),
+    (
+        "product of exponentials",
+        "x: f64; y: f64",
+        "exp(x) * exp(y)",
+        &[(&[BIG, -BIG], 1.0, &[1.0, 1.0])],
+    ),
+    (
+        "quotient of exponentials",
+        "x: f64; y: f64",
+        "exp(x) / exp(y)",
+        &[(&[BIG, BIG], 1.0, &[1.0, -1.0])],
+    ),
+    ("quotient of equal values", "x: f64", "s = softplus(x); s / s", &[(&[-BIG], 1.0, &[0.0])]),
+    (
+        "factor above and below",
+        "x: f64; y: f64",
+        "s = softplus(x); s * y / s",
+        &[(&[-BIG, 3.0], 3.0, &[0.0, 1.0])],
+    ),
+    (
+        "quotient by a product",
+        "x: f64; y: f64",
+        "s = softplus(x); s / (y * s)",
+        &[(&[-BIG, 2.0], 0.5, &[0.0, -0.25])],
+    ),
+    ("square by itself", "x: f64", "softplus(x)^2 / softplus(x)", &[(&[-BIG], 0.0, &[0.0])]),
+    (
+        "root of a square",
+        "x: f64",
+        "sqrt(x^2)",
+        &[(&[0.0], 0.0, &[0.0]), (&[-1e-200], 1e-200, &[-1.0])],
+    ),
+    (
+        "root of a sum of squares",
+        "x: f64[2]; y: f64",
+        "sqrt(sum(x^2) / 2 + y * y)",
+        &[(&[0.0, 0.0, 0.0], 0.0, &[0.0, 0.0, 0.0])],
+    ),
+    ("root of a sum of squares", "x: f64[2]", "sqrt(x @ x)", &[(&[0.0, 0.0], 0.0, &[0.0, 0.0])]),
+    (
+        "root of a sum of squares",
+        "x: f64[2]",
+        "std(x) + sqrt(mean(x^2))",
+        &[(&[0.0, 0.0], 0.0, &[0.0, 0.0])],
+    ),
+    (
+        "power 1/2 of a sum of squares",
+        "x: f64[2]",
+        "sum(x^2)^0.5",
+        &[(&[0.0, 0.0], 0.0, &[0.0, 0.0])],
+    ),
+    (
+        "variance in two passes",
+        "x: f64[2, 2]",
+        "sum(mean[1](x^2) - mean[1](x)^2)",
+        &[(&[1e9, 1e9 + 2.0, 0.0, 0.0], 1.0, &[-1.0, 1.0, 0.0, 0.0])],
+    ),
+    (
+        "variance of products in two passes",
+        "x: f64[2]; y: f64[2]",
+        "mean(x * y) - mean(y) * mean(x)",
+        &[(&[1e9, 1e9 + 2.0, 1e9, 1e9 + 4.0], 2.0, &[-1.0, 1.0, -0.5, 0.5])],
+    ),
+    (
+        "variance by sums in two passes",
+        "x: f64[2]",
+        "sum(x^2) / 2 - (sum(x) / 2)^2",
+        &[(&[1e9, 1e9 + 2.0], 1.0, &[-1.0, 1.0])],
+    ),
+    (
+        "sum of squared deviations",
+        "x: f64[2]",
+        "sum(x^2) - sum(x)^2 / 2",
+        &[(&[1e9, 1e9 + 2.0], 2.0, &[-2.0, 2.0])],
+    ),
+    (
+        "log of chosen elements",
+        "x: f64[2, 3]",
+        "sum(log(take_along[1](softmax[1](x), i64(ones(2)))))",
+        &[(&[BIG, 0.0, 0.0, 0.0, 0.0, -BIG], -BIG - LN2, &[-1.0, 1.0, 0.0, -0.5, 0.5, 0.0])],
+    ),
+    (
+        "log of chosen elements",
+        "x: f64[3]",
+        "log(softmax(x)[1])",
+        &[(&[BIG, 0.0, 0.0], -BIG, &[-1.0, 1.0, 0.0])],
+    ),
+    (
+        "log of a choice",
+        "x: f64; y: f64",
+        "p = sigmoid(x); -log(where(y > 0, p, 1 - p))",
+        &[(&[-BIG, 1.0], BIG, &[-1.0, 0.0]), (&[BIG, -1.0], BIG, &[1.0, 0.0])],
+    ),
+    (
+        "log of one among many",
+        "x: f64[3]",
+        "log(sum(softmax(x) * one_hot(1, 3)))",
+        &[(&[BIG, 0.0, 0.0], -BIG, &[-1.0, 1.0, 0.0])],
+    ),
+];
+
+struct Case {
+    text: String,
+    given: Vec<Given>,
+}
+
+/// The model of a formula whose variables have the elements `point`, or ordinary ones.
+fn case(given: &str, formula: &str, point: Option<&[f64]>) -> Case {
+    let mut text = String::new();
+    let mut variables = Vec::new();
+    let mut at = 0;
+    for part in given.split(';').map(str::trim) {
+        let (name, ty) = part.split_once(": ").expect("a name and a type");
+        let shape: Vec<usize> = match ty.split_once('[') {
+            Some((_, sizes)) => sizes
+                .trim_end_matches(']')
+                .split(", ")
+                .map(|size| size.parse().expect("a size"))
+                .collect(),
+            None => Vec::new(),
+        };
+        text.push_str(&format!("input {name}: {ty}\n"));
+        let count: usize = shape.iter().product();
+        let ordinary = |place: usize| 0.2 + 0.61 * ((place * place + 3 * place) % 5) as f64 / 4.0;
+        let values =
+            (at..at + count).map(|place| point.map_or_else(|| ordinary(place), |p| p[place]));
+        let array = Array { shape, values: values.collect() };
+        variables.push(Given { name: name.into(), dtype: DType::F64, array });
+        at += count;
+    }
+    let (statements, value) = formula.rsplit_once("; ").unwrap_or(("", formula));
+    text.push_str(&format!("{statements}\nloss L = {value}\n"));
+    Case { text, given: variables }
+}
+
+impl Case {
+    fn derived(&self, level: Level) -> Derived {
+        let names: Vec<&str> = self.given.iter().map(|given| given.name.as_str()).collect();
+        derived(&model(&self.text), &[request(Mode::Grad, "L", &names, &[])], level, &self.text)
+    }
+
+    /// Value and gradient, one after the other.
+    fn numbers(&self, level: Level) -> Vec<f64> {
+        let model = self.derived(level).model;
+        let mut wanted = results(&model, Kind::Loss);
+        wanted.extend(results(&model, Kind::Gradient));
+        let found = evaluate(&model, &wanted, &self.given, &Bindings::default());
+        found.iter().flat_map(|tensor| tensor.to_f64()).collect()
+    }
+}
+
+fn close(what: &str, found: &[f64], wanted: &[f64], tolerance: f64) {
+    for (place, (a, b)) in found.iter().zip(wanted).enumerate() {
+        let near = a == b || (a - b).abs() <= tolerance * b.abs().max(1e-30);
+        assert!(near, "{what}: number {place} is {a:e}, not {b:e}\n{found:?}\n{wanted:?}");
+    }
+}
+
+#[test]
+fn ordinary_points_keep_their_numbers() {
+    for (law, given, formula, _) in EXAMPLES {
+        let case = case(given, formula, None);
+        let used = case.derived(Level::Readable).stable;
+        assert!(used.iter().any(|used| used.law == *law), "{law} in {formula}: {used:?}");
+        assert!(used.iter().all(|used| used.at.source().is_some()), "{formula}: {used:?}");
+        assert!(case.derived(Level::Derived).stable.is_empty());
+        let (written, stable) = (case.numbers(Level::Derived), case.numbers(Level::Readable));
+        for (a, b) in stable.iter().zip(&written) {
+            assert!((a - b).abs() <= 1e-13 * b.abs().max(1.0), "{formula}: {stable:?} {written:?}");
+        }
+    }
+}
+
+#[test]
+fn extreme_points_have_the_right_numbers() {
+    for (law, given, formula, points) in EXAMPLES {
+        for (point, value, gradient) in *points {
+            let case = case(given, formula, Some(point));
+            let wanted = [&[*value][..], gradient].concat();
+            let stable = case.numbers(Level::Readable);
+            close(&format!("{law}: {formula} at {point:?}"), &stable, &wanted, 1e-12);
+        }
+    }
+}
+
+/// As it is written, nearly every formula fails at its extreme points: else there would be no need for the law.
+#[test]
+fn the_source_as_written_is_left_alone_without_laws() {
+    let wrong = EXAMPLES.iter().filter(|(_, given, formula, points)| {
+        points.iter().any(|(point, value, gradient)| {
+            let case = case(given, formula, Some(point));
+            let wanted = [&[*value][..], gradient].concat();
+            let near = |(a, b): (&f64, &f64)| a == b || (a - b).abs() <= 1e-9 * b.abs();
+            !case.numbers(Level::Derived).iter().zip(&wanted).all(near)
+        })
+    });
+    let wrong = wrong.count();
+    assert!(wrong * 10 >= EXAMPLES.len() * 8, "{wrong} of {}", EXAMPLES.len());
+}
+
+#[test]
+fn every_law_has_an_example() {
+    let names = STABLE.iter().map(|law| law.name).chain(stable_steps().map(|(name, _)| name));
+    let missing: Vec<&str> =
+        names.filter(|name| !EXAMPLES.iter().any(|(known, ..)| known == name)).collect();
+    assert_eq!(missing, [""; 0], "give these an example");
+}
+
+/// A value that a derivative names, and what `stop_gradient` hides, is not looked into.
+#[test]
+fn laws_stop_at_barriers() {
+    for (text, wanted) in [
+        (
+            "input x: f64\np = sigmoid(x)\nq = log(p)\noutput d = grad(q, p)\nloss L = q\n",
+            1.0 / 0.5,
+        ),
+        ("input x: f64\np = exp(x)\nloss L = log(stop_gradient(p)) + x\n", 1.0),
+    ] {
+        let plain = model(text);
+        let by = if text.contains("grad(") { "p" } else { "x" };
+        let derived =
+            derived(&plain, &[request(Mode::Grad, "L", &[by], &[])], Level::Readable, text);
+        assert_eq!(derived.stable, [], "{text}");
+        let given = [Given {
+            name: "x".into(),
+            dtype: DType::F64,
+            array: Array { shape: Vec::new(), values: vec![0.0] },
+        }];
+        let nodes = results(&derived.model, Kind::Gradient);
+        let found = evaluate(&derived.model, &nodes, &given, &Bindings::default());
+        assert_eq!(found[0].item(), Some(wanted), "{text}");
+    }
+}
+
+/// A root with a name stands by its name in the gradient.
+#[test]
+fn roots_keep_their_names() {
+    let text = "input x: f64[3]\nr = sqrt(sum(x^2))\nloss L = r\n";
+    let derived =
+        derived(&model(text), &[request(Mode::Grad, "L", &["x"], &[])], Level::Readable, text);
+    let printed = print(&derived.model, Part::Adjoint).text;
+    assert!(printed.starts_with("d_x = where(r == 0, 0, x / r)"), "{printed}");
+    assert!(derived.report.laws.contains_key("root by its name"), "{:?}", derived.report.laws);
+}
