@@ -197,7 +197,8 @@ impl Report<'_> {
     /// The line of the text that a step is mostly for, and whether it is of a derivative.
     fn place(&self, cost: &Cost) -> (Option<usize>, bool) {
         let origins = cost.nodes.iter().map(|&node| self.model.origins(node));
-        let line = origins.clone().filter_map(|o| o.span()).map(|span| self.model.line(span)).next_back();
+        let line =
+            origins.clone().filter_map(|o| o.span()).map(|span| self.model.line(span)).next_back();
         let adjoint = |origins: &Origins| {
             origins.iter().any(|o| matches!(o, crate::graph::Origin::Adjoint { .. }))
         };
@@ -298,7 +299,10 @@ impl Report<'_> {
                 si(peak)
             )
         });
-        line("rate", format!("{}flop/s{share}, {}B/s", si(self.flops() / least), si(self.bytes() / least)));
+        line(
+            "rate",
+            format!("{}flop/s{share}, {}B/s", si(self.flops() / least), si(self.bytes() / least)),
+        );
         line("memory", format!("{}B in one block", si(self.plan.bytes() as f64)));
         line(
             "compile",

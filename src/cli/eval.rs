@@ -52,7 +52,8 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
     }
     let wanted: Vec<NodeId> = outputs.iter().map(|output| output.node).collect();
     let needed = bind::needed(&model, &wanted);
-    let bound = bind::bind(common, &model, &session.sources, &args.data, &needed, Missing::Refused)?;
+    let bound =
+        bind::bind(common, &model, &session.sources, &args.data, &needed, Missing::Refused)?;
     let how = run::how(&args.machine, args.optimise.is_plain())?;
     let values = run::run(common, &session, &model, &wanted, &bound, &how)?;
     let mut gradients = wrt.into_iter();

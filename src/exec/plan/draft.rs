@@ -2,7 +2,6 @@
 
 use super::index::find;
 use super::layout::{Layout, Sizes};
-use crate::exec::kernels::fold;
 use crate::exec::kernels::rows::Action;
 use crate::exec::reference::{RunError, sizes};
 use crate::graph::{Model, NodeId};
@@ -178,17 +177,17 @@ impl Draft {
 }
 
 /// Writes the items of one node.
-struct Writer<'a> {
-    draft: &'a mut Draft,
-    model: &'a Model,
-    bindings: &'a Bindings,
-    id: NodeId,
-    uses: &'a [u32],
-    views: &'a [Option<View>],
+pub(super) struct Writer<'a> {
+    pub(super) draft: &'a mut Draft,
+    pub(super) model: &'a Model,
+    pub(super) bindings: &'a Bindings,
+    pub(super) id: NodeId,
+    pub(super) uses: &'a [u32],
+    pub(super) views: &'a [Option<View>],
 }
 
 impl Writer<'_> {
-    fn node(&mut self, mut args: SmallVec<[View; 2]>) -> Result<View, RunError> {
+    pub(super) fn node(&mut self, mut args: SmallVec<[View; 2]>) -> Result<View, RunError> {
         let (model, id) = (self.model, self.id);
         let ty = model.ty(id);
         let to = sizes(model, &ty.shape, self.bindings)?;
@@ -296,6 +295,10 @@ impl Writer<'_> {
                 Some(layout) => self.moved(vec![layout], true, &to, args),
                 None => self.node_of_reference(ty.dtype, &to, args),
             },
+            Op::Pool(pool) if float => match self.pool(pool, &args, &to)? {
+                Some(view) => view,
+                None => self.node_of_reference(ty.dtype, &to, args),
+            },
             op if find(op).is_some() => {
                 let args = args.into_iter().map(|view| self.plain(view)).collect();
                 self.draft.add(Kind::Index(id), ty.dtype, &to, args, id)
@@ -304,7 +307,7 @@ impl Writer<'_> {
         })
     }
 
-    fn node_of_reference(
+    pub(super) fn node_of_reference(
         &mut self,
         dtype: DType,
         to: &[usize],
@@ -314,7 +317,7 @@ impl Writer<'_> {
         self.draft.add(Kind::Node(self.id), dtype, to, args, self.id)
     }
 
-    fn moved(
+    pub(super) fn moved(
         &mut self,
         places: Vec<Layout>,
         gaps: bool,
@@ -333,7 +336,12 @@ impl Writer<'_> {
     }
 
     /// Where the elements go that zeros are put around; not where some are cut off.
-    fn padded(&self, pad: &Pad, x: &View, to: &[usize]) -> Result<Option<Layout>, RunError> {
+    pub(super) fn padded(
+        &self,
+        pad: &Pad,
+        x: &View,
+        to: &[usize],
+    ) -> Result<Option<Layout>, RunError> {
         let mut layout = Layout::rows(to);
         for (axis, &size) in x.layout.sizes.iter().enumerate() {
             let (low, step) = (pad.low[axis].eval(self.bindings)?, pad.between[axis] + 1);
@@ -346,27 +354,27 @@ impl Writer<'_> {
         Ok(Some(layout))
     }
 
-    fn reference(&self, args: &[Tensor], to: &[usize]) -> Result<Tensor, RunError> {
+    pub(super) fn reference(&self, args: &[Tensor], to: &[usize]) -> Result<Tensor, RunError> {
         let value = self.model.op(self.id).value(args, to, self.bindings);
         value.map_err(|error| RunError::Value { node: self.id, error })
     }
 
-    fn dtype(&self, view: &View) -> DType {
+    pub(super) fn dtype(&self, view: &View) -> DType {
         self.draft.items[view.of as usize].dtype
     }
 
     /// Whether the tile machine can take the operands: floats of one type, and truth values.
-    fn is_mapped(&self, args: &[View]) -> bool {
+    pub(super) fn is_mapped(&self, args: &[View]) -> bool {
         args.iter().all(|view| self.dtype(view).is_float() || self.dtype(view) == DType::Bool)
     }
 
     /// What an operator of the reference takes: all of an item, or a dense part of it.
-    fn plain(&mut self, view: View) -> View {
+    pub(super) fn plain(&mut self, view: View) -> View {
         let number = matches!(self.draft.items[view.of as usize].kind, Kind::Number(_));
         if view.layout.is_dense() && !number { view } else { self.draft.dense(view, self.id) }
     }
 
-    fn slice(&mut self, cuts: &[Cut], mut view: View) -> Result<View, RunError> {
+    pub(super) fn slice(&mut self, cuts: &[Cut], mut view: View) -> Result<View, RunError> {
         let mut axis = 0;
         for cut in cuts {
             let size = view.layout.sizes[axis];
@@ -398,279 +406,5 @@ impl Writer<'_> {
             view.layout.offset = 0;
         }
         Ok(view)
-    }
-
-    fn map(&mut self, action: Action, to: &[usize], args: SmallVec<[View; 2]>) -> View {
-        let dtype = match action {
-            Action::Select => self.dtype(&args[1]),
-            Action::Row(row) if row.class() == crate::ops::elementwise::Class::Compare => DType::Bool,
-            Action::Row(_) | Action::MulAdd => self.dtype(&args[0]),
-            Action::Move => self.model.ty(self.id).dtype,
-        };
-        self.typed(action, dtype, to, args)
-    }
-
-    fn typed(&mut self, action: Action, dtype: DType, to: &[usize], args: SmallVec<[View; 2]>) -> View {
-        let numbers: SmallVec<[f64; 2]> =
-            args.iter().filter_map(|view| self.draft.filled(view)).collect();
-        let everywhere = |of: Id| View {
-            of,
-            layout: Layout::rows(&[]).broadcast(to, &vec![None; to.len()]),
-        };
-        if numbers.len() == args.len() && dtype.is_float() {
-            let value = match action {
-                Action::Row(row) => row.at(&numbers),
-                Action::MulAdd => Some(numbers[0] * numbers[1] + numbers[2]),
-                Action::Select => Some(if numbers[0] != 0.0 { numbers[1] } else { numbers[2] }),
-                Action::Move => Some(numbers[0]),
-            };
-            if let Some(value) = value {
-                let number = self.draft.number(dtype, value, self.id);
-                return everywhere(number.of);
-            }
-        }
-        let single = to.iter().product::<usize>() > 1 && args.iter().all(|v| v.layout.is_single());
-        if single {
-            let args = args
-                .into_iter()
-                .map(|view| View {
-                    of: view.of,
-                    layout: Layout { offset: view.layout.offset, ..Layout::rows(&[]) },
-                })
-                .collect();
-            let value = self.draft.add(Kind::Map(action), dtype, &[], args, self.id);
-            return everywhere(value.of);
-        }
-        // An operand of rank 0 is laid out over the shape.
-        let args = args
-            .into_iter()
-            .map(|view| match view.layout.sizes.len() {
-                rank if rank < to.len() => View {
-                    layout: view.layout.broadcast(to, &vec![None; to.len()]),
-                    ..view
-                },
-                _ => view,
-            })
-            .collect();
-        self.draft.add(Kind::Map(action), dtype, to, args, self.id)
-    }
-
-    /// The exponent of a power that a few products make.
-    fn power(&self, args: &[View]) -> Option<u32> {
-        let exponent = self.draft.filled(args.get(1)?)?;
-        let few = exponent.fract() == 0.0 && (2.0..=16.0).contains(&exponent);
-        (few && self.draft.filled(&args[0]).is_none()).then_some(exponent as u32)
-    }
-
-    fn powered(&mut self, x: View, power: u32, to: &[usize]) -> View {
-        let dtype = self.dtype(&x);
-        let mut times = |row, args| self.typed(Action::Row(row), dtype, to, args);
-        let (mut square, mut rest) = (x, power);
-        let mut product: Option<View> = None;
-        loop {
-            if rest & 1 == 1 {
-                product = Some(match product {
-                    None => square.clone(),
-                    Some(known) => times(Scalar::Mul, smallvec![known, square.clone()]),
-                });
-            }
-            rest >>= 1;
-            if rest == 0 {
-                return product.unwrap_or(square);
-            }
-            square = times(Scalar::Square, smallvec![square]);
-        }
-    }
-
-    fn scalar(&mut self, row: Scalar, args: SmallVec<[View; 2]>) -> View {
-        let to = args[0].layout.sizes.clone();
-        let dtype = if row == Scalar::Lt { DType::Bool } else { self.dtype(&args[0]) };
-        self.typed(Action::Row(row), dtype, &to, args)
-    }
-
-    fn fill(&mut self, dtype: DType, value: f64, to: &[usize]) -> View {
-        let view = self.draft.number(dtype, value, self.id);
-        View { of: view.of, layout: view.layout.broadcast(to, &vec![None; to.len()]) }
-    }
-
-    /// A view with the axes in front that are not among `axes`, then these; and the order that undoes it.
-    fn behind(&self, view: View, axes: &[usize]) -> (View, Vec<usize>) {
-        let rank = view.layout.sizes.len();
-        let order: Vec<usize> = (0..rank)
-            .filter(|axis| !axes.contains(axis))
-            .chain(axes.iter().copied())
-            .collect();
-        let mut inverse = vec![0; rank];
-        for (place, &axis) in order.iter().enumerate() {
-            inverse[axis] = place;
-        }
-        (View { layout: view.layout.permute(&order), of: view.of }, inverse)
-    }
-
-    /// The largest of each line, 0 where it is infinite, and the exponentials of the distances from it.
-    fn exponentials(&mut self, x: &View, count: usize) -> (View, View) {
-        let dtype = self.dtype(x);
-        let high = self.fold(Fold::Max, count, x.clone());
-        let lines = high.layout.sizes.clone();
-        let size = self.scalar(Scalar::Abs, smallvec![high.clone()]);
-        let infinite = self.fill(dtype, f64::INFINITY, &lines);
-        let finite = self.scalar(Scalar::Lt, smallvec![size, infinite]);
-        let zero = self.fill(dtype, 0.0, &lines);
-        let high = self.typed(Action::Select, dtype, &lines, smallvec![finite, high, zero]);
-        let laid = self.laid(&high, &x.layout.sizes.clone());
-        let distance = self.scalar(Scalar::Sub, smallvec![x.clone(), laid]);
-        let e = self.scalar(Scalar::Exp, smallvec![distance]);
-        (high, e)
-    }
-
-    /// A value of lines laid out along them.
-    fn laid(&self, view: &View, to: &[usize]) -> View {
-        let rank = view.layout.sizes.len();
-        let from: Vec<Option<u8>> =
-            (0..to.len()).map(|axis| (axis < rank).then_some(axis as u8)).collect();
-        View { of: view.of, layout: view.layout.broadcast(to, &from) }
-    }
-
-    fn softmax(&mut self, x: View, axes: &[usize]) -> View {
-        let (x, inverse) = self.behind(x, axes);
-        let (_, e) = self.exponentials(&x, axes.len());
-        let sum = self.fold(Fold::Sum, axes.len(), e.clone());
-        let laid = self.laid(&sum, &e.layout.sizes.clone());
-        let result = self.scalar(Scalar::Div, smallvec![e, laid]);
-        View { of: result.of, layout: result.layout.permute(&inverse) }
-    }
-
-    fn reduce(&mut self, kind: Fold, axes: &[usize], x: View) -> View {
-        let rank = x.layout.sizes.len();
-        if axes.is_empty() {
-            return x;
-        }
-        if kind == Fold::Logsumexp {
-            let (x, _) = self.behind(x, axes);
-            let (high, e) = self.exponentials(&x, axes.len());
-            let sum = self.fold(Fold::Sum, axes.len(), e);
-            let log = self.scalar(Scalar::Log, smallvec![sum]);
-            return self.scalar(Scalar::Add, smallvec![log, high]);
-        }
-        if kind == Fold::Mean {
-            let count: usize = axes.iter().map(|&axis| x.layout.sizes[axis]).product();
-            let dtype = self.dtype(&x);
-            let sum = self.reduce(Fold::Sum, axes, x);
-            let count = self.fill(dtype, count as f64, &sum.layout.sizes.clone());
-            return self.scalar(Scalar::Div, smallvec![sum, count]);
-        }
-        // Lines at the end and lines in front are folded where they lie, others are brought to the end.
-        let tail = (1..=axes.len())
-            .take_while(|&count| axes[axes.len() - count] == rank - count)
-            .count();
-        let head = axes.iter().enumerate().take_while(|(place, axis)| place == *axis).count();
-        if tail == axes.len() {
-            return self.fold(kind, tail, x);
-        }
-        if tail > 0 {
-            let inner = self.fold(kind, tail, x);
-            return self.reduce(kind, &axes[..axes.len() - tail], inner);
-        }
-        if head == axes.len() && kind == Fold::Sum {
-            let (dtype, sizes) = (self.dtype(&x), Sizes::from(&x.layout.sizes[head..]));
-            if x.layout.sizes[..head].contains(&0) {
-                return self.fill(dtype, 0.0, &sizes);
-            }
-            return self.draft.add(Kind::FoldHead(kind), dtype, &sizes, smallvec![x], self.id);
-        }
-        let (x, _) = self.behind(x, axes);
-        self.fold(kind, axes.len(), x)
-    }
-
-    fn fold(&mut self, kind: Fold, count: usize, x: View) -> View {
-        let (dtype, kept) = (self.dtype(&x), x.layout.sizes.len() - count);
-        let sizes = Sizes::from(&x.layout.sizes[..kept]);
-        if x.layout.sizes[kept..].contains(&0) {
-            return self.fill(dtype, fold::identity(kind), &sizes);
-        }
-        self.draft.add(Kind::FoldTail(kind, count), dtype, &sizes, smallvec![x], self.id)
-    }
-
-    /// The matrix product with leading axes laid out, vectors as rows and columns.
-    fn matmul(&mut self, args: SmallVec<[View; 2]>, to: &[usize]) -> View {
-        let (a, b) = (&args[0], &args[1]);
-        let (ra, rb) = (a.layout.sizes.len(), b.layout.sizes.len());
-        let lead: &[usize] = &to[..ra.max(rb).max(2) - 2];
-        let stack = |view: &View, column: bool| {
-            let layout = &view.layout;
-            let rank = layout.sizes.len();
-            let mut sizes: Sizes = lead.into();
-            let mut from: SmallVec<[Option<u8>; 4]> = match rank {
-                0..=2 => SmallVec::from_elem(None, lead.len()),
-                _ => (0..lead.len()).map(|axis| Some(axis as u8)).collect(),
-            };
-            match (rank, column) {
-                (1, false) => {
-                    sizes.extend([1, layout.sizes[0]]);
-                    from.extend([None, Some(0)]);
-                }
-                (1, true) => {
-                    sizes.extend([layout.sizes[0], 1]);
-                    from.extend([Some(0), None]);
-                }
-                _ => {
-                    sizes.extend_from_slice(&layout.sizes[rank - 2..]);
-                    from.extend([Some(rank as u8 - 2), Some(rank as u8 - 1)]);
-                }
-            }
-            View { of: view.of, layout: layout.broadcast(&sizes, &from) }
-        };
-        let (left, right) = (stack(a, false), stack(b, true));
-        let view = self.product(left, right);
-        View { of: view.of, layout: view.layout.reshape(to).expect("rows take any shape") }
-    }
-
-    /// `[lead.., m, k]` by `[lead.., k, n]`; matrices that only repeat along leading axes are taken as one.
-    fn product(&mut self, left: View, right: View) -> View {
-        let rank = left.layout.sizes.len();
-        let dtype = self.dtype(&left);
-        let mut sizes: Sizes = left.layout.sizes[..rank - 1].into();
-        sizes.push(right.layout.sizes[rank - 1]);
-        let (left, right) = (self.operand(left), self.operand(right));
-        self.draft.add(Kind::Product, dtype, &sizes, smallvec![left, right], self.id)
-    }
-
-    /// An operand of a product: not a number, which has no place, nor matrices the other way round.
-    fn operand(&mut self, view: View) -> View {
-        let inner = &view.layout.steps[view.layout.steps.len() - 2..];
-        if self.draft.filled(&view).is_some() || inner.iter().any(|&step| step < 0) {
-            return self.draft.dense(view, self.id);
-        }
-        view
-    }
-
-    /// `sum[lead](a' @ b)` of a product that nothing else needs, as one product over the leading axes too.
-    fn contracted(&mut self, kind: Fold, axes: &[usize], to: &[usize]) -> Option<View> {
-        let of = self.model.operands(self.id)[0];
-        let product = matches!(self.model.op(of), Op::MatMul(_)) && self.uses[of.index()] == 1;
-        let view = self.views[of.index()].clone()?;
-        let rank = view.layout.sizes.len();
-        let leading = axes.iter().copied().eq(0..rank.checked_sub(2)?) && rank > 2;
-        if kind != Fold::Sum || !product || !leading {
-            return None;
-        }
-        let operands: SmallVec<[View; 2]> = self
-            .model
-            .operands(of)
-            .iter()
-            .map(|operand| self.views[operand.index()].clone().expect("operands come first"))
-            .collect();
-        if operands.iter().any(|view| view.layout.sizes.len() != rank) {
-            return None;
-        }
-        // a: [lead.., m, k] to [m, lead.. * k]; b: [lead.., k, n] to [lead.. * k, n].
-        let (m, n) = (to[0], to[1]);
-        let mut order: Vec<usize> = vec![rank - 2];
-        order.extend((0..rank - 2).chain([rank - 1]));
-        let a = operands[0].layout.permute(&order);
-        let k: usize = a.sizes[1..].iter().product();
-        let a = View { of: operands[0].of, layout: a.reshape(&[m, k])? };
-        let b = View { of: operands[1].of, layout: operands[1].layout.reshape(&[k, n])? };
-        Some(self.product(a, b))
     }
 }

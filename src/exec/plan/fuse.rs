@@ -142,12 +142,8 @@ impl Fusion<'_> {
             && rank < layout.sizes.len()
             && layout.sizes[..rank] == sizes[..]
             && layout.steps[rank..].iter().all(|&step| step == 0)
-            && Layout {
-                sizes: sizes.clone(),
-                steps: layout.steps[..rank].into(),
-                offset: 0,
-            }
-            .is_dense();
+            && Layout { sizes: sizes.clone(), steps: layout.steps[..rank].into(), offset: 0 }
+                .is_dense();
         if prefix { Edge::Prefix(layout.sizes.len() - rank) } else { Edge::Apart }
     }
 
@@ -311,7 +307,14 @@ impl Fusion<'_> {
         Some(dtype)
     }
 
-    fn unite(&mut self, first: u32, rest: &[u32], sizes: Sizes, cut: Option<usize>, dtype: Option<DType>) {
+    fn unite(
+        &mut self,
+        first: u32,
+        rest: &[u32],
+        sizes: Sizes,
+        cut: Option<usize>,
+        dtype: Option<DType>,
+    ) {
         for &other in rest {
             self.spaces[other as usize].parent.set(first);
             self.spaces[first as usize].heads |= self.spaces[other as usize].heads;
@@ -391,7 +394,9 @@ impl Fusion<'_> {
                     if root == Some(space) {
                         continue;
                     }
-                    apart |= edge == Edge::Apart || root.is_none() || target.is_some_and(|t| Some(t) != root);
+                    apart |= edge == Edge::Apart
+                        || root.is_none()
+                        || target.is_some_and(|t| Some(t) != root);
                     target = root.or(target);
                     if let (Some(root), Edge::Same | Edge::Prefix(_)) = (root, edge) {
                         let user_rows = self.user_is_row(user, root);
@@ -445,7 +450,9 @@ impl Fusion<'_> {
             let Some(target) = self.root(first).filter(|&target| target != own) else { continue };
             let goal = &self.spaces[target as usize];
             let one = users[id as usize].iter().all(|&(user, edge)| {
-                edge == Edge::Same && self.root(user) == Some(target) && self.item(user).sizes == goal.sizes
+                edge == Edge::Same
+                    && self.root(user) == Some(target)
+                    && self.item(user).sizes == goal.sizes
             });
             let there = item.args.iter().all(|view| {
                 let of = self.item(view.of);

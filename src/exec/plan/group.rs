@@ -117,7 +117,14 @@ impl Group {
         let tape = &self.tape;
         let bytes = (tape.registers + 1) * stride::<T>(tape.tile) * size_of::<T>();
         with_scratch(bytes, |scratch| {
-            let machine = Machine::<T> { group: self, memory, engine, scratch, tile: stride::<T>(tape.tile), life: PhantomData };
+            let machine = Machine::<T> {
+                group: self,
+                memory,
+                engine,
+                scratch,
+                tile: stride::<T>(tape.tile),
+                life: PhantomData,
+            };
             let from = piece * self.chunk;
             let to = (from + self.chunk).min(tape.count);
             for (end, &(_, parts)) in tape.ends.iter().zip(&self.ends) {
@@ -198,7 +205,8 @@ impl<T: Float> Machine<'_, T> {
             }
             Place::Single(port) => {
                 let port = port as usize;
-                let (at, place) = (self.group.ports[port].0, self.group.tape.ports[port].layout.offset as usize);
+                let (at, place) =
+                    (self.group.ports[port].0, self.group.tape.ports[port].layout.offset as usize);
                 Source::Number(match self.group.tape.ports[port].truth {
                     true => truth(self.memory.span::<bool>(at + place, 1).read()[0]),
                     false => self.memory.span::<T>(at + place * size_of::<T>(), 1).read()[0],
@@ -230,11 +238,13 @@ impl<T: Float> Machine<'_, T> {
             Duty::LoadOnce(port) if tile.first => self.load(port as usize, code, tile),
             Duty::LoadOnce(_) => {}
             Duty::Spread => {
-                let (x, to) = (self.target(code.args[0], true, tile), self.target(code.to, false, tile));
+                let (x, to) =
+                    (self.target(code.args[0], true, tile), self.target(code.to, false, tile));
                 spans::spread(x, self.group.tape.width, to);
             }
             Duty::Fold(kind) => {
-                let (x, to) = (self.target(code.args[0], false, tile), self.target(code.to, true, tile));
+                let (x, to) =
+                    (self.target(code.args[0], false, tile), self.target(code.to, true, tile));
                 spans::fold_rows(self.engine.level, kind, x, self.group.tape.width, to);
             }
             Duty::End(number) => {
@@ -289,7 +299,12 @@ fn truth<T: Float>(holds: bool) -> T {
 
 /// Runs of elements of a layout, from element `start` on: the place of the first, the step, the number of those before and of
 /// the run.
-fn lines(layout: &Layout, start: usize, count: usize, mut line: impl FnMut(isize, isize, usize, usize)) {
+fn lines(
+    layout: &Layout,
+    start: usize,
+    count: usize,
+    mut line: impl FnMut(isize, isize, usize, usize),
+) {
     let rank = layout.sizes.len();
     let Some(last) = rank.checked_sub(1) else {
         (0..count).for_each(|i| line(layout.offset, 0, i, 1));

@@ -207,7 +207,10 @@ mod tests {
         let split = layout.permute(&[2, 0, 1]).reshape(&[2, 2, 6]).expect("an axis is split");
         assert_eq!(places(&split), places(&layout.permute(&[2, 0, 1])));
         let spread = Layout::rows(&[3]).broadcast(&[2, 3], &[None, Some(0)]);
-        assert_eq!(places(&spread.reshape(&[2, 1, 3]).expect("an axis of size 1")), [0, 1, 2, 0, 1, 2]);
+        assert_eq!(
+            places(&spread.reshape(&[2, 1, 3]).expect("an axis of size 1")),
+            [0, 1, 2, 0, 1, 2]
+        );
     }
 
     #[test]

@@ -3,14 +3,18 @@
 mod arena;
 mod cache;
 mod draft;
+mod folds;
 mod fuse;
 mod group;
 mod index;
 mod layout;
+mod maps;
 mod place;
+mod products;
 mod step;
 mod tape;
 mod tiny;
+mod windows;
 
 use super::kernels::memory::Block;
 use super::kernels::{Level, Math, Team};
@@ -143,7 +147,15 @@ impl Plan {
                     let item = &draft.items[*id as usize];
                     let (dtype, sizes) = (item.dtype, item.sizes.clone());
                     let view = draft::View { of: *id, layout: layout::Layout::rows(&sizes) };
-                    *id = draft.add(Kind::copy(dtype, &sizes), dtype, &sizes, smallvec![view], roots[place]).of;
+                    *id = draft
+                        .add(
+                            Kind::copy(dtype, &sizes),
+                            dtype,
+                            &sizes,
+                            smallvec![view],
+                            roots[place],
+                        )
+                        .of;
                 }
             }
         }
@@ -226,7 +238,8 @@ impl Plan {
     /// Gives every variable its value.
     pub fn bind(&self, state: &mut State, values: &Values) -> Result<(), RunError> {
         for slot in &self.variables {
-            let value = values.get(&slot.name).ok_or_else(|| RunError::Missing(slot.name.clone()))?;
+            let value =
+                values.get(&slot.name).ok_or_else(|| RunError::Missing(slot.name.clone()))?;
             self.set(state, slot, value)?;
         }
         Ok(())

@@ -1,9 +1,9 @@
 //! The steps of a plan, with addresses, and how each is run.
 
+use super::Engine;
 use super::group::Group;
 use super::index::Index;
 use super::layout::{Layout, merged};
-use super::Engine;
 use super::place::width;
 use super::tiny::Tiny;
 use crate::exec::kernels::gemm::{self, Matrix};
@@ -105,11 +105,26 @@ pub struct Node {
 macro_rules! typed {
     ($dtype:expr, $T:ident => $body:expr) => {
         match $dtype {
-            DType::Bool => { type $T = bool; $body }
-            DType::I32 => { type $T = i32; $body }
-            DType::I64 => { type $T = i64; $body }
-            DType::F32 => { type $T = f32; $body }
-            DType::F64 => { type $T = f64; $body }
+            DType::Bool => {
+                type $T = bool;
+                $body
+            }
+            DType::I32 => {
+                type $T = i32;
+                $body
+            }
+            DType::I64 => {
+                type $T = i64;
+                $body
+            }
+            DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            DType::F64 => {
+                type $T = f64;
+                $body
+            }
         }
     };
 }
@@ -226,7 +241,8 @@ impl Product {
             let steps = (steps[0].unsigned_abs(), steps[1].unsigned_abs());
             Matrices { at: operand.at, count: operand.count, steps }
         };
-        let one = b.steps[..rank - 2].iter().zip(&b.sizes).all(|(&step, &size)| step == 0 || size == 1);
+        let one =
+            b.steps[..rank - 2].iter().zip(&b.sizes).all(|(&step, &size)| step == 0 || size == 1);
         let tall = a.reshape(&[batch * m, k]).filter(|tall| one && tall.len() > 0);
         let lead = |layout: &Layout| Layout {
             sizes: layout.sizes[..rank - 2].into(),

@@ -196,9 +196,7 @@ struct Writer<'a> {
 impl Writer<'_> {
     /// Finds products that are used once, by a sum in the group: both are one instruction.
     fn merge_products(&mut self, outside: &dyn Fn(Id) -> bool) {
-        let is = |id: Id, row: Scalar| {
-            matches!(self.draft.items[id as usize].kind, Kind::Map(Action::Row(r)) if r == row)
-        };
+        let is = |id: Id, row: Scalar| matches!(self.draft.items[id as usize].kind, Kind::Map(Action::Row(r)) if r == row);
         let mut uses: FxHashMap<Id, u32> = FxHashMap::default();
         for &id in &self.group.members {
             for view in &self.draft.items[id as usize].args {
@@ -311,7 +309,12 @@ impl Writer<'_> {
             let by = self.tape.code.len();
             self.tape.outs.push(Out { of: id, by_row, truth, by });
             let out = self.tape.outs.len() as u32 - 1;
-            self.emit(Duty::Store(out), by_row, [to, Place::Number(0.0), Place::Number(0.0)], Place::Number(0.0));
+            self.emit(
+                Duty::Store(out),
+                by_row,
+                [to, Place::Number(0.0), Place::Number(0.0)],
+                Place::Number(0.0),
+            );
         }
         self.known.insert(id, to);
     }
@@ -339,7 +342,10 @@ impl Writer<'_> {
             && !view.layout.is_single()
             && self.group.cut > 0
             && self.tape.width >= 8
-            && view.layout.steps[axes..].iter().zip(&view.layout.sizes[axes..]).all(|(&s, &n)| s == 0 || n == 1);
+            && view.layout.steps[axes..]
+                .iter()
+                .zip(&view.layout.sizes[axes..])
+                .all(|(&s, &n)| s == 0 || n == 1);
         if along {
             let lines = View {
                 of: view.of,

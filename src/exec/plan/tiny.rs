@@ -68,8 +68,8 @@ pub fn tiny(draft: &Draft, live: &[bool], results: &[Id], updates: &[(Id, Id)]) 
         constants: Vec::new(),
         known: FxHashMap::default(),
     };
-    let variables = (0..draft.items.len())
-        .filter(|&id| matches!(draft.items[id].kind, Kind::Variable(_)));
+    let variables =
+        (0..draft.items.len()).filter(|&id| matches!(draft.items[id].kind, Kind::Variable(_)));
     for id in variables {
         if draft.items[id].dtype != dtype {
             return None;
@@ -327,7 +327,13 @@ impl Tiny {
                     let e = (-a.abs()).exp();
                     (if a < T::zero() { e } else { T::one() }) / (T::one() + e)
                 }
-                What::Select => if a != T::zero() { b } else { at(code.c) },
+                What::Select => {
+                    if a != T::zero() {
+                        b
+                    } else {
+                        at(code.c)
+                    }
+                }
                 What::Row(row) => single(row, a, b),
             };
         }

@@ -1,8 +1,8 @@
 //! Models from text, and their values at given numbers.
 
 use super::array::Array;
-use pullback::compile::{self, Derived, Level, Request};
 use crate::plan::run;
+use pullback::compile::{self, Derived, Level, Request};
 use pullback::graph::print::{Part, print};
 use pullback::graph::{Kind, Model, NodeId, Origin, Origins, Values, check};
 use pullback::ops::special::Mode;
