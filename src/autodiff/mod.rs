@@ -3,6 +3,8 @@
 mod batch;
 mod derivative;
 mod forward;
+mod guard;
+mod need;
 mod reverse;
 
 pub use derivative::{derive, expand, expand_innermost};

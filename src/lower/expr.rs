@@ -220,6 +220,11 @@ impl Lowerer {
             _ => "combine",
         };
         let nodes = self.aligned(nodes, verb, span)?;
+        if let (Scalar::Mul, [(x, _), (y, _)]) = (row, nodes.as_slice())
+            && let Some(node) = self.times_log(*x, *y, span)
+        {
+            return Some(Value::Node(node));
+        }
         Some(Value::Node(self.insert(row, &nodes, span)?))
     }
 

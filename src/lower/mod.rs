@@ -9,6 +9,7 @@ mod function;
 mod index;
 mod items;
 mod layer;
+mod limit;
 mod misfit;
 mod repeat;
 mod sizes;

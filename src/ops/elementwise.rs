@@ -251,6 +251,30 @@ rows! {
             grad: [dz * sigmoid(x - y), dz * sigmoid(y - x)],
             probe: [[0.0, 0.0], [1.0, -2.0], [-40.0, 3.0]],
         }
+        /// `x * log(x)`, 0 at 0 as in the limit. So is the product `x * log(x)` understood.
+        Xlogx = xlogx(x) -> y, dy {
+            value: if x == 0.0 { 0.0 } else { x * x.ln() },
+            grad: [dy * (log(x) + 1)],
+            probe: [[0.2], [1.0], [2.5]],
+        }
+        /// `x^n * log(x)`, where n is above 0 it is 0 at 0 as in the limit. So is the product understood.
+        Powlog = powlog(x, n) -> y, dy {
+            value: if x == 0.0 && n > 0.0 { 0.0 } else { x.powf(n) * x.ln() },
+            grad: [dy * (n * powlog(x, n - 1) + pow(x, n - 1)), dy * (y * log(x))],
+            probe: [[0.2, 2.0], [1.5, 3.0], [2.5, 0.5]],
+        }
+        /// `x * log(x / y)`, 0 where x is 0. So is the product understood.
+        RelEntr = rel_entr(x, y) -> z, dz {
+            value: if x == 0.0 && !y.is_nan() { 0.0 } else { x * (x / y).ln() },
+            grad: [dz * (log(x / y) + 1), -(dz * x / y)],
+            probe: [[0.2, 0.5], [1.0, 1.0], [2.5, 0.3]],
+        }
+        /// `x * log(y)`, 0 where x is 0; where both are 0 its derivative by y is 0.
+        Xlogy = xlogy(x, y) -> z, dz {
+            value: if x == 0.0 && !y.is_nan() { 0.0 } else { x * y.ln() },
+            grad: [dz * log(y), select(and(eq(x, 0), eq(y, 0)), 0, dz * x / y)],
+            probe: [[0.2, 0.5], [-1.0, 1.0], [2.5, 0.3]],
+        }
         /// The next whole number below.
         Floor = floor(x) -> y, dy { value: x.floor(), grad: [dy * 0], probe: [[-1.5], [0.3], [2.7]], }
         /// The next whole number above.
@@ -339,7 +363,7 @@ macro_rules! functions {
 functions! {
     exp Exp(x); log Log(x); sqrt Sqrt(x); sin Sin(x); cos Cos(x); sinh Sinh(x); cosh Cosh(x); sigmoid Sigmoid(x);
     digamma Digamma(x); polygamma Polygamma(n, x); pow Pow(x, y); floor Floor(x); sign Sign(x); square Square(x);
-    eq Eq(x, y); gt Gt(x, y); lt Lt(x, y);
+    powlog Powlog(x, n); eq Eq(x, y); gt Gt(x, y); lt Lt(x, y); and And(x, y);
 }
 
 fn map<T: Element, R: Element>(x: &Tensor, f: impl Fn(T) -> R) -> Tensor {
@@ -406,6 +430,33 @@ fn lift(batching: &Batching) -> Vec<Term> {
             _ => batching.lifted(i),
         })
         .collect()
+}
+
+impl Scalar {
+    /// Whether value and slope are finite wherever the arguments are.
+    pub fn is_regular(self) -> bool {
+        match self.class() {
+            Class::Compare | Class::Logic => true,
+            Class::Number => !matches!(self, Scalar::Div | Scalar::Mod),
+            Class::Float => matches!(
+                self,
+                Scalar::Sin
+                    | Scalar::Cos
+                    | Scalar::Atan
+                    | Scalar::Tanh
+                    | Scalar::Asinh
+                    | Scalar::Sigmoid
+                    | Scalar::Softplus
+                    | Scalar::Relu
+                    | Scalar::Erf
+                    | Scalar::Logaddexp
+                    | Scalar::Floor
+                    | Scalar::Ceil
+                    | Scalar::Round
+                    | Scalar::Trunc
+            ),
+        }
+    }
 }
 
 impl Operator for Scalar {
@@ -495,6 +546,9 @@ impl Operator for Scalar {
             Scalar::And => Form::Infix("and"),
             Scalar::Or => Form::Infix("or"),
             Scalar::Not => Form::Prefix("not "),
+            Scalar::Xlogx => Form::TimesLog { power: false, quotient: false },
+            Scalar::Powlog => Form::TimesLog { power: true, quotient: false },
+            Scalar::RelEntr => Form::TimesLog { power: false, quotient: true },
             _ => Form::call(self.word(), self.arity()),
         }
     }

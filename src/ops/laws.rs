@@ -58,6 +58,7 @@ macro_rules! functions {
 functions! {
     exp Exp(x); log Log(x); log1p Log1p(x); expm1 Expm1(x); sqrt Sqrt(x); square Square(x); abs Abs(x); neg Neg(x);
     relu Relu(x); not Not(x); pow Pow(x, y); sin Sin(x); cos Cos(x); tanh Tanh(x); sign Sign(x);
+    xlogx Xlogx(x); powlog Powlog(x, n);
 }
 
 fn half() -> Term {
@@ -80,6 +81,8 @@ laws! {
     "exponential of a logarithm" (x): exp(log(x)) => x;
     "log1p of expm1" (x): log1p(expm1(x)) => x;
     "expm1 of log1p" (x): expm1(log1p(x)) => x;
+    "power of 1 times a logarithm" (x): powlog(x, 1) => xlogx(x);
+    "power of 0 times a logarithm" (x): powlog(x, 0) => log(x);
     "exponential of 0" (): exp(0) => 1;
     "logarithm of 1" (): log(1) => 0;
     "sine of a negative" (x): sin(neg(x)) => neg(sin(x));

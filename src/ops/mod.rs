@@ -250,6 +250,13 @@ pub enum Form {
         /// What stands in parentheses.
         args: Vec<FormArg>,
     },
+    /// `x * log(x)`, `x^n * log(x)` or `x * log(x / y)`: the first operand stands twice.
+    TimesLog {
+        /// Whether the second operand is the power of the factor.
+        power: bool,
+        /// Whether the second operand divides inside of the logarithm.
+        quotient: bool,
+    },
     /// A broadcast: nothing where the rules of the language put it back, else the call.
     Broadcast,
 }

@@ -91,7 +91,7 @@ macro_rules! functions {
 functions! {
     exp Exp(x); log Log(x); log1p Log1p(x); expm1 Expm1(x); sqrt Sqrt(x); square Square(x); abs Abs(x); pow Pow(x, y);
     sinh Sinh(x); cosh Cosh(x); tanh Tanh(x); asinh Asinh(x); atanh Atanh(x); sigmoid Sigmoid(x); softplus Softplus(x);
-    logaddexp Logaddexp(x, y); eq Eq(x, y);
+    logaddexp Logaddexp(x, y); eq Eq(x, y); xlogx Xlogx(x); rel_entr RelEntr(x, y); xlogy Xlogy(x, y);
 }
 
 fn folded(kind: Fold, x: impl Into<Term>) -> Term {
@@ -147,6 +147,9 @@ laws! {
     "log of 1 - sigmoid" (x): log(1 - sigmoid(x)) => -softplus(x);
     "log1p of a negative sigmoid" (x): log1p(-sigmoid(x)) => -softplus(x);
     "log of a softmax" (x): log(softmax(x)) => x - keep(logsumexp(x));
+    "product with the log of a positive value" (x, y) [Positive 1]: xlogy(x, y) => x * log(y);
+    "positive value times its log" (x) [Positive 0]: xlogx(x) => x * log(x);
+    "positive value times the log of its quotient" (x, y) [Positive 0]: rel_entr(x, y) => x * log(x / y);
     "logarithm of an exponential" (x): log(exp(x)) => x;
     "log of 1 + exp" (x): log(1 + exp(x)) => softplus(x);
     "log1p of exp" (x): log1p(exp(x)) => softplus(x);

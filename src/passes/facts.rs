@@ -48,6 +48,11 @@ fn sign(model: &Model, id: NodeId, depth: usize) -> Option<bool> {
         Op::Select(_) => Some(of(1)? & of(2)?),
         Op::Scalar(row) => match row {
             Scalar::Exp | Scalar::Sigmoid | Scalar::Cosh | Scalar::Softplus => Some(true),
+            Scalar::Sub => {
+                let one = model.filled(operands[0]).is_some_and(|number| number.is_one());
+                let below = matches!(model.op(operands[1]), Op::Scalar(Scalar::Sigmoid));
+                (one && below).then_some(true)
+            }
             Scalar::Abs | Scalar::Relu => Some(false),
             Scalar::Square if of(0) == Some(true) => Some(true),
             Scalar::Square => Some(false),

@@ -2,7 +2,7 @@
 //!
 //! The order of a sum depends on the length and the level alone.
 
-use super::lanes::{Float, Lanes, Simd};
+use super::lanes::{self, Float, Join, Lanes, Simd};
 use super::level::{Level, Task, dispatch};
 use crate::ops::reduce::Fold;
 
@@ -38,24 +38,24 @@ pub fn accumulate<T: Float>(level: Level, fold: Fold, x: &[T], into: &mut [T]) {
     dispatch(level, Accumulate { fold, x, into });
 }
 
-/// The function of two vectors for each kind of fold, in a loop of its own.
+/// Runs `$body` with `$J` as the operation of a kind.
 macro_rules! by_kind {
-    ($fold:expr, $f:ident => $body:expr) => {
+    ($fold:expr, $J:ident => $body:expr) => {
         match $fold {
             Fold::Sum | Fold::Mean => {
-                let $f = |a: T::On<S>, b: T::On<S>| a + b;
+                type $J = lanes::Sum;
                 $body
             }
             Fold::Prod => {
-                let $f = |a: T::On<S>, b: T::On<S>| a * b;
+                type $J = lanes::Product;
                 $body
             }
             Fold::Max | Fold::Any => {
-                let $f = |a: T::On<S>, b: T::On<S>| a.larger(b);
+                type $J = lanes::Larger;
                 $body
             }
             Fold::Min | Fold::All => {
-                let $f = |a: T::On<S>, b: T::On<S>| a.smaller(b);
+                type $J = lanes::Smaller;
                 $body
             }
             Fold::Logsumexp => unreachable!("logsumexp is made of max, exp and sum"),
@@ -75,10 +75,10 @@ impl<T: Float> Task for Rows<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self) {
         let zero = T::On::<S>::splat(identity(self.fold));
-        by_kind!(self.fold, f => {
+        by_kind!(self.fold, J => {
             for (i, to) in self.to.iter_mut().enumerate() {
                 let row = &self.x[i * self.width..(i + 1) * self.width];
-                let value = one::<T::On<S>>(row, zero, f);
+                let value = one::<T::On<S>, J>(row, zero);
                 *to = match self.fold {
                     Fold::Mean => value / T::of_f64(self.width as f64),
                     _ => value,
@@ -90,7 +90,7 @@ impl<T: Float> Task for Rows<'_, T> {
 
 /// A row by four vectors side by side, then by halves.
 #[inline(always)]
-fn one<L: Lanes>(x: &[L::Element], zero: L, f: impl Fn(L, L) -> L) -> L::Element {
+fn one<L: Lanes, J: Join>(x: &[L::Element], zero: L) -> L::Element {
     let from = x.as_ptr();
     let mut sums = [zero; 4];
     let mut i = 0;
@@ -98,20 +98,20 @@ fn one<L: Lanes>(x: &[L::Element], zero: L, f: impl Fn(L, L) -> L) -> L::Element
     unsafe {
         while i + 4 * L::LEN <= x.len() {
             for (k, sum) in sums.iter_mut().enumerate() {
-                *sum = f(*sum, L::load(from.add(i + k * L::LEN)));
+                *sum = J::join(*sum, L::load(from.add(i + k * L::LEN)));
             }
             i += 4 * L::LEN;
         }
         while i + L::LEN <= x.len() {
-            sums[0] = f(sums[0], L::load(from.add(i)));
+            sums[0] = J::join(sums[0], L::load(from.add(i)));
             i += L::LEN;
         }
         if i < x.len() {
-            sums[1] = f(sums[1], L::load_some(from.add(i), x.len() - i, zero));
+            sums[1] = J::join(sums[1], L::load_some(from.add(i), x.len() - i, zero));
         }
     }
-    let sum = f(f(sums[0], sums[1]), f(sums[2], sums[3]));
-    sum.fold(f)
+    let sum = J::join(J::join(sums[0], sums[1]), J::join(sums[2], sums[3]));
+    sum.fold::<J>()
 }
 
 struct Accumulate<'a, T> {
@@ -125,11 +125,11 @@ impl<T: Float> Task for Accumulate<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(self) {
         let len = T::On::<S>::LEN;
-        by_kind!(self.fold, f => {
+        by_kind!(self.fold, J => {
             if let [sum] = self.into {
                 let zero = T::On::<S>::splat(identity(self.fold));
-                let value = one::<T::On<S>>(self.x, zero, f);
-                *sum = f(T::On::<S>::splat(*sum), T::On::<S>::splat(value)).first();
+                let value = one::<T::On<S>, J>(self.x, zero);
+                *sum = J::join(T::On::<S>::splat(*sum), T::On::<S>::splat(value)).first();
                 return;
             }
             for row in self.x.chunks_exact(self.into.len().max(1)) {
@@ -138,7 +138,7 @@ impl<T: Float> Task for Accumulate<'_, T> {
                 // SAFETY: `row` and `into` have the same length, within which every load and store ends.
                 unsafe {
                     while i + len <= row.len() {
-                        let sum = f(T::On::<S>::load(to.add(i)), T::On::<S>::load(from.add(i)));
+                        let sum = J::join(T::On::<S>::load(to.add(i)), T::On::<S>::load(from.add(i)));
                         sum.store(to.add(i));
                         i += len;
                     }
@@ -146,7 +146,7 @@ impl<T: Float> Task for Accumulate<'_, T> {
                         let (rest, zero) = (row.len() - i, T::On::<S>::splat(T::zero()));
                         let x = T::On::<S>::load_some(from.add(i), rest, zero);
                         let sum = T::On::<S>::load_some(to.add(i), rest, zero);
-                        f(sum, x).store_some(to.add(i), rest);
+                        J::join(sum, x).store_some(to.add(i), rest);
                     }
                 }
             }

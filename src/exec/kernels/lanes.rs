@@ -155,10 +155,10 @@ pub trait Lanes:
     }
     /// The function of each lane, one by one.
     #[inline(always)]
-    fn each(self, f: impl Fn(Self::Element) -> Self::Element) -> Self {
+    fn each(self, f: fn(f64) -> f64) -> Self {
         let mut lanes = self.lanes();
         for lane in &mut lanes[..Self::LEN] {
-            *lane = f(*lane);
+            *lane = Self::Element::of_f64(f(lane.to()));
         }
         // SAFETY: no vector has more than 16 lanes.
         unsafe { Self::load(lanes.as_ptr()) }
@@ -170,7 +170,7 @@ pub trait Lanes:
     }
     /// All lanes by an operation, by halves.
     #[inline(always)]
-    fn fold(self, f: impl Fn(Self, Self) -> Self) -> Self::Element {
+    fn fold<J: Join>(self) -> Self::Element {
         let mut lanes = [Self::Element::zero(); 32];
         // SAFETY: no vector has more than 16 lanes, so that every load ends within the array.
         unsafe {
@@ -179,7 +179,7 @@ pub trait Lanes:
             while width > 1 {
                 width /= 2;
                 sum.store(to);
-                sum = f(sum, Self::load(to.add(width)));
+                sum = J::join(sum, Self::load(to.add(width)));
             }
             sum.first()
         }
@@ -206,4 +206,33 @@ pub trait Lanes:
         // SAFETY: the caller's promise.
         unsafe { std::ptr::copy_nonoverlapping(self.lanes().as_ptr(), to, count) }
     }
+}
+
+/// An operation on two vectors: no closure, since closures are not compiled with the instructions of a level.
+pub trait Join {
+    /// Its value.
+    fn join<L: Lanes>(a: L, b: L) -> L;
+}
+
+macro_rules! joins {
+    ($($(#[doc = $doc:literal])* $name:ident $a:ident $b:ident => $value:expr;)*) => {$(
+        $(#[doc = $doc])*
+        pub struct $name;
+        impl Join for $name {
+            #[inline(always)]
+            fn join<L: Lanes>($a: L, $b: L) -> L {
+                $value
+            }
+        }
+    )*};
+}
+joins! {
+    /// The sum.
+    Sum a b => a + b;
+    /// The product.
+    Product a b => a * b;
+    /// The larger; NaN where one is NaN.
+    Larger a b => a.larger(b);
+    /// The smaller; NaN where one is NaN.
+    Smaller a b => a.smaller(b);
 }

@@ -130,6 +130,17 @@ impl<T: Float> Task for Apply<T> {
     }
 }
 
+/// A loop over vectors. Its body is pasted: a closure would not be compiled with the instructions of the level.
+macro_rules! each_vector {
+    ($L:ident, $to:ident, $count:ident, $i:ident => $value:expr) => {{
+        let mut $i = 0;
+        while $i < $count {
+            $L::store($value, $to.add($i));
+            $i += $L::LEN;
+        }
+    }};
+}
+
 /// An action over `count` elements, a multiple of the vector's length.
 ///
 /// # Safety
@@ -138,19 +149,42 @@ impl<T: Float> Task for Apply<T> {
 unsafe fn vectors<L: Lanes>(
     math: Math,
     action: Action,
-    [x, y, z]: [Source<L::Element>; 3],
+    args: [Source<L::Element>; 3],
     to: *mut L::Element,
     count: usize,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
         match action {
-            Action::Row(row) => row_of::<L>(math, row, x, y, to, count),
-            Action::Move => map(x, to, count, |x: L| x),
-            Action::MulAdd => zip3(x, y, z, to, count, |x: L, y, z| x.mul_add(y, z)),
-            Action::Select => {
-                let zero = L::of(0.0);
-                zip3(x, y, z, to, count, |x: L, y, z| L::pick(x.eq(zero), z, y));
+            Action::Row(row) => row_of::<L>(math, row, [args[0], args[1]], to, count),
+            Action::Move => match args[0] {
+                Source::From(x) => each_vector!(L, to, count, i => L::load(x.add(i))),
+                Source::Number(x) => each_vector!(L, to, count, i => L::splat(x)),
+            },
+            Action::MulAdd | Action::Select => {
+                let mut numbers = [[L::Element::zero(); 16]; 3];
+                let (mut at, mut moves) = ([std::ptr::null(); 3], [usize::MAX; 3]);
+                for k in 0..3 {
+                    match args[k] {
+                        Source::From(from) => at[k] = from,
+                        Source::Number(value) => {
+                            numbers[k] = [value; 16];
+                            (at[k], moves[k]) = (numbers[k].as_ptr(), 0);
+                        }
+                    }
+                }
+                let ([x, y, z], [dx, dy, dz]) = (at, moves);
+                if action == Action::MulAdd {
+                    each_vector!(L, to, count, i => {
+                        L::load(x.add(i & dx)).mul_add(L::load(y.add(i & dy)), L::load(z.add(i & dz)))
+                    });
+                } else {
+                    let zero = L::of(0.0);
+                    each_vector!(L, to, count, i => {
+                        let (yes, no) = (L::load(y.add(i & dy)), L::load(z.add(i & dz)));
+                        L::pick(L::load(x.add(i & dx)).eq(zero), no, yes)
+                    });
+                }
             }
         }
     }
@@ -164,71 +198,104 @@ unsafe fn vectors<L: Lanes>(
 unsafe fn row_of<L: Lanes>(
     math: Math,
     row: Scalar,
-    x: Source<L::Element>,
-    y: Source<L::Element>,
+    [x, y]: [Source<L::Element>; 2],
     to: *mut L::Element,
     count: usize,
 ) {
+    macro_rules! unary {
+        ($x:ident => $value:expr) => {
+            match x {
+                Source::From(from) => each_vector!(L, to, count, i => {
+                    let $x = L::load(from.add(i));
+                    $value
+                }),
+                Source::Number(number) => {
+                    let $x = L::splat(number);
+                    let value = $value;
+                    each_vector!(L, to, count, _i => value)
+                }
+            }
+        };
+    }
+    macro_rules! binary {
+        ($x:ident, $y:ident => $value:expr) => {
+            match (x, y) {
+                (Source::From(x), Source::From(y)) => each_vector!(L, to, count, i => {
+                    let ($x, $y) = (L::load(x.add(i)), L::load(y.add(i)));
+                    $value
+                }),
+                (Source::From(x), Source::Number(y)) => {
+                    let $y = L::splat(y);
+                    each_vector!(L, to, count, i => {
+                        let $x = L::load(x.add(i));
+                        $value
+                    })
+                }
+                (Source::Number(x), y) => {
+                    let $x = L::splat(x);
+                    let (numbers, from, moves);
+                    match y {
+                        Source::From(y) => (from, moves) = (y, usize::MAX),
+                        Source::Number(y) => {
+                            numbers = [y; 16];
+                            (from, moves) = (numbers.as_ptr(), 0);
+                        }
+                    }
+                    each_vector!(L, to, count, i => {
+                        let $y = L::load(from.add(i & moves));
+                        $value
+                    })
+                }
+            }
+        };
+    }
+    let (zero, one) = (L::of(0.0), L::of(1.0));
     // SAFETY: the caller's promise.
     unsafe {
         if math == Math::Precise && !is_exact(row) {
             return each(row, x, y, to, count);
         }
-        macro_rules! unary {
-            ($f:expr) => {
-                map(x, to, count, $f)
-            };
-        }
-        macro_rules! binary {
-            ($f:expr) => {
-                zip(x, y, to, count, $f)
-            };
-        }
-        let one = L::of(1.0);
-        let zero = L::of(0.0);
         match row {
-            Scalar::Add => binary!(|x: L, y| x + y),
-            Scalar::Sub => binary!(|x: L, y| x - y),
-            Scalar::Mul => binary!(|x: L, y| x * y),
-            Scalar::Div => binary!(|x: L, y| x / y),
-            Scalar::Maximum => binary!(|x: L, y| x.larger(y)),
-            Scalar::Minimum => binary!(|x: L, y| x.smaller(y)),
-            Scalar::Eq => binary!(|x: L, y| L::truth(x.eq(y))),
-            Scalar::Ne => binary!(|x: L, y| L::truth(x.ne(y))),
-            Scalar::Lt => binary!(|x: L, y| L::truth(x.lt(y))),
-            Scalar::Le => binary!(|x: L, y| L::truth(x.le(y))),
-            Scalar::Gt => binary!(|x: L, y: L| L::truth(y.lt(x))),
-            Scalar::Ge => binary!(|x: L, y: L| L::truth(y.le(x))),
-            Scalar::And => binary!(|x: L, y: L| x * y),
-            Scalar::Or => binary!(|x: L, y: L| x.max(y)),
-            Scalar::Logaddexp => binary!(|x: L, y: L| math::logaddexp(x, y)),
-            Scalar::Not => unary!(|x: L| one - x),
-            Scalar::Neg => unary!(|x: L| -x),
-            Scalar::Abs => unary!(|x: L| x.abs()),
-            Scalar::Square => unary!(|x: L| x * x),
-            Scalar::Sign => unary!(|x: L| L::pick(x.abs().le(zero), x, {
-                L::pick(x.ne(x), x, one.copysign(x))
-            })),
-            Scalar::Relu => unary!(|x: L| x.larger(zero)),
-            Scalar::Sqrt => unary!(|x: L| x.sqrt()),
-            Scalar::Rsqrt => unary!(|x: L| one / x.sqrt()),
-            Scalar::Floor => unary!(|x: L| x.floor()),
-            Scalar::Ceil => unary!(|x: L| x.ceil()),
-            Scalar::Round => unary!(|x: L| x.round()),
-            Scalar::Trunc => unary!(|x: L| x.trunc()),
-            Scalar::Exp => unary!(math::exp::<L>),
-            Scalar::Expm1 => unary!(math::expm1::<L>),
-            Scalar::Log => unary!(math::log::<L>),
-            Scalar::Log1p => unary!(math::log1p::<L>),
-            Scalar::Tanh => unary!(math::tanh::<L>),
-            Scalar::Sigmoid => unary!(math::sigmoid::<L>),
-            Scalar::Softplus => unary!(math::softplus::<L>),
-            Scalar::Erf => unary!(math::erf::<L>),
-            Scalar::Sin => unary!(math::sin::<L>),
-            Scalar::Cos => unary!(math::cos::<L>),
-            Scalar::Tan => unary!(math::tan::<L>),
-            Scalar::Sinh => unary!(math::sinh::<L>),
-            Scalar::Cosh => unary!(math::cosh::<L>),
+            Scalar::Add => binary!(x, y => x + y),
+            Scalar::Sub => binary!(x, y => x - y),
+            Scalar::Mul => binary!(x, y => x * y),
+            Scalar::Div => binary!(x, y => x / y),
+            Scalar::Maximum => binary!(x, y => x.larger(y)),
+            Scalar::Minimum => binary!(x, y => x.smaller(y)),
+            Scalar::Eq => binary!(x, y => L::truth(x.eq(y))),
+            Scalar::Ne => binary!(x, y => L::truth(x.ne(y))),
+            Scalar::Lt => binary!(x, y => L::truth(x.lt(y))),
+            Scalar::Le => binary!(x, y => L::truth(x.le(y))),
+            Scalar::Gt => binary!(x, y => L::truth(y.lt(x))),
+            Scalar::Ge => binary!(x, y => L::truth(y.le(x))),
+            Scalar::And => binary!(x, y => x * y),
+            Scalar::Or => binary!(x, y => x.max(y)),
+            Scalar::Logaddexp => binary!(x, y => math::logaddexp(x, y)),
+            Scalar::Not => unary!(x => one - x),
+            Scalar::Neg => unary!(x => -x),
+            Scalar::Abs => unary!(x => x.abs()),
+            Scalar::Square => unary!(x => x * x),
+            Scalar::Sign => unary!(x => L::pick(zero.lt(x.abs()), one.copysign(x), x)),
+            Scalar::Relu => unary!(x => x.larger(zero)),
+            Scalar::Sqrt => unary!(x => x.sqrt()),
+            Scalar::Rsqrt => unary!(x => one / x.sqrt()),
+            Scalar::Floor => unary!(x => x.floor()),
+            Scalar::Ceil => unary!(x => x.ceil()),
+            Scalar::Round => unary!(x => x.round()),
+            Scalar::Trunc => unary!(x => x.trunc()),
+            Scalar::Exp => unary!(x => math::exp(x)),
+            Scalar::Expm1 => unary!(x => math::expm1(x)),
+            Scalar::Log => unary!(x => math::log(x)),
+            Scalar::Log1p => unary!(x => math::log1p(x)),
+            Scalar::Tanh => unary!(x => math::tanh(x)),
+            Scalar::Sigmoid => unary!(x => math::sigmoid(x)),
+            Scalar::Softplus => unary!(x => math::softplus(x)),
+            Scalar::Erf => unary!(x => math::erf(x)),
+            Scalar::Sin => unary!(x => math::sin(x)),
+            Scalar::Cos => unary!(x => math::cos(x)),
+            Scalar::Tan => unary!(x => math::tan(x)),
+            Scalar::Sinh => unary!(x => math::sinh(x)),
+            Scalar::Cosh => unary!(x => math::cosh(x)),
             _ => each(row, x, y, to, count),
         }
     }
@@ -236,23 +303,21 @@ unsafe fn row_of<L: Lanes>(
 
 /// Whether the row's instructions are those of the reference.
 fn is_exact(row: Scalar) -> bool {
-    let rounding = [Scalar::Sqrt, Scalar::Rsqrt, Scalar::Relu, Scalar::Floor, Scalar::Ceil];
-    row.class() != Class::Float
-        || rounding.contains(&row)
-        || matches!(row, Scalar::Round | Scalar::Trunc)
+    use Scalar::{Ceil, Floor, Relu, Round, Rsqrt, Sqrt, Trunc};
+    row.class() != Class::Float || matches!(row, Sqrt | Rsqrt | Relu | Floor | Ceil | Round | Trunc)
 }
 
 /// The row's own value of each element, in f64.
+///
+/// # Safety
+/// As `apply_at`.
 #[inline(never)]
 unsafe fn each<T: Float>(row: Scalar, x: Source<T>, y: Source<T>, to: *mut T, count: usize) {
     let unary = row.arity() == 1;
     for i in 0..count {
-        // SAFETY: the caller's promise.
         let at = |source| match source {
-            Source::From(from) => {
-                let from: *const T = from;
-                unsafe { (*from.add(i)).to() }
-            }
+            // SAFETY: the caller's promise.
+            Source::From(from) => unsafe { T::to(*<*const T>::add(from, i)) },
             Source::Number(number) => number.to(),
         };
         let value = match unary {
@@ -261,108 +326,5 @@ unsafe fn each<T: Float>(row: Scalar, x: Source<T>, y: Source<T>, to: *mut T, co
         };
         // SAFETY: the caller's promise.
         unsafe { *to.add(i) = T::of_f64(value.unwrap_or(f64::NAN)) };
-    }
-}
-
-/// The function of each vector.
-///
-/// # Safety
-/// As `apply_at`.
-#[inline(always)]
-unsafe fn map<L: Lanes>(
-    x: Source<L::Element>,
-    to: *mut L::Element,
-    count: usize,
-    f: impl Fn(L) -> L,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match x {
-            Source::From(x) => {
-                let mut i = 0;
-                while i < count {
-                    f(L::load(x.add(i))).store(to.add(i));
-                    i += L::LEN;
-                }
-            }
-            Source::Number(x) => {
-                let value = f(L::splat(x));
-                let mut i = 0;
-                while i < count {
-                    value.store(to.add(i));
-                    i += L::LEN;
-                }
-            }
-        }
-    }
-}
-
-/// The function of the vectors of two operands.
-///
-/// # Safety
-/// As `apply_at`.
-#[inline(always)]
-unsafe fn zip<L: Lanes>(
-    x: Source<L::Element>,
-    y: Source<L::Element>,
-    to: *mut L::Element,
-    count: usize,
-    f: impl Fn(L, L) -> L,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match (x, y) {
-            (Source::From(x), Source::From(y)) => {
-                let mut i = 0;
-                while i < count {
-                    f(L::load(x.add(i)), L::load(y.add(i))).store(to.add(i));
-                    i += L::LEN;
-                }
-            }
-            (x, Source::Number(y)) => {
-                let y = L::splat(y);
-                map::<L>(x, to, count, |x| f(x, y));
-            }
-            (Source::Number(x), y) => {
-                let x = L::splat(x);
-                map::<L>(y, to, count, |y| f(x, y));
-            }
-        }
-    }
-}
-
-/// The function of the vectors of three operands, of which numbers are taken as vectors.
-///
-/// # Safety
-/// As `apply_at`.
-#[inline(always)]
-unsafe fn zip3<L: Lanes>(
-    x: Source<L::Element>,
-    y: Source<L::Element>,
-    z: Source<L::Element>,
-    to: *mut L::Element,
-    count: usize,
-    f: impl Fn(L, L, L) -> L,
-) {
-    let mut numbers = [[L::Element::zero(); 16]; 3];
-    let mut at = [std::ptr::null(); 3];
-    let mut moves = [true; 3];
-    for (k, source) in [x, y, z].into_iter().enumerate() {
-        match source {
-            Source::From(from) => at[k] = from,
-            Source::Number(value) => {
-                numbers[k] = [value; 16];
-                (at[k], moves[k]) = (numbers[k].as_ptr(), false);
-            }
-        }
-    }
-    let mut i = 0;
-    // SAFETY: the caller's promise; a number is read over and over.
-    unsafe {
-        let load = |k: usize, i: usize| L::load(at[k].add(if moves[k] { i } else { 0 }));
-        while i < count {
-            f(load(0, i), load(1, i), load(2, i)).store(to.add(i));
-            i += L::LEN;
-        }
     }
 }

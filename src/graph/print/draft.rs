@@ -193,6 +193,7 @@ pub fn render(model: &Model, id: NodeId, operands: Vec<Draft>) -> Draft {
             draft.push(&text);
             draft
         }
+        Form::TimesLog { power, quotient } => times_log(power, quotient, operands),
         Form::Call { name, brackets, args } => called(&name, &brackets, &args, operands),
         Form::Broadcast => {
             // Its user decides how much of it is written.
@@ -240,6 +241,22 @@ fn infix(symbol: &str, operands: Vec<Draft>) -> Draft {
     }
     draft.append(right);
     draft
+}
+
+/// `x * log(x)`, `x^n * log(x)`, `x * log(x / y)`.
+fn times_log(power: bool, quotient: bool, operands: Vec<Draft>) -> Draft {
+    let mut operands = operands.into_iter();
+    let x = operands.next().expect("an operand");
+    let (mut factor, mut inner) = (x.clone(), x);
+    if let Some(other) = operands.next() {
+        if power {
+            factor = infix("^", vec![factor, other]);
+        } else if quotient {
+            inner = infix("/", vec![inner, other]);
+        }
+    }
+    let log = called("log", &[], &[FormArg::Operand(0)], vec![inner]);
+    infix("*", vec![factor, log])
 }
 
 fn above(level: Level) -> Level {

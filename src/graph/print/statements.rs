@@ -268,7 +268,10 @@ fn decide(plan: &mut Plan) {
             || results.contains(&id)
             || (written[index] > 1 && !is_small(plan, id));
         let times = if plan.lines[index] { 1 } else { written[index].max(1) };
-        for operand in model.operands(id) {
+        let twice =
+            matches!(model.op(id), Op::Scalar(Scalar::Xlogx | Scalar::Powlog | Scalar::RelEntr));
+        for (place, operand) in model.operands(id).into_iter().enumerate() {
+            let times = if twice && place == 0 { 2 * times.min(u32::MAX / 2) } else { times };
             written[operand.index()] = written[operand.index()].saturating_add(times);
         }
     }

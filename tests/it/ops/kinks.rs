@@ -9,6 +9,8 @@ use pullback::ops::special::Mode;
 use pullback::tensor::DType;
 
 const NAN: f64 = f64::NAN;
+const INF: f64 = f64::INFINITY;
+const NEG: f64 = f64::NEG_INFINITY;
 
 /// A formula of a vector x, the vector, and the gradient of the formula's sum.
 const GRADIENTS: &[(&str, &[f64], &[f64])] = &[
@@ -36,6 +38,26 @@ const GRADIENTS: &[(&str, &[f64], &[f64])] = &[
     ("sqrt(where(x > 0, x, 1))", &[-1.0, 0.0, 4.0], &[0.0, 0.0, 0.25]),
     ("where(sum(x) > 0, sum(log(x)) / sum(x), 0)", &[0.0, 0.0], &[0.0, 0.0]),
     ("where(sum(x) > 0, mean(sqrt(x)), 0)", &[0.0, 0.0], &[0.0, 0.0]),
+    ("x * log(x)", &[0.0, 1.0], &[NEG, 1.0]),
+    ("log(x) * x", &[0.0, 1.0], &[NEG, 1.0]),
+    ("-x * log(x) / log(2)", &[0.0, 1.0], &[INF, -1.0 / std::f64::consts::LN_2]),
+    ("2 * x * log(x)", &[0.0, 1.0], &[NEG, 2.0]),
+    ("-sum(x * log(x))", &[0.0, 1.0], &[INF, -1.0]),
+    ("x^2 * log(x)", &[0.0, 1.0], &[0.0, 1.0]),
+    ("x^3 * log(x) + sqrt(x) * log(x)", &[1.0], &[2.0]),
+    ("sqrt(x) * log(x)", &[0.0, 1.0], &[NEG, 1.0]),
+    ("x * log(x / 2)", &[0.0, 2.0], &[NEG, 1.0]),
+    ("x * (log(x) - log(2))", &[0.0, 2.0], &[NEG, 1.0]),
+    ("[0, 1] * log([0, 1] / x)", &[0.5, 2.0], &[0.0, -0.5]),
+    ("(1 - x) * log(1 - x)", &[1.0, 0.0], &[INF, -1.0]),
+    ("kl_div([0, 1], x)", &[0.0, 0.5], &[0.0, -2.0]),
+    ("kl_div(x, [0.5, 0.5])", &[0.0, 0.5], &[NEG, 1.0]),
+    ("bce(x, [0, 1])", &[0.0, 1.0], &[1.0, -1.0]),
+    ("bce(x, [1, 0])", &[0.0, 1.0], &[NEG, INF]),
+    ("bce([0.5, 0.5], x)", &[0.0, 1.0], &[0.0, 0.0]),
+    ("xlogy(x, x)", &[0.0, 1.0], &[NEG, 1.0]),
+    ("xlogy([0, 2], x)", &[0.0, 1.0], &[0.0, 2.0]),
+    ("where(x > 0, x * log(x), 0)", &[0.0, 1.0], &[0.0, 1.0]),
     ("stop_gradient(x) * x", &[3.0], &[3.0]),
     ("logsumexp(x)", &[1000.0, 1000.0], &[0.5, 0.5]),
     ("softmax(x) * [1, 0]", &[1000.0, 1000.0], &[0.25, -0.25]),
@@ -49,6 +71,12 @@ const GRADIENTS: &[(&str, &[f64], &[f64])] = &[
 
 /// A formula of a vector x, the vector, and its value.
 const VALUES: &[(&str, &[f64], &[f64])] = &[
+    ("x * log(x)", &[0.0, 1.0, NAN], &[0.0, 0.0, NAN]),
+    ("x^2 * log(x) + sqrt(x) * log(x)", &[0.0, 1.0], &[0.0, 0.0]),
+    ("x * log(x / [0, 2])", &[0.0, 2.0], &[0.0, 0.0]),
+    ("x * (log(x) - log([0.5, 2]))", &[0.0, 2.0], &[0.0, 0.0]),
+    ("[-sum(x * log(x)), kl_div(x, x)]", &[0.0, 1.0], &[0.0, 0.0]),
+    ("bce(x, [0, 1])", &[0.0, 1.0], &[0.0, 0.0]),
     ("relu(x)", &[NAN, -1.0], &[NAN, 0.0]),
     ("maximum(x, 0)", &[NAN], &[NAN]),
     ("clip(x, -1, 1)", &[NAN], &[NAN]),

@@ -4,6 +4,7 @@ mod array;
 mod case;
 mod completeness;
 mod elementwise;
+mod guards;
 mod hessian;
 mod kinks;
 mod laws;

@@ -81,6 +81,24 @@ const EXAMPLES: &[Example] = &[
         "p = sigmoid(x); -(y * log(p) + (1 - y) * log(1 - p))",
         &[(&[BIG, 0.0], BIG, &[1.0, -BIG])],
     ),
+    (
+        "product with the log of a positive value",
+        "x: f64; y: f64",
+        "bce(sigmoid(x), y)",
+        &[(&[-BIG, 1.0], BIG, &[-1.0, BIG]), (&[BIG, 0.0], BIG, &[1.0, -BIG])],
+    ),
+    (
+        "positive value times its log",
+        "x: f64[2]",
+        "p = softmax(x); -sum(p * log(p))",
+        &[(&[BIG, 0.0], 0.0, &[0.0, 0.0]), (&[BIG, BIG], LN2, &[0.0, 0.0])],
+    ),
+    (
+        "positive value times the log of its quotient",
+        "x: f64",
+        "p = exp(x); p * log(p / exp(x + 1))",
+        &[(&[-BIG], 0.0, &[0.0])],
+    ),
     ("log1p of a negative sigmoid", "x: f64", "log1p(-sigmoid(x))", &[(&[BIG], -BIG, &[-1.0])]),
     (
         "log of a softmax",

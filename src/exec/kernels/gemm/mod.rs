@@ -6,10 +6,11 @@
 mod pack;
 mod tile;
 
-use super::lanes::{Float, Lanes, Simd};
-use super::level::{Task, dispatch};
+use super::lanes::{Float, Lanes, Simd, Sum};
+use super::level::{Level, Task, dispatch};
 use super::{Context, scratch};
 pub use pack::Packed;
+use pack::Panels;
 use std::ops::Range;
 use tile::{Tile, tile, tiny};
 
@@ -180,7 +181,7 @@ impl<T: Float> Job<'_, T> {
                 (self.a, self.b) = (b.transposed(), Right::Matrix(self.a.transposed()));
             }
         }
-        dispatch(context.level, Run { job: &self, context });
+        Run { job: &self, context, shape: pack::shape::<T>(context.level) }.run();
     }
 
     fn tile(&self, a: *const T, b: *const T, b_step: usize) -> Tile<'_, T> {
@@ -206,80 +207,58 @@ impl<T: Float> Job<'_, T> {
 struct Run<'a, T> {
     job: &'a Job<'a, T>,
     context: &'a Context<'a>,
+    /// The columns of a panel and the rows of a tile.
+    shape: (usize, usize),
 }
 
-impl<T: Float> Task for Run<'_, T> {
-    type Out = ();
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        let (job, level) = (self.job, self.context.level);
+impl<T: Float> Run<'_, T> {
+    fn run(&self) {
+        let (job, level, (wide, _)) = (self.job, self.context.level, self.shape);
         let (m, k, n) = (job.m, job.k, job.n);
-        let wide = pack::panel::<T::On<S>>();
-        let panels = n.div_ceil(wide);
         match job.b {
             Right::Matrix(b) if b.steps.1 != 1 && n > 1 && (b.steps.0 != 1 || m > 3) => {
-                scratch::with(pack::room::<T::On<S>>(k, n), |packed| {
+                scratch::with(pack::room(k, n, wide), |packed| {
                     let each = (PIECE / (16 * k * wide).max(1)).max(1) * wide * k;
                     super::split(self.context.team, packed, each, &|piece, to: &mut [T]| {
                         let first = piece * each / k.max(1);
                         let from = b.data.as_ptr().wrapping_add(first * b.steps.1);
-                        dispatch(level, Panels { from, steps: b.steps, k, n: n - first, to });
+                        let (steps, columns) = (b.steps, n - first);
+                        dispatch(level, Panels { from, steps, depth: k, columns, to });
                     });
-                    self.pieces(panels, Some(packed.as_ptr()));
+                    self.pieces(Some(packed.as_ptr()));
                 });
             }
-            Right::Matrix(b) if b.steps.1 != 1 && n > 1 => dispatch(level, Dots { job, b }),
-            Right::Matrix(_) => self.pieces(panels, None),
-            Right::Packed(packed) => self.pieces(panels, Some(packed.data.as_ptr())),
+            Right::Matrix(b) if b.steps.1 != 1 && n > 1 => scratch::with(k, |row: &mut [T]| {
+                for i in 0..m {
+                    for (k, to) in row.iter_mut().enumerate() {
+                        *to = job.a.data[i * job.a.steps.0 + k * job.a.steps.1];
+                    }
+                    dispatch(level, Dots { job, i, row, b });
+                }
+            }),
+            Right::Matrix(_) => self.pieces(None),
+            Right::Packed(packed) => self.pieces(Some(packed.data.as_ptr())),
         }
     }
-}
 
-impl<T: Float> Run<'_, T> {
     /// Cuts the result so that a piece is worth handing on, along the rows where there are many.
-    fn pieces(&self, panels: usize, packed: Option<*const T>) {
-        let job = self.job;
-        let work = job.m.saturating_mul(job.k).saturating_mul(job.n);
-        let wanted = (work / PIECE).clamp(1, 4 * self.context.team.size());
-        let down = if self.context.team.size() < 2 || wanted < 2 {
+    fn pieces(&self, packed: Option<*const T>) {
+        let (job, shape) = (self.job, self.shape);
+        let panels = job.n.div_ceil(shape.0);
+        let (size, work) =
+            (self.context.team.size(), job.m.saturating_mul(job.k).saturating_mul(job.n));
+        let wanted = (work / PIECE).clamp(1, 4 * size);
+        let (down, across) = if size < 2 || wanted < 2 {
             (1, 1)
         } else if job.m >= 4 * job.n.min(128) || panels == 1 {
-            (job.m.div_ceil(8).min(wanted), 1)
+            (job.m.div_ceil(shape.1).min(wanted), 1)
         } else {
             let across = panels.min(wanted);
             (wanted.div_ceil(across).min(job.m.div_ceil(64)), across)
         };
-        let parts = Parts { job, packed, down: down.0, across: down.1, panels };
-        let level = self.context.level;
-        if down == (1, 1) {
-            return dispatch(level, Piece { parts: &parts, piece: 0 });
-        }
-        self.context.team.run(down.0 * down.1, &|piece| {
-            dispatch(level, Piece { parts: &parts, piece });
-        });
-    }
-}
-
-struct Panels<'a, T> {
-    from: *const T,
-    steps: (usize, usize),
-    k: usize,
-    n: usize,
-    to: &'a mut [T],
-}
-
-impl<T: Float> Task for Panels<'_, T> {
-    type Out = ();
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        let wide = pack::panel::<T::On<S>>();
-        for (i, to) in self.to.chunks_exact_mut((wide * self.k).max(1)).enumerate() {
-            let first = i * wide;
-            let from = self.from.wrapping_add(first * self.steps.1);
-            let count = wide.min(self.n - first);
-            // SAFETY: `product` has checked the matrix; the chunk has room for a panel.
-            unsafe { pack::columns::<T::On<S>>(from, self.steps, self.k, count, to.as_mut_ptr()) };
-        }
+        let (parts, level) =
+            (Parts { job, packed, down, across, panels, shape }, self.context.level);
+        self.context.team.run(down * across, &|piece| parts.piece(level, piece));
     }
 }
 
@@ -289,15 +268,11 @@ struct Parts<'a, T> {
     down: usize,
     across: usize,
     panels: usize,
+    shape: (usize, usize),
 }
 
 // SAFETY: `packed` is only read.
 unsafe impl<T: Sync> Sync for Parts<'_, T> {}
-
-struct Piece<'a, T> {
-    parts: &'a Parts<'a, T>,
-    piece: usize,
-}
 
 /// Part `i` of `count` parts of a range, borders on multiples of `unit`.
 fn part(whole: usize, unit: usize, i: usize, count: usize) -> Range<usize> {
@@ -306,37 +281,34 @@ fn part(whole: usize, unit: usize, i: usize, count: usize) -> Range<usize> {
     border(i)..border(i + 1)
 }
 
-impl<T: Float> Task for Piece<'_, T> {
-    type Out = ();
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        let parts = self.parts;
-        let rows = part(parts.job.m, S::ROWS, self.piece % parts.down, parts.down);
-        let panels = part(parts.panels, 1, self.piece / parts.down, parts.across);
-        let wide = pack::panel::<T::On<S>>();
-        let job = parts.job;
+impl<T: Float> Parts<'_, T> {
+    fn piece(&self, level: Level, piece: usize) {
+        let (job, (wide, high)) = (self.job, self.shape);
+        let rows = part(job.m, high, piece % self.down, self.down);
+        let panels = part(self.panels, 1, piece / self.down, self.across);
         let deepest = PANEL / (wide * size_of::<T>());
         let blocks = job.k.div_ceil(deepest).max(1);
         let deep = job.k.div_ceil(blocks);
         // Rows a multiple of 1 KiB apart push each other out of the cache.
         let apart = (job.a.steps.0 * size_of::<T>()).is_multiple_of(1024);
         let packs = apart && job.a.steps.1 == 1 && rows.len() > 8 && panels.len() > 1;
-        let left = if packs { ROWS.min(rows.len()).next_multiple_of(S::ROWS) * deep } else { 0 };
+        let left = if packs { ROWS.min(rows.len()).next_multiple_of(high) * deep } else { 0 };
         scratch::with(left + wide * deep, |room: &mut [T]| {
             let (left, panel) = room.split_at_mut(left);
             for block in 0..blocks {
-                let depth = deep.min(job.k.saturating_sub(block * deep));
                 for first in rows.clone().step_by(ROWS) {
                     let slab = Slab {
+                        parts: self,
                         rows: first..rows.end.min(first + ROWS),
+                        panels: panels.clone(),
                         start: block * deep,
-                        depth,
+                        depth: deep.min(job.k.saturating_sub(block * deep)),
                         adds: block > 0 || job.finish.adds,
                         ends: block + 1 == blocks,
+                        left: packs.then_some(left.as_mut_ptr()),
+                        room: panel.as_mut_ptr(),
                     };
-                    let left = packs.then_some(left.as_mut_ptr());
-                    // SAFETY: `product` has checked all operands, and the room is as large as a slab needs.
-                    unsafe { slab.run::<S, T>(parts, panels.clone(), left, panel.as_mut_ptr()) };
+                    dispatch(level, slab);
                 }
             }
         });
@@ -344,32 +316,32 @@ impl<T: Float> Task for Piece<'_, T> {
 }
 
 /// Some rows by a block of the contraction.
-struct Slab {
+struct Slab<'a, T> {
+    parts: &'a Parts<'a, T>,
     rows: Range<usize>,
+    panels: Range<usize>,
     start: usize,
     depth: usize,
     adds: bool,
     ends: bool,
+    /// Room for the rows, if they are to be copied.
+    left: Option<*mut T>,
+    /// Room for a panel.
+    room: *mut T,
 }
 
-impl Slab {
-    /// # Safety
-    /// The rows, the block and the panels are in the job; `left` has room for the rows, `room` for a panel.
+impl<T: Float> Task for Slab<'_, T> {
+    type Out = ();
     #[inline(always)]
-    unsafe fn run<S: Simd, T: Float>(
-        &self,
-        parts: &Parts<'_, T>,
-        panels: Range<usize>,
-        left: Option<*mut T>,
-        room: *mut T,
-    ) {
+    fn run<S: Simd>(self) {
+        let (parts, room) = (self.parts, self.room);
         let (job, lanes) = (parts.job, T::On::<S>::LEN);
         let wide = 2 * lanes;
         let (row, along) = job.a.steps;
         let a = job.a.data.as_ptr().wrapping_add(self.rows.start * row + self.start * along);
-        // SAFETY: the caller's promise.
+        // SAFETY: `product` has checked all operands, and the room is as large as a slab needs.
         unsafe {
-            let (a, steps, block) = match left {
+            let (a, steps, block) = match self.left {
                 Some(left) => {
                     let size = (self.rows.len(), self.depth);
                     pack::rows(a, job.a.steps, size, S::ROWS, left);
@@ -377,7 +349,7 @@ impl Slab {
                 }
                 None => (a, job.a.steps, S::ROWS * row),
             };
-            for panel in panels {
+            for panel in self.panels.clone() {
                 let column = panel * wide;
                 let count = wide.min(job.n - column);
                 let vectors = count.div_ceil(lanes);
@@ -425,9 +397,11 @@ impl Slab {
     }
 }
 
-/// A few rows by columns that lie along the contraction: each element by itself.
+/// A row by columns that lie along the contraction: each element by itself.
 struct Dots<'a, T> {
     job: &'a Job<'a, T>,
+    i: usize,
+    row: &'a [T],
     b: Matrix<'a, T>,
 }
 
@@ -435,47 +409,37 @@ impl<T: Float> Task for Dots<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let (job, lanes) = (self.job, T::On::<S>::LEN);
+        let (job, lanes, depth) = (self.job, T::On::<S>::LEN, self.row.len());
         let zero = T::On::<S>::of(0.0);
-        scratch::with(job.k, |row: &mut [T]| {
-            for i in 0..job.m {
-                for (k, to) in row.iter_mut().enumerate() {
-                    *to = job.a.data[i * job.a.steps.0 + k * job.a.steps.1];
-                }
-                for j in 0..job.n {
-                    // SAFETY: `product` has checked the operands, and columns lie along the contraction.
-                    unsafe {
-                        let (x, y) = (row.as_ptr(), self.b.data.as_ptr().add(j * self.b.steps.1));
-                        let mut sums = [zero; 4];
-                        let mut k = 0;
-                        while k + 4 * lanes <= job.k {
-                            for (v, sum) in sums.iter_mut().enumerate() {
-                                let at = k + v * lanes;
-                                let x = T::On::<S>::load(x.add(at));
-                                *sum = x.mul_add(T::On::<S>::load(y.add(at)), *sum);
-                            }
-                            k += 4 * lanes;
-                        }
-                        while k < job.k {
-                            let count = lanes.min(job.k - k);
-                            let x = T::On::<S>::load_some(x.add(k), count, zero);
-                            sums[0] =
-                                x.mul_add(T::On::<S>::load_some(y.add(k), count, zero), sums[0]);
-                            k += lanes;
-                        }
-                        let sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-                        let sum = [sum.fold(|a, b| a + b)];
-                        // As a contraction of one element, so that the end is the same everywhere.
-                        let one = [T::one()];
-                        let mut tile = job.tile(sum.as_ptr(), one.as_ptr(), 1);
-                        let bias = job.finish.bias.map(|bias| &bias[j..]);
-                        let finish = Finish { bias, ..job.finish };
-                        (tile.depth, tile.finish) = (1, &finish);
-                        tile.c = job.c.add(i * job.c_step + j);
-                        tiny(1, 1, 1, &tile);
+        for j in 0..job.n {
+            // SAFETY: `product` has checked the operands, and columns lie along the contraction.
+            unsafe {
+                let (x, y) = (self.row.as_ptr(), self.b.data.as_ptr().add(j * self.b.steps.1));
+                let mut sums = [zero; 4];
+                let mut k = 0;
+                while k + 4 * lanes <= depth {
+                    for (v, sum) in sums.iter_mut().enumerate() {
+                        let at = k + v * lanes;
+                        *sum =
+                            T::On::<S>::load(x.add(at)).mul_add(T::On::<S>::load(y.add(at)), *sum);
                     }
+                    k += 4 * lanes;
                 }
+                while k < depth {
+                    let count = lanes.min(depth - k);
+                    let x = T::On::<S>::load_some(x.add(k), count, zero);
+                    sums[0] = x.mul_add(T::On::<S>::load_some(y.add(k), count, zero), sums[0]);
+                    k += lanes;
+                }
+                let sum = [((sums[0] + sums[1]) + (sums[2] + sums[3])).fold::<Sum>()];
+                // As a contraction of one element, so that the end is the same everywhere.
+                let one = [T::one()];
+                let finish = Finish { bias: job.finish.bias.map(|bias| &bias[j..]), ..job.finish };
+                let mut it = job.tile(sum.as_ptr(), one.as_ptr(), 1);
+                (it.depth, it.finish) = (1, &finish);
+                it.c = job.c.add(self.i * job.c_step + j);
+                tiny(1, 1, 1, &it);
             }
-        });
+        }
     }
 }

@@ -4,12 +4,7 @@ use super::{Matrix, Right};
 use crate::exec::kernels::Level;
 use crate::exec::kernels::lanes::{Float, Lanes, Simd};
 use crate::exec::kernels::level::{Task, dispatch};
-
-/// The number of columns of a panel: two vectors.
-#[inline(always)]
-pub(super) fn panel<L: Lanes>() -> usize {
-    2 * L::LEN
-}
+use std::marker::PhantomData;
 
 /// A right operand in panels, for many products at one level.
 #[derive(Clone, Debug)]
@@ -37,11 +32,11 @@ impl<T: Float> Packed<T> {
     /// As `new`.
     pub fn again(&mut self, matrix: Matrix<T>) {
         matrix.check(self.depth, self.columns);
-        let count =
-            dispatch(self.level, Room { depth: self.depth, columns: self.columns, of: matrix });
-        self.data.resize(count, T::zero());
-        let (depth, columns, to) = (self.depth, self.columns, self.data.as_mut_ptr());
-        dispatch(self.level, Pack { depth, columns, of: matrix, to });
+        let (wide, _) = shape::<T>(self.level);
+        self.data.resize(room(self.depth, self.columns, wide), T::zero());
+        let (depth, columns, steps) = (self.depth, self.columns, matrix.steps);
+        let (from, to) = (matrix.data.as_ptr(), &mut self.data[..]);
+        dispatch(self.level, Panels { from, steps, depth, columns, to });
     }
 }
 
@@ -51,47 +46,46 @@ impl<'a, T> From<&'a Packed<T>> for Right<'a, T> {
     }
 }
 
-struct Room<'a, T> {
-    depth: usize,
-    columns: usize,
-    of: Matrix<'a, T>,
+/// The shape of tiles at a level: the columns of a panel, two vectors, and the rows.
+pub(super) fn shape<T: Float>(level: Level) -> (usize, usize) {
+    dispatch(level, Shape::<T>(PhantomData))
 }
 
-impl<T: Float> Task for Room<'_, T> {
-    type Out = usize;
+struct Shape<T>(PhantomData<T>);
+
+impl<T: Float> Task for Shape<T> {
+    type Out = (usize, usize);
     #[inline(always)]
-    fn run<S: Simd>(self) -> usize {
-        let _ = self.of;
-        room::<T::On<S>>(self.depth, self.columns)
+    fn run<S: Simd>(self) -> (usize, usize) {
+        (2 * T::On::<S>::LEN, S::ROWS)
     }
 }
 
 /// The number of elements of all panels.
-#[inline(always)]
-pub(super) fn room<L: Lanes>(depth: usize, columns: usize) -> usize {
-    columns.next_multiple_of(panel::<L>()) * depth
+pub(super) fn room(depth: usize, columns: usize, wide: usize) -> usize {
+    columns.next_multiple_of(wide) * depth
 }
 
-struct Pack<'a, T> {
-    depth: usize,
-    columns: usize,
-    of: Matrix<'a, T>,
-    to: *mut T,
+/// Copies columns of a matrix, which has been checked, to panels.
+pub(super) struct Panels<'a, T> {
+    pub from: *const T,
+    pub steps: (usize, usize),
+    pub depth: usize,
+    pub columns: usize,
+    pub to: &'a mut [T],
 }
 
-impl<T: Float> Task for Pack<'_, T> {
+impl<T: Float> Task for Panels<'_, T> {
     type Out = ();
     #[inline(always)]
     fn run<S: Simd>(self) {
-        let wide = panel::<T::On<S>>();
-        for (i, column) in (0..self.columns).step_by(wide).enumerate() {
-            let count = wide.min(self.columns - column);
-            // SAFETY: `again` has checked the matrix and made room.
-            unsafe {
-                let to = self.to.add(i * wide * self.depth);
-                let from = self.of.data.as_ptr().wrapping_add(column * self.of.steps.1);
-                columns::<T::On<S>>(from, self.of.steps, self.depth, count, to);
-            }
+        let wide = 2 * T::On::<S>::LEN;
+        for (i, to) in self.to.chunks_exact_mut((wide * self.depth).max(1)).enumerate() {
+            let first = i * wide;
+            let from = self.from.wrapping_add(first * self.steps.1);
+            let count = wide.min(self.columns - first);
+            // SAFETY: the matrix has been checked; the chunk has room for a panel.
+            unsafe { columns::<T::On<S>>(from, self.steps, self.depth, count, to.as_mut_ptr()) };
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Finish;
 use crate::exec::kernels::lanes::{Float, Lanes};
+use num_traits::Zero;
 
 /// Where a tile's operands and result are.
 #[derive(Clone, Copy)]
@@ -90,12 +91,35 @@ unsafe fn fixed<L: Lanes, const R: usize, const V: usize, const COPIES: bool>(
                 copy = copy.wrapping_add(V * L::LEN);
             }
         }
-        let scale = L::splat(it.finish.scale);
+        // Through memory once: if what follows took the sums as they are, they would be stored in every step.
+        let mut done = [L::Element::zero(); 8 * 2 * 16];
         for (r, sums) in sums.iter().enumerate() {
             for (v, sum) in sums.iter().enumerate() {
+                sum.store(done.as_mut_ptr().add((r * V + v) * L::LEN));
+            }
+        }
+        finish::<L, V>(R, done.as_ptr(), it);
+    }
+}
+
+/// Writes the sums of a tile, scaled, added to and cut as the product is to end.
+///
+/// # Safety
+/// As `tile`.
+#[inline(always)]
+unsafe fn finish<L: Lanes, const V: usize>(
+    rows: usize,
+    sums: *const L::Element,
+    it: &Tile<L::Element>,
+) {
+    let scale = L::splat(it.finish.scale);
+    for r in 0..rows {
+        for v in 0..V {
+            // SAFETY: the caller's promise.
+            unsafe {
                 let to = it.c.add(r * it.c_step + v * L::LEN);
                 let count = if v + 1 == V { it.last } else { L::LEN };
-                let mut value = scale * *sum;
+                let mut value = scale * L::load(sums.add((r * V + v) * L::LEN));
                 if it.adds {
                     value = value + some(to, count);
                 }

@@ -145,14 +145,11 @@ fn quadrant<L: Lanes>(x: L) -> (L, L, L) {
     (sin, cos, n - L::of(4.0) * (n * L::of(0.25)).floor())
 }
 
-/// The function of an angle where `vector` holds; beyond, one by one.
+/// Whether all angles are small enough for `quadrant`.
 #[inline(always)]
-fn angle<L: Lanes>(x: L, vector: impl Fn(L) -> L, single: impl Fn(f64) -> f64) -> L {
+fn near<L: Lanes>(x: L) -> bool {
     let beyond = L::pick(x.abs().lt(L::splat(L::Element::ANGLE)), L::of(0.0), L::of(1.0));
-    if L::any(beyond.ne(L::of(0.0))) {
-        return x.each(|x| L::Element::of_f64(single(x.to())));
-    }
-    L::pick(x.eq(L::of(0.0)), L::of(single(0.0)).copysign(x), vector(x))
+    !L::any(beyond.ne(L::of(0.0)))
 }
 
 /// The sine of the angle `turn` quadrants further.
@@ -169,26 +166,32 @@ fn turned<L: Lanes>(x: L, turn: f64) -> L {
 /// The sine.
 #[inline(always)]
 pub(super) fn sin<L: Lanes>(x: L) -> L {
-    angle(x, |x| turned(x, 0.0), f64::sin)
+    if !near(x) {
+        return x.each(f64::sin);
+    }
+    L::pick(x.eq(L::of(0.0)), x, turned(x, 0.0))
 }
 
 /// The cosine.
 #[inline(always)]
 pub(super) fn cos<L: Lanes>(x: L) -> L {
-    let y = angle(x, |x| turned(x, 1.0), f64::cos);
-    L::pick(x.eq(L::of(0.0)), L::of(1.0), y)
+    if !near(x) {
+        return x.each(f64::cos);
+    }
+    turned(x, 1.0)
 }
 
 /// The tangent.
 #[inline(always)]
 pub(super) fn tan<L: Lanes>(x: L) -> L {
-    let vector = |x: L| {
-        let (sin, cos, n) = quadrant(x);
-        let odd = n - L::of(2.0) * (n * L::of(0.5)).floor();
-        let even = odd.eq(L::of(0.0));
-        L::pick(even, sin, -cos) / L::pick(even, cos, sin)
-    };
-    angle(x, vector, f64::tan)
+    if !near(x) {
+        return x.each(f64::tan);
+    }
+    let (sin, cos, n) = quadrant(x);
+    let odd = n - L::of(2.0) * (n * L::of(0.5)).floor();
+    let even = odd.eq(L::of(0.0));
+    let y = L::pick(even, sin, -cos) / L::pick(even, cos, sin);
+    L::pick(x.eq(L::of(0.0)), x, y)
 }
 
 /// The hyperbolic sine; beyond what `eˣ` reaches, by halves.
