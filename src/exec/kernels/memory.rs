@@ -88,7 +88,10 @@ impl Shared<'_> {
     pub fn span<T: Element>(self, at: usize, count: usize) -> Span<T> {
         let size = size_of::<T>();
         let end = count.checked_mul(size).and_then(|bytes| bytes.checked_add(at));
-        assert!(end.is_some_and(|end| end <= self.bytes) && at % size == 0, "a span in the block");
+        assert!(
+            end.is_some_and(|end| end <= self.bytes) && at.is_multiple_of(size),
+            "a span in the block"
+        );
         // SAFETY: within the block, as checked.
         Span { at: unsafe { self.at.add(at) }.cast(), len: count }
     }

@@ -89,7 +89,7 @@ pub fn fuse(draft: &Draft, live: &[bool], results: &[Id]) -> (Vec<Role>, Vec<Uni
 pub fn live(draft: &Draft, results: &[Id]) -> Vec<bool> {
     let mut live = vec![false; draft.items.len()];
     results.iter().for_each(|&id| live[id as usize] = true);
-    for id in (0..draft.items.len()).rev().filter(|&id| draft.items[id].args.len() > 0) {
+    for id in (0..draft.items.len()).rev().filter(|&id| !draft.items[id].args.is_empty()) {
         if live[id] {
             draft.items[id].args.iter().for_each(|view| live[view.of as usize] = true);
         }

@@ -45,8 +45,11 @@ pub struct Index {
     pub to: usize,
 }
 
-/// An operator as lines: what it does, the operands that are the indices, what is read, what is added, and the axis.
-pub fn find(op: &Op) -> Option<(Find, usize, Option<usize>, Option<usize>, usize)> {
+/// What an operator finds by number: the operands that are the indices, that are read, and that are added; and the axis.
+type Finding = (Find, usize, Option<usize>, Option<usize>, usize);
+
+/// An operator as one that finds elements by number.
+pub fn find(op: &Op) -> Option<Finding> {
     Some(match op {
         Op::Gather(gather) => (Find::Gather, 1, Some(0), None, gather.axis),
         Op::ScatterAdd(scatter) => (Find::ScatterAdd, 1, Some(0), Some(2), scatter.axis),

@@ -212,11 +212,12 @@ impl Plan {
 
     /// What each step does and costs.
     pub fn costs(&self) -> Vec<Cost> {
-        let cost = |(step, nodes): (&Step, &Box<[NodeId]>)| {
+        let mut costs = Vec::with_capacity(self.steps.len());
+        for (step, nodes) in self.steps.iter().zip(&self.nodes) {
             let (what, flops, bytes) = step.cost();
-            Cost { what, nodes: nodes.to_vec(), flops, bytes }
-        };
-        self.steps.iter().zip(&self.nodes).map(cost).collect()
+            costs.push(Cost { what, nodes: nodes.to_vec(), flops, bytes });
+        }
+        costs
     }
 
     /// Runs one step, with what is in the memory at the time.

@@ -138,8 +138,8 @@ impl Placer<'_> {
     }
 
     fn leaves(&mut self, live: &[bool]) {
-        for id in 0..self.draft.items.len() {
-            match &self.draft.items[id].kind {
+        for (id, item) in self.draft.items.iter().enumerate() {
+            match &item.kind {
                 Kind::Variable(_) => {
                     self.take(id as Id);
                 }

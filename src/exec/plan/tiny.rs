@@ -13,8 +13,9 @@ use crate::ops::reduce::Fold;
 use crate::tensor::DType;
 use rustc_hash::FxHashMap;
 
-/// Models with more instructions are not tiny.
+/// Models with more instructions are not tiny, but where each value is one number.
 const MOST: usize = 1 << 10;
+const MOST_SINGLE: usize = 1 << 15;
 
 /// A program over single numbers, which lie one after the other in the block.
 #[derive(Clone, Debug)]
@@ -56,7 +57,8 @@ pub fn tiny(draft: &Draft, live: &[bool], results: &[Id], updates: &[(Id, Id)]) 
     let mut types = items().map(|id| draft.items[id].dtype).filter(|&dtype| dtype != DType::Bool);
     let dtype = types.next().filter(|dtype| dtype.is_float())?;
     let size = |id: usize| draft.items[id].sizes.iter().product::<usize>();
-    if types.any(|other| other != dtype) || items().map(size).sum::<usize>() > MOST {
+    let most = if items().all(|id| size(id) == 1) { MOST_SINGLE } else { MOST };
+    if types.any(|other| other != dtype) || items().map(size).sum::<usize>() > most {
         return None;
     }
     let mut writer = Writer {
@@ -78,7 +80,7 @@ pub fn tiny(draft: &Draft, live: &[bool], results: &[Id], updates: &[(Id, Id)]) 
     }
     for id in items().filter(|&id| !matches!(draft.items[id].kind, Kind::Variable(_))) {
         writer.places[id] = writer.item(id)?;
-        if writer.code.len() > MOST {
+        if writer.code.len() > most {
             return None;
         }
     }
