@@ -7,7 +7,7 @@ use crate::graph::{Model, NodeId, Operands, Origin, Origins};
 use crate::ops::leaf::{self, Eye};
 use crate::ops::shape::Broadcast;
 use crate::ops::special::{Derivative, Mode};
-use crate::ops::term::{lead, spread};
+use crate::ops::term::{lead, spread, transpose};
 use crate::ops::{Misfit, Name, Number, Op, Scalar, Term, Type};
 use std::sync::Arc;
 
@@ -144,7 +144,10 @@ pub(super) fn pulled(
         .zip(wrt)
         .map(|(flow, &x)| {
             let node = match flow {
-                Flow::Adjoint(node) => shaped(model, node, x, origins)?,
+                Flow::Adjoint(node) => {
+                    let node = shaped(model, node, x, origins)?;
+                    projected(model, node, x, origins)?
+                }
                 Flow::Apart | Flow::Cut(_) => {
                     let ty = model.ty(x).clone();
                     zeros(model, &ty, origins)?
@@ -153,6 +156,21 @@ pub(super) fn pulled(
             Ok((flow, node))
         })
         .collect()
+}
+
+/// The adjoint among the symmetric matrices, where its variable is declared to be one: half of it and of its transpose.
+fn projected(
+    model: &mut Model,
+    adjoint: NodeId,
+    of: NodeId,
+    origins: &Origins,
+) -> Result<NodeId, Misfit> {
+    let Op::Variable(variable) = model.op(of) else { return Ok(adjoint) };
+    if !model.variables.get(&variable.name).is_some_and(|variable| variable.symmetric) {
+        return Ok(adjoint);
+    }
+    let both = Term::Var(0) + transpose(Term::Var(0), model.ty(of).rank());
+    model.plant(&(both / 2), &[adjoint], model.ty(of).dtype, origins)
 }
 
 /// The adjoint in the full shape of what it is the adjoint of.

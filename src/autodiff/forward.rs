@@ -1,7 +1,7 @@
 //! Forward mode: from the tangent of a variable to the tangent of what is computed from it.
 
 use super::derivative::{placeholder, pulled, shaped, zeros};
-use super::reverse::{Flow, between, contributions, origin};
+use super::reverse::{Flow, between, contributions, origin, shared};
 use crate::graph::{Model, NodeId, Operands, Origins};
 use crate::ops::term::select;
 use crate::ops::{Misfit, Op, Operator, Scalar, Term};
@@ -102,7 +102,7 @@ fn tangent(
                 variables[place] = along;
                 model.insert(op.clone(), &variables, &origins)?
             }
-            _ => transposed(model, id, operands, rule, along, &origins)?,
+            _ => transposed(model, id, rule, along, &origins)?,
         };
         let part = shaped(model, part, id, &origins)?;
         total = Some(match total {
@@ -118,16 +118,14 @@ fn tangent(
 fn transposed(
     model: &mut Model,
     id: NodeId,
-    operands: &Operands,
     rule: &Term,
     along: NodeId,
     origins: &Origins,
 ) -> Result<NodeId, Misfit> {
     let ty = model.ty(id).clone();
     let u = placeholder(model, 0, ty.clone(), origins)?;
-    let mut variables = operands.clone();
-    variables.extend([id, u]);
     let known = model.adjoints.len();
+    let variables = shared(model, id, u)?;
     let pullback = model.plant(rule, &variables, ty.dtype, origins)?;
     let seed = match model.ty(pullback).rank() < model.ty(along).rank() {
         true => {

@@ -66,7 +66,7 @@ impl Guards {
     }
 
     /// The flow `term` from `id` to its operand number `place`, so guarded that what is not needed adds nothing to it.
-    /// `variables` are the operands, the value, and its adjoint.
+    /// `variables` are the operands, the value, its adjoint, and the steps that the rule shares.
     pub fn planted(
         &mut self,
         model: &mut Model,
@@ -76,7 +76,7 @@ impl Guards {
         origins: &Origins,
     ) -> Result<NodeId, Misfit> {
         let dtype = model.ty(id).dtype;
-        let adjoint = variables.len() - 1;
+        let adjoint = model.operands(id).len() + 1;
         if *term == Term::Var(adjoint) {
             return Ok(variables[adjoint]);
         }

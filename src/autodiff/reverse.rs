@@ -1,8 +1,9 @@
 //! Reverse mode: from the adjoint of a value to the adjoints of what it is computed from.
 
+use super::derivative::{derive, shaped};
 use super::guard::{Guards, sum_of, summed};
-use crate::graph::{Model, NodeId, Origin, Origins};
-use crate::ops::{Misfit, Operator, Rule, Term};
+use crate::graph::{Model, NodeId, Operands, Origin, Origins};
+use crate::ops::{Misfit, Op, Operator, Rule, Term};
 
 /// What reaches a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,7 @@ pub fn reverse(
         if operands.is_empty() {
             continue;
         }
+        let shared = shared(model, id, adjoint)?;
         for (place, term) in contributions(model, id).into_iter().enumerate() {
             let operand = operands[place];
             if !between[operand.index()] {
@@ -56,7 +58,7 @@ pub fn reverse(
             };
             let origins = origin(model, id, place, operands.len());
             guards.flows(model, id, place, operand);
-            let variables = operands.iter().copied().chain([id, adjoint]).collect();
+            let variables = shared.clone();
             let mut flow = guards.planted(model, &term, (id, place), variables, &origins)?;
             if model.ty(operand).rank() == 0 && model.ty(flow).rank() > 0 {
                 flow = summed(model, flow, &origins)?;
@@ -109,6 +111,31 @@ pub(super) fn between(model: &Model, of: NodeId, wrt: &[NodeId]) -> Vec<bool> {
 pub(super) fn contributions(model: &Model, id: NodeId) -> Vec<Option<Term>> {
     let rule = Rule { operands: &model.operand_types(id), result: model.ty(id), dims: &model.dims };
     model.op(id).vjp(&rule)
+}
+
+/// The values that derivative rules of `id` are written in: operands, result, adjoint, shared steps.
+pub(super) fn shared(model: &mut Model, id: NodeId, adjoint: NodeId) -> Result<Operands, Misfit> {
+    let mut values = model.operands(id);
+    let count = values.len();
+    values.extend([id, adjoint]);
+    if model.op(id).steps().is_empty() {
+        return Ok(values);
+    }
+    let op = model.op(id).clone();
+    let origins = origin(model, id, 0, 1);
+    // Steps are written for an adjoint with all its axes.
+    values[count + 1] = shaped(model, adjoint, id, &origins)?;
+    for (step, operands) in op.steps() {
+        let operands: Operands = operands.iter().map(|&number| values[number]).collect();
+        values.push(match step {
+            Op::Derivative(derivative) => {
+                let (of, wrt, vector) = (operands[0], operands[1], operands.get(2).copied());
+                derive(model, derivative.mode, of, &[wrt], vector, &origins)?.remove(0).1
+            }
+            step => model.insert(step.clone(), &operands, &origins)?,
+        });
+    }
+    Ok(values)
 }
 
 pub(super) fn origin(model: &Model, id: NodeId, place: usize, operands: usize) -> Origins {

@@ -4,7 +4,6 @@ pub mod init;
 pub mod kernels;
 pub mod plan;
 pub mod pool;
-pub mod random;
 pub mod reference;
 
 pub use plan::Plan;

@@ -32,6 +32,7 @@ pub fn check(model: &Model) -> Result<(), Broken> {
     }
     let end = model.len();
     let named = model.names.values().chain(model.variables.values().map(|variable| &variable.node));
+    let named = named.chain(model.updates.values());
     for id in named.chain(model.outputs.iter().map(|output| &output.node)) {
         if id.index() >= end {
             return Err(broken(*id, "it is named and not there".into()));

@@ -489,6 +489,9 @@ impl Model {
         for output in &self.outputs {
             uses[output.node.index()] += 1;
         }
+        for id in self.updates.values() {
+            uses[id.index()] += 1;
+        }
         uses
     }
 }

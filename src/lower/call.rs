@@ -87,6 +87,9 @@ impl Lowerer {
             return Some(Value::Node(self.typed(value, dtype, at)?));
         }
         let node = self.typed(value, self.float, at)?;
+        if let Some(drawn) = self.redrawn(node, dtype, span) {
+            return Some(Value::Node(drawn));
+        }
         Some(Value::Node(self.insert(Cast { to: dtype }, &[(node, at)], span)?))
     }
 

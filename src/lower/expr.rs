@@ -127,10 +127,7 @@ impl Lowerer {
                     self.model.insert(Const { dtype: DType::Bool, value }, &[], &origins).ok()?;
                 return Some(Value::Node(node));
             }
-            "training" => {
-                self.absent("training", span);
-                return None;
-            }
+            "training" => return Some(Value::Node(self.given(name, DType::Bool, span))),
             _ => {
                 self.unknown(name, span, Sought::Value);
                 return None;

@@ -4,6 +4,7 @@ mod arguments;
 mod builtin;
 mod call;
 mod claim;
+mod custom;
 mod expr;
 mod function;
 mod index;
@@ -11,8 +12,10 @@ mod items;
 mod layer;
 mod limit;
 mod misfit;
+mod random;
 mod repeat;
 mod sizes;
+mod state;
 mod table;
 mod trace;
 mod train;
@@ -23,6 +26,7 @@ mod usage;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::{Model, NodeId, Origin, Origins};
 use crate::ops::builtin::AxisRef;
+use crate::ops::custom::Custom;
 use crate::ops::{Name, Size, Term};
 use crate::syntax::ast::{Ast, ExprId};
 use crate::tensor::DType;
@@ -118,10 +122,19 @@ struct Lowerer {
     trained: Option<Span>,
     /// Where each result is named.
     given: FxHashMap<Name, Span>,
+    /// Where each state is updated.
+    updated: FxHashMap<Name, Span>,
     /// The names that each binding of the model mentions, gathered when first asked for.
     mentions: Option<FxHashMap<Name, Vec<(Name, Span)>>>,
     /// The names of circles that have been reported.
     circled: FxHashSet<Name>,
+    /// The keys of draws, and how many draws each chain of bindings has.
+    keys: FxHashSet<Name>,
+    sites: FxHashMap<Name, usize>,
+    /// The indices of the loops around, outermost first.
+    loops: Vec<NodeId>,
+    /// The boundaries of functions with derivatives of their own, by name.
+    customs: FxHashMap<Name, Custom>,
     /// How many calls have been inlined.
     inlined: usize,
     /// How many errors there are, said or not.
@@ -154,8 +167,13 @@ pub fn lower(units: Vec<Unit>, by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) 
         dtypes: FxHashMap::default(),
         trained: None,
         given: FxHashMap::default(),
+        updated: FxHashMap::default(),
         mentions: None,
         circled: FxHashSet::default(),
+        keys: FxHashSet::default(),
+        sites: FxHashMap::default(),
+        loops: Vec::new(),
+        customs: FxHashMap::default(),
         inlined: 0,
         errors: 0,
     };

@@ -69,7 +69,7 @@ impl Draft {
     }
 
     /// Whether it is just the name of that node.
-    fn names(&self, id: NodeId) -> bool {
+    pub fn names(&self, id: NodeId) -> bool {
         matches!(self.pieces.as_slice(), [Piece::Name(name)] if *name == id)
     }
 
@@ -200,6 +200,11 @@ pub fn render(model: &Model, id: NodeId, operands: Vec<Draft>) -> Draft {
             operands.into_iter().next().expect("a broadcast has an operand")
         }
     };
+    if let Op::Random(random) = op
+        && random.dtype != model.float()
+    {
+        draft = called(random.dtype.name(), &[], &[FormArg::Operand(0)], vec![draft]);
+    }
     draft.free |= free;
     draft.product |= matches!(op, Op::MatMul(_) | Op::Conv(_) | Op::Pool(_));
     draft.nodes.push(id);
@@ -412,7 +417,7 @@ fn open_broadcast<'a>(model: &'a Model, operand: NodeId, draft: &Draft) -> Optio
 }
 
 /// A number with its element type where that is not the one it would get, or where it is to be seen.
-fn typed(model: &Model, id: NodeId, draft: Draft, seen: bool) -> Draft {
+pub fn typed(model: &Model, id: NodeId, draft: Draft, seen: bool) -> Draft {
     let dtype = model.ty(id).dtype;
     if !draft.free || (dtype == model.float() && !seen) {
         return draft;

@@ -1,6 +1,7 @@
 //! A model as `.nn` text.
 
 mod comment;
+mod custom;
 mod draft;
 mod names;
 mod statements;
@@ -38,11 +39,17 @@ pub fn print(model: &Model, part: Part) -> Printed {
     let mut lines: Vec<(String, Option<String>)> = Vec::new();
     if part == Part::Whole {
         declarations(model, &mut lines);
+        let functions = custom::functions(model);
+        if !functions.is_empty() {
+            lines.extend(functions.into_iter().map(|line| (line, None)));
+            lines.push((String::new(), None));
+        }
     }
     let adjoint_statements = statements.iter().filter(|statement| statement.adjoint).count();
     let mut adjoint = false;
     for Statement { keyword, name, text, comment, adjoint: own, .. } in statements {
-        if own && !adjoint && part == Part::Whole {
+        let next = own && !adjoint || adjoint && keyword == "update ";
+        if next && part == Part::Whole {
             lines.push((String::new(), None));
         }
         adjoint = own;

@@ -131,7 +131,9 @@ pub fn is_activation(model: &Model, id: NodeId) -> bool {
 
 /// For each line without a name that of its nearest named user; of a forward value the nearest that is one too.
 fn owners(plan: &Plan, text: &FxHashMap<NodeId, String>) -> FxHashMap<NodeId, String> {
-    let mut owners: FxHashMap<NodeId, String> = FxHashMap::default();
+    let updates = plan.model.updates.iter();
+    let mut owners: FxHashMap<NodeId, String> =
+        updates.map(|(name, id)| (*id, name.to_string())).collect();
     for id in plan.model.nodes().rev() {
         let forward = plan.forward[id.index()];
         let own = text.get(&id).or_else(|| owners.get(&id)).cloned();

@@ -1,9 +1,9 @@
 //! Which values get a line of their own, and their order.
 
-use super::draft::{Draft, render, spelled};
+use super::draft::{Draft, render, spelled, typed};
 use super::names::{self, Names};
 use super::{Part, WIDTH, comment};
-use crate::graph::{Kind, Model, NodeId};
+use crate::graph::{Kind, Model, NodeId, Role};
 use crate::ops::{Name, Op, Scalar};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -65,7 +65,7 @@ fn written<'a>(
 ) -> (Vec<Statement>, Names) {
     let mut plan = plan(model, part, widths);
     decide(&mut plan);
-    let drafts = drafts(&mut plan);
+    let (drafts, updates) = drafts(&mut plan, part);
     let names = names::names(&plan);
     let called = called(model, part);
     let mut statements = Vec::new();
@@ -75,6 +75,16 @@ fn written<'a>(
         }
         let called = called.get(&id).map_or(&[][..], |called| called);
         aliases(&plan, &names, called, id, &mut statements);
+    }
+    for (name, draft) in updates {
+        let text = draft.finish(&names.text);
+        statements.push(Statement {
+            keyword: "update ",
+            name: name.to_string(),
+            text,
+            comment: None,
+            adjoint: false,
+        });
     }
     (statements, names)
 }
@@ -200,6 +210,9 @@ fn plan<'a>(model: &'a Model, part: Part, widths: &'a FxHashMap<NodeId, usize>) 
         forward[output.node.index()] = true;
         known[output.node.index()].get_or_insert_with(|| output.name.clone());
     }
+    for id in kept(model) {
+        forward[id.index()] = true;
+    }
     for id in model.nodes().rev() {
         if forward[id.index()] {
             for operand in model.operands(id) {
@@ -214,9 +227,8 @@ fn plan<'a>(model: &'a Model, part: Part, widths: &'a FxHashMap<NodeId, usize>) 
         }
     }
     if part == Part::Whole {
-        for id in
-            model.names.values().chain(model.variables.values().map(|variable| &variable.node))
-        {
+        let variables = model.variables.values().map(|variable| variable.node);
+        for id in model.names.values().copied().chain(variables).chain(kept(model)) {
             region[id.index()] = true;
         }
     }
@@ -249,6 +261,18 @@ fn plan<'a>(model: &'a Model, part: Part, widths: &'a FxHashMap<NodeId, usize>) 
     Plan { model, known, forward, region, given, lines: vec![false; model.len()], before, widths }
 }
 
+/// The states with their values in the next step.
+fn states(model: &Model) -> impl Iterator<Item = (&Name, NodeId)> {
+    let is_state = |name: &Name| {
+        model.variables.get(name).is_some_and(|variable| variable.role == Role::State)
+    };
+    model.updates.iter().filter(move |(name, _)| is_state(name)).map(|(name, id)| (name, *id))
+}
+
+fn kept(model: &Model) -> impl Iterator<Item = NodeId> {
+    states(model).map(|(_, id)| id)
+}
+
 /// Gives a line to each result, and to each value that is written more than once and not small.
 fn decide(plan: &mut Plan) {
     let model = plan.model;
@@ -259,6 +283,9 @@ fn decide(plan: &mut Plan) {
         .filter(|output| output.kind == Kind::Gradient)
         .map(|output| output.node)
         .collect();
+    for id in kept(model) {
+        written[id.index()] += 1;
+    }
     for id in model.nodes().rev().filter(|id| plan.region[id.index()]).collect::<Vec<_>>() {
         let index = id.index();
         if plan.given[index] {
@@ -318,8 +345,8 @@ fn is_small(plan: &Plan, id: NodeId) -> bool {
     }
 }
 
-/// The expressions of all lines. What would make a line too wide gets a line too.
-fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
+/// The expressions of all lines, and of the updates of states. What would make a line too wide gets a line too.
+fn drafts(plan: &mut Plan, whole: Part) -> (Vec<Option<Draft>>, Vec<(Name, Draft)>) {
     let model = plan.model;
     let mut done: Vec<Option<Draft>> = vec![None; model.len()];
     let mut left = readers(plan);
@@ -335,7 +362,11 @@ fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
             let parts: Vec<Draft> =
                 operands.iter().map(|&operand| part(plan, &done, operand)).collect();
             let nested = nested_product(plan, id, &parts);
-            let draft = render(model, id, parts);
+            let draft = match model.op(id) {
+                // The boundary of a function says something only where its rule is printed.
+                Op::Custom(_) if whole == Part::Adjoint => through(id, parts),
+                _ => render(model, id, parts),
+            };
             let widest = nested
                 .or_else(|| (draft.width > ROOM).then(|| widest(plan, &done, &operands)).flatten());
             match widest {
@@ -358,6 +389,10 @@ fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
             }
         }
     }
+    let updates = match whole {
+        Part::Whole => updates(plan, &done),
+        Part::Adjoint => Vec::new(),
+    };
     for id in model.nodes() {
         if !plan.lines[id.index()] {
             done[id.index()] = None;
@@ -366,7 +401,26 @@ fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
                 done[id.index()].take().map(|draft| spelled(model, id, broadcast, draft));
         }
     }
-    done
+    (done, updates)
+}
+
+/// The next values of states, each where no line has it as an expression of its own.
+fn updates(plan: &Plan, done: &[Option<Draft>]) -> Vec<(Name, Draft)> {
+    let model = plan.model;
+    let draft = |id: NodeId| match (model.op(id), part(plan, done, id)) {
+        (Op::Broadcast(broadcast), draft) if !draft.names(id) => {
+            spelled(model, id, broadcast, draft)
+        }
+        (_, draft) => typed(model, id, draft, false),
+    };
+    states(model).map(|(name, id)| (name.clone(), draft(id))).collect()
+}
+
+/// The first of `parts` as the expression of a node.
+fn through(id: NodeId, parts: Vec<Draft>) -> Draft {
+    let mut draft = parts.into_iter().next().expect("it has operands");
+    draft.nodes.push(id);
+    draft
 }
 
 /// Writes what is laid out anew, now that a value behind it has a line.
@@ -387,6 +441,9 @@ fn readers(plan: &Plan) -> Vec<u32> {
         for operand in plan.model.operands(id) {
             readers[operand.index()] += 1;
         }
+    }
+    for id in kept(plan.model) {
+        readers[id.index()] += 1;
     }
     readers
 }

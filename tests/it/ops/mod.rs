@@ -3,6 +3,8 @@
 mod array;
 mod case;
 mod completeness;
+mod custom;
+mod draws;
 mod elementwise;
 mod guards;
 mod hessian;
