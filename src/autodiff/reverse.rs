@@ -2,8 +2,10 @@
 
 use super::derivative::{derive, shaped};
 use super::guard::{Guards, sum_of, summed};
+use super::scan::{self, Bundle};
 use crate::graph::{Model, NodeId, Operands, Origin, Origins};
 use crate::ops::{Misfit, Op, Operator, Rule, Term};
+use rustc_hash::FxHashMap;
 
 /// What reaches a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,16 +25,42 @@ pub fn reverse(
     seed: NodeId,
     wrt: &[NodeId],
 ) -> Result<Vec<Flow>, Misfit> {
-    let between = between(model, of, wrt);
-    let mut guards = Guards::new(model, of, &between);
-    let mut adjoints: Vec<Option<NodeId>> = vec![None; of.index() + 1];
-    let mut cuts: Vec<Option<NodeId>> = vec![None; of.index() + 1];
-    if between[of.index()] {
-        adjoints[of.index()] = Some(seed);
+    reverse_all(model, &[(of, seed)], wrt)
+}
+
+/// The adjoints of `wrt` where each of several values has the adjoint beside it.
+pub fn reverse_all(
+    model: &mut Model,
+    roots: &[(NodeId, NodeId)],
+    wrt: &[NodeId],
+) -> Result<Vec<Flow>, Misfit> {
+    let between = between(model, roots.iter().map(|(of, _)| *of), wrt);
+    let mut guards = Guards::new(model, roots.iter().map(|(of, _)| *of), &between);
+    let mut adjoints: Vec<Option<NodeId>> = vec![None; between.len()];
+    let mut cuts: Vec<Option<NodeId>> = vec![None; between.len()];
+    let mut bundles: FxHashMap<NodeId, Bundle> = FxHashMap::default();
+    for &(of, seed) in roots.iter().filter(|(of, _)| between[of.index()]) {
+        let origins = model.origins(seed).clone();
+        add(model, &mut adjoints, of, seed, &origins)?;
     }
-    for index in (0..=of.index()).rev().filter(|&index| between[index]) {
+    for index in (0..between.len()).rev().filter(|&index| between[index]) {
         let id = NodeId::new(index);
         let operands = model.operands(id);
+        if let Some(bundle) = bundles.remove(&id) {
+            let flows = scan::pulled(model, id, &bundle, |operand| between[operand.index()])?;
+            for (&operand, flow) in operands.iter().zip(flows) {
+                match flow {
+                    Some(flow) => {
+                        guards.needed(operand);
+                        let origins = model.origins(flow).clone();
+                        add(model, &mut adjoints, operand, flow, &origins)?;
+                    }
+                    None if between[operand.index()] => cuts[operand.index()] = Some(id),
+                    None => {}
+                }
+            }
+            continue;
+        }
         let Some(adjoint) = adjoints[index] else {
             // The cut nearest to the variable tells most: beyond it the value is not continuous in the variable.
             let flows = if operands.is_empty() { Vec::new() } else { contributions(model, id) };
@@ -43,6 +71,10 @@ pub fn reverse(
             continue;
         };
         model.adjoints.push((id, adjoint));
+        if let Op::Part(part) = model.op(id) {
+            bundles.entry(operands[0]).or_default().push((part.which, adjoint));
+            continue;
+        }
         if operands.is_empty() {
             continue;
         }
@@ -63,11 +95,7 @@ pub fn reverse(
             if model.ty(operand).rank() == 0 && model.ty(flow).rank() > 0 {
                 flow = summed(model, flow, &origins)?;
             }
-            let total = match adjoints[operand.index()] {
-                None => flow,
-                Some(known) => sum_of(model, known, flow, &origins)?,
-            };
-            adjoints[operand.index()] = Some(total);
+            add(model, &mut adjoints, operand, flow, &origins)?;
         }
     }
     Ok(wrt
@@ -85,8 +113,30 @@ pub fn reverse(
         .collect())
 }
 
-/// Which nodes up to `of` depend on `wrt` and are needed by `of`.
-pub(super) fn between(model: &Model, of: NodeId, wrt: &[NodeId]) -> Vec<bool> {
+/// Adds to the adjoint of a node.
+fn add(
+    model: &mut Model,
+    adjoints: &mut [Option<NodeId>],
+    of: NodeId,
+    flow: NodeId,
+    origins: &Origins,
+) -> Result<(), Misfit> {
+    let total = match adjoints[of.index()] {
+        None => flow,
+        Some(known) => sum_of(model, known, flow, origins)?,
+    };
+    adjoints[of.index()] = Some(total);
+    Ok(())
+}
+
+/// Which nodes up to the last of `roots` depend on `wrt` and are needed by one of the roots.
+pub(super) fn between(
+    model: &Model,
+    roots: impl Iterator<Item = NodeId>,
+    wrt: &[NodeId],
+) -> Vec<bool> {
+    let roots: Vec<NodeId> = roots.collect();
+    let Some(&of) = roots.iter().max() else { return Vec::new() };
     let mut depends = vec![false; of.index() + 1];
     for id in wrt.iter().filter(|id| **id <= of) {
         depends[id.index()] = true;
@@ -97,7 +147,7 @@ pub(super) fn between(model: &Model, of: NodeId, wrt: &[NodeId]) -> Vec<bool> {
             model.operands(NodeId::new(index)).iter().any(|operand| depends[operand.index()]);
     }
     let mut needed = vec![false; of.index() + 1];
-    needed[of.index()] = true;
+    roots.iter().for_each(|root| needed[root.index()] = true);
     for index in (first..=of.index()).rev().filter(|&index| depends[index]) {
         if needed[index] {
             for operand in model.operands(NodeId::new(index)) {

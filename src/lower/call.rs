@@ -141,6 +141,7 @@ impl Lowerer {
                 return None;
             };
             let x = self.variable(name, at)?;
+            self.unbroken((of, of_span), (x, at), name)?;
             let mut operands = vec![(of, of_span), (x, at)];
             if mode.takes_vector() {
                 let last = call.args[2].value;

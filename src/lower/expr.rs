@@ -96,10 +96,7 @@ impl Lowerer {
             }
             ExprKind::Call(call) => self.call(call, span),
             ExprKind::Repeat(repeat) => self.repeat(repeat, span),
-            ExprKind::Scan(_) => {
-                self.absent("scan", span);
-                None
-            }
+            ExprKind::Scan(scan) => self.scan(scan, span),
             ExprKind::Binary(..)
             | ExprKind::Transpose(_)
             | ExprKind::Index(..)

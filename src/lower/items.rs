@@ -85,13 +85,6 @@ impl Lowerer {
         }
     }
 
-    /// A construct of the language that this version of the compiler does not take.
-    pub(super) fn absent(&mut self, what: &str, span: Span) {
-        let first = Span { end: span.start + what.len() as u32, ..span };
-        let message = format!("this version of pullback does not compile `{what}` yet");
-        self.say(Diagnostic::error("E0108", first, message).help(INSTEAD));
-    }
-
     fn dim(&mut self, ident: &Ident, size: Option<ExprId>) {
         let value = match size {
             None => None,
@@ -435,12 +428,20 @@ impl Lowerer {
 
     /// `name = expr`, `(a, b) = expr`.
     pub(super) fn binding(&mut self, idents: &[Ident], value: ExprId) {
+        let values = self.valued(idents, value);
+        for (ident, value) in idents.iter().zip(values) {
+            self.bind(ident, value);
+        }
+    }
+
+    /// A value for each name.
+    pub(super) fn valued(&mut self, idents: &[Ident], value: ExprId) -> Vec<Option<Value>> {
         let span = self.span(value);
         let name = &idents[0].text;
         self.calls.push((format!("={name}").into(), span));
         let lowered = self.expr(value).and_then(|value| self.settled(value, span));
         self.calls.pop();
-        let values = match (lowered, idents) {
+        match (lowered, idents) {
             (None, _) => vec![None; idents.len()],
             (Some(Value::Several(values)), idents)
                 if values.len() == idents.len() && idents.len() > 1 =>
@@ -465,13 +466,10 @@ impl Lowerer {
                 );
                 vec![None; idents.len()]
             }
-        };
-        for (ident, value) in idents.iter().zip(values) {
-            self.bind(ident, value);
         }
     }
 
-    fn bind(&mut self, ident: &Ident, value: Option<Value>) {
+    pub(super) fn bind(&mut self, ident: &Ident, value: Option<Value>) {
         let Some(mut value) = value else {
             return self.define(&ident.text, ident.span, Meaning::Broken);
         };
@@ -690,9 +688,6 @@ impl Lowerer {
         said.into_iter().for_each(|diagnostic| self.say(diagnostic));
     }
 }
-
-/// What to do about a construct that is not compiled.
-const INSTEAD: &str = "write it out with bindings and functions, or leave it out";
 
 const DRAWN: [&str; 6] = ["glorot", "he", "normal", "uniform", "zeros", "ones"];
 

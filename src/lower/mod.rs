@@ -14,6 +14,7 @@ mod limit;
 mod misfit;
 mod random;
 mod repeat;
+mod scan;
 mod sizes;
 mod state;
 mod table;
@@ -24,6 +25,7 @@ mod unknown;
 mod usage;
 
 use crate::diagnostic::{Diagnostic, Span};
+use crate::graph::scan::Frame;
 use crate::graph::{Model, NodeId, Origin, Origins};
 use crate::ops::builtin::AxisRef;
 use crate::ops::custom::Custom;
@@ -108,6 +110,8 @@ struct Lowerer {
     /// The functions whose bodies are being inlined, outermost first, with the calls; between them the bindings whose values
     /// are being lowered (`=h`), and blocks (`.repeat`).
     calls: Vec<(Name, Span)>,
+    /// The scans whose bodies are being read, outermost first.
+    loops: Vec<Frame>,
     diagnostics: Vec<Diagnostic>,
     /// Bindings that derivatives are taken by.
     barriers: FxHashSet<Name>,
@@ -131,8 +135,6 @@ struct Lowerer {
     /// The keys of draws, and how many draws each chain of bindings has.
     keys: FxHashSet<Name>,
     sites: FxHashMap<Name, usize>,
-    /// The indices of the loops around, outermost first.
-    loops: Vec<NodeId>,
     /// The boundaries of functions with derivatives of their own, by name.
     customs: FxHashMap<Name, Custom>,
     /// How many calls have been inlined.
@@ -159,6 +161,7 @@ pub fn lower(units: Vec<Unit>, by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) 
         inner: IndexMap::default(),
         rounds: 0,
         calls: Vec::new(),
+        loops: Vec::new(),
         diagnostics: Vec::new(),
         barriers: by.iter().cloned().collect(),
         axes: FxHashMap::default(),
@@ -172,7 +175,6 @@ pub fn lower(units: Vec<Unit>, by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) 
         circled: FxHashSet::default(),
         keys: FxHashSet::default(),
         sites: FxHashMap::default(),
-        loops: Vec::new(),
         customs: FxHashMap::default(),
         inlined: 0,
         errors: 0,

@@ -44,7 +44,7 @@ impl Lowerer {
         }
         nodes.push((self.given(SEED, DType::I64, span), span));
         nodes.push((self.given(STEP, DType::I64, span), span));
-        nodes.extend(self.loops.iter().map(|index| (*index, span)));
+        nodes.extend(self.loops.iter().map(|frame| (frame.index, span)));
     }
 
     /// A key that no other draw has: the instance and the bindings around it, and a number.

@@ -11,10 +11,12 @@ pub mod leaf;
 pub mod linalg;
 pub mod matmul;
 pub mod number;
+pub mod origin;
 pub mod pool;
 pub mod random;
 mod real;
 pub mod reduce;
+pub mod scan;
 pub mod shape;
 pub mod size;
 pub mod sort;
@@ -452,6 +454,10 @@ operators! {
     Custom(custom::Custom),
     /// A derivative that has been asked for.
     Derivative(special::Derivative),
+    /// A loop over a leading axis.
+    Scan(scan::Scan),
+    /// One result of a loop.
+    Part(scan::Part),
 }
 
 impl Operator for Op {

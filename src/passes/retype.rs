@@ -2,7 +2,10 @@
 
 use crate::graph::Model;
 use crate::ops::leaf::{Const, Eye, Iota, Literal, SizeOf, Variable};
-use crate::ops::{Misfit, Op, custom::Custom, elementwise::Cast, index::OneHot, random::Random};
+use crate::ops::scan::{Body, Part, Scan, Step};
+use crate::ops::{
+    Misfit, Op, Type, custom::Custom, elementwise::Cast, index::OneHot, random::Random,
+};
 use crate::tensor::DType;
 use std::sync::Arc;
 
@@ -32,6 +35,22 @@ fn retyped(op: &Op, to: DType) -> Op {
             let steps = steps.map(|(op, operands)| (retyped(op, to), operands.clone())).collect();
             Custom { steps, ..custom }.into()
         }
+        Op::Part(Part { which, ty }) => {
+            Part { which, ty: Arc::new(ty.with_dtype(float(ty.dtype))) }.into()
+        }
+        Op::Scan(scan) => Scan { body: Arc::new(body(&scan.body, to)), ..scan }.into(),
         other => other,
     }
+}
+
+fn body(body: &Body, to: DType) -> Body {
+    let ty = |ty: &Type| if ty.dtype.is_float() { ty.with_dtype(to) } else { ty.clone() };
+    let step = |step: &Step| Step { op: retyped(&step.op, to), ty: ty(&step.ty), ..step.clone() };
+    Body::new(
+        body.inputs.iter().map(ty).collect(),
+        body.steps.iter().map(step).collect(),
+        body.results.clone(),
+        body.names.clone(),
+        body.adjoints.clone(),
+    )
 }

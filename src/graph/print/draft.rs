@@ -68,6 +68,16 @@ impl Draft {
         }
     }
 
+    /// What the value `id` reads, where that is no expression.
+    pub fn gathered(id: NodeId, parts: &[Draft]) -> Draft {
+        let mut draft = Draft::empty(Level::Atom);
+        for part in parts {
+            draft.append(part.clone());
+        }
+        draft.nodes.push(id);
+        draft
+    }
+
     /// Whether it is just the name of that node.
     pub fn names(&self, id: NodeId) -> bool {
         matches!(self.pieces.as_slice(), [Piece::Name(name)] if *name == id)
@@ -496,6 +506,14 @@ fn written(model: &Model, id: NodeId, broadcast: &Broadcast, draft: Draft) -> Dr
         &[FormArg::Operand(0), FormArg::Text(format!("[{}]", join(&broadcast.to)))],
         vec![draft],
     )
+}
+
+/// A value that stands by itself, as in the head of a scan.
+pub fn argument(model: &Model, id: NodeId, draft: Draft) -> Draft {
+    match open_broadcast(model, id, &draft) {
+        Some(broadcast) => spelled(model, id, broadcast, draft),
+        None => typed(model, id, draft, false),
+    }
 }
 
 /// A broadcast as a statement or an argument of its own.

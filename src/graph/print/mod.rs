@@ -3,6 +3,7 @@
 mod comment;
 mod custom;
 mod draft;
+mod looped;
 mod names;
 mod statements;
 
@@ -20,6 +21,8 @@ pub enum Part {
     Whole,
     /// The statements that compute the derivatives, from named forward values.
     Adjoint,
+    /// The statements between the braces of a scan, whose results are those of a model made of its body.
+    Body,
 }
 
 /// A printed model.
@@ -45,15 +48,17 @@ pub fn print(model: &Model, part: Part) -> Printed {
             lines.push((String::new(), None));
         }
     }
-    let adjoint_statements = statements.iter().filter(|statement| statement.adjoint).count();
+    let adjoint_statements =
+        statements.iter().filter(|statement| statement.adjoint).map(Statement::count).sum();
     let mut adjoint = false;
-    for Statement { keyword, name, text, comment, adjoint: own, .. } in statements {
-        let next = own && !adjoint || adjoint && keyword == "update ";
+    for statement in statements {
+        let own = statement.adjoint;
+        let next = own && !adjoint || adjoint && statement.keyword == "update ";
         if next && part == Part::Whole {
             lines.push((String::new(), None));
         }
-        adjoint = own;
-        lines.push((format!("{keyword}{name} = {text}"), comment));
+        adjoint = statement.adjoint;
+        lines.extend(statement.lines().into_iter().map(|line| (line.text, line.comment)));
     }
     if part == Part::Whole {
         results(model, &mut lines);

@@ -13,5 +13,6 @@ mod laws;
 mod machine;
 mod prelude;
 mod random;
+mod scan;
 mod stability;
 mod structured;
