@@ -79,7 +79,16 @@ unsafe impl Send for Shared<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Shared<'_> {}
 
-impl Shared<'_> {
+impl<'a> Shared<'a> {
+    /// The part of so many bytes from byte `at` on.
+    ///
+    /// # Panics
+    /// Beyond the block: a bug of the caller.
+    pub fn within(self, at: usize, bytes: usize) -> Shared<'a> {
+        let part = self.span::<bool>(at, bytes);
+        Shared { at: part.at.cast(), bytes, life: PhantomData }
+    }
+
     /// `count` elements from byte `at` on.
     ///
     /// # Panics

@@ -7,6 +7,7 @@ use crate::exec::reference::{RunError, sizes};
 use crate::graph::{Model, NodeId};
 use crate::ops::leaf::{Const, SizeOf};
 use crate::ops::reduce::Fold;
+use crate::ops::scan::Which;
 use crate::ops::shape::{Cut, Pad};
 use crate::ops::{Bindings, Name, Op, Operator, Scalar, ValueError};
 use crate::tensor::{DType, Tensor};
@@ -37,6 +38,10 @@ pub enum Kind {
     Move(Vec<Layout>, bool),
     /// Elements found by number.
     Index(NodeId),
+    /// A loop, whose results are items of their own.
+    Scan(NodeId),
+    /// A result of a loop.
+    Part(Which),
     /// An operator of the model, as the reference does it.
     Node(NodeId),
 }
@@ -190,7 +195,10 @@ impl Writer<'_> {
     pub(super) fn node(&mut self, mut args: SmallVec<[View; 2]>) -> Result<View, RunError> {
         let (model, id) = (self.model, self.id);
         let ty = model.ty(id);
-        let to = sizes(model, &ty.shape, self.bindings)?;
+        let to = match model.op(id) {
+            Op::Scan(_) => Vec::new(),
+            _ => sizes(model, &ty.shape, self.bindings)?,
+        };
         let float = ty.dtype.is_float();
         Ok(match model.op(id) {
             Op::Variable(variable) => {
@@ -299,6 +307,11 @@ impl Writer<'_> {
                 Some(view) => view,
                 None => self.node_of_reference(ty.dtype, &to, args),
             },
+            Op::Scan(_) => {
+                let args = args.into_iter().map(|view| self.plain(view)).collect();
+                self.draft.add(Kind::Scan(id), DType::Bool, &[], args, id)
+            }
+            Op::Part(part) => self.draft.add(Kind::Part(part.which), ty.dtype, &to, args, id),
             op if find(op).is_some() => {
                 let args = args.into_iter().map(|view| self.plain(view)).collect();
                 self.draft.add(Kind::Index(id), ty.dtype, &to, args, id)

@@ -11,6 +11,7 @@ mod layout;
 mod maps;
 mod place;
 mod products;
+mod scan;
 mod step;
 mod tape;
 mod tiny;
@@ -162,7 +163,7 @@ impl Plan {
         let pairs: Vec<(Id, Id)> =
             ids[wanted.len()..].chunks_exact(2).map(|pair| (pair[1], pair[0])).collect();
         let results = &ids[..wanted.len()];
-        let placed = place::place(model, &draft, results, &pairs);
+        let placed = place::place(model, &draft, results, &pairs, bindings)?;
         let slot = |id: Id, name: Name, sizes: Vec<usize>| Slot {
             name,
             dtype: draft.items[id as usize].dtype,

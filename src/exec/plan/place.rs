@@ -6,11 +6,15 @@ use super::fuse::{self, Role, Unit, is_leaf};
 use super::group::{self, Group};
 use super::index::{Index, find};
 use super::layout::Layout;
+use super::scan::{self, Loop, ScanError};
 use super::step::{Move, Node, Operand, Product, Step};
 use super::tape::{Tape, tape};
 use super::tiny::tiny;
+use crate::exec::reference::RunError;
 use crate::graph::{Model, NodeId};
+use crate::ops::{Bindings, Op};
 use crate::tensor::{DType, Tensor};
+use rustc_hash::FxHashMap;
 
 /// Steps and addresses.
 #[derive(Debug, Default)]
@@ -37,12 +41,18 @@ pub fn width(dtype: DType) -> usize {
 }
 
 /// Gives every value a place. `updates` are variables with the items that become their values when all is done.
-pub fn place(model: &Model, draft: &Draft, results: &[Id], updates: &[(Id, Id)]) -> Placed {
+pub fn place(
+    model: &Model,
+    draft: &Draft,
+    results: &[Id],
+    updates: &[(Id, Id)],
+    bindings: &Bindings,
+) -> Result<Placed, RunError> {
     let roots: Vec<Id> =
         results.iter().copied().chain(updates.iter().map(|&(_, item)| item)).collect();
     let live = fuse::live(draft, &roots);
     if let Some(placed) = tiny(draft, &live, results, updates) {
-        return placed;
+        return Ok(placed);
     }
     let (roles, units) = fuse::fuse(draft, &live, &roots);
     let count = draft.items.len();
@@ -75,7 +85,14 @@ pub fn place(model: &Model, draft: &Draft, results: &[Id], updates: &[(Id, Id)])
         arena: Arena::default(),
         placed: Placed { at: vec![usize::MAX; count], ..Placed::default() },
         dying: vec![Vec::new(); units.len()],
+        bindings,
+        parts: FxHashMap::default(),
     };
+    for id in (0..count).filter(|&id| live[id]) {
+        if let Kind::Part(_) = draft.items[id].kind {
+            placer.parts.entry(draft.items[id].args[0].of).or_default().push(id as Id);
+        }
+    }
     placer.leaves(&live);
     for id in (0..count).filter(|&id| live[id] && !is_leaf(&draft.items[id])) {
         if let Some(dying) = placer.dying.get_mut(placer.last[id]) {
@@ -83,7 +100,7 @@ pub fn place(model: &Model, draft: &Draft, results: &[Id], updates: &[(Id, Id)])
         }
     }
     for (number, unit) in units.iter().enumerate() {
-        placer.unit(number, unit);
+        placer.unit(number, unit)?;
     }
     for &(variable, item) in updates {
         let (from, to) = (placer.placed.at[item as usize], placer.placed.at[variable as usize]);
@@ -98,7 +115,7 @@ pub fn place(model: &Model, draft: &Draft, results: &[Id], updates: &[(Id, Id)])
         }
     }
     placer.placed.bytes = placer.arena.bytes();
-    placer.placed
+    Ok(placer.placed)
 }
 
 fn members(unit: &Unit) -> &[Id] {
@@ -120,6 +137,9 @@ struct Placer<'a> {
     owned: Vec<bool>,
     arena: Arena,
     placed: Placed,
+    bindings: &'a Bindings,
+    /// The results of loops that are needed.
+    parts: FxHashMap<Id, Vec<Id>>,
     /// For each unit the items that nothing reads after it.
     dying: Vec<Vec<Id>>,
 }
@@ -160,13 +180,16 @@ impl Placer<'_> {
         }
     }
 
-    fn unit(&mut self, number: usize, unit: &Unit) {
+    fn unit(&mut self, number: usize, unit: &Unit) -> Result<(), RunError> {
         let mut nodes: Vec<NodeId> =
             members(unit).iter().map(|&id| self.draft.nodes[id as usize]).collect();
         nodes.dedup();
-        self.placed.nodes.push(nodes.into());
+        if !matches!(unit, Unit::Item(id) if matches!(self.draft.items[*id as usize].kind, Kind::Part(_)))
+        {
+            self.placed.nodes.push(nodes.into());
+        }
         match unit {
-            Unit::Item(id) => self.item(*id),
+            Unit::Item(id) => self.item(*id)?,
             Unit::Group(group) => {
                 let outside = |id: Id| self.outside[id as usize];
                 let tape = tape(self.draft, self.roles, group, &outside);
@@ -178,16 +201,21 @@ impl Placer<'_> {
                 self.arena.give(self.placed.at[id as usize], self.bytes(id));
             }
         }
+        Ok(())
     }
 
-    fn item(&mut self, id: Id) {
+    fn item(&mut self, id: Id) -> Result<(), RunError> {
         let item = &self.draft.items[id as usize];
+        if let Kind::Part(_) = item.kind {
+            // The loop has made room for it.
+            return Ok(());
+        }
         let to = self.take(id);
         let args: Vec<Operand> = item.args.iter().map(|view| self.operand(view)).collect();
         let step = match item.kind {
             Kind::Product => {
                 let mut args = args.into_iter();
-                let (Some(left), Some(right)) = (args.next(), args.next()) else { return };
+                let (Some(left), Some(right)) = (args.next(), args.next()) else { return Ok(()) };
                 Step::Product(Box::new(Product::new(item.dtype, &left, &right, to)))
             }
             Kind::Node(node) => Step::Node(Box::new(Node {
@@ -204,7 +232,7 @@ impl Placer<'_> {
             })),
             Kind::Index(node) => {
                 let Some((find, indices, from, added, axis)) = find(self.model.op(node)) else {
-                    return;
+                    return Ok(());
                 };
                 let lines = match from {
                     Some(from) => &args[from].layout.sizes,
@@ -224,6 +252,23 @@ impl Placer<'_> {
                 };
                 Step::Index(Box::new((node, index)))
             }
+            Kind::Scan(node) => {
+                let Op::Scan(scan) = self.model.op(node) else { return Ok(()) };
+                let body = scan::body(scan, self.model, self.bindings);
+                let body = body.map_err(|error| match error {
+                    ScanError::Run(error) => error,
+                    ScanError::Value(error) => RunError::Value { node, error },
+                })?;
+                let mut parts = Vec::new();
+                for part in self.parts.remove(&id).unwrap_or_default() {
+                    let Kind::Part(which) = self.draft.items[part as usize].kind else { continue };
+                    parts.push((which, self.take(part)));
+                }
+                let bytes = body.0.bytes();
+                let at = self.arena.take(bytes);
+                self.arena.give(at, bytes);
+                Step::Loop(Box::new((node, Loop::new(scan, body, args, at, parts))))
+            }
             Kind::Move(ref places, gaps) => Step::Move(Box::new(Move {
                 dtype: item.dtype,
                 parts: args.into_iter().zip(places.iter().cloned()).collect(),
@@ -231,9 +276,10 @@ impl Placer<'_> {
                 count: item.sizes.iter().product(),
                 to,
             })),
-            _ => return,
+            _ => return Ok(()),
         };
         self.placed.steps.push(step);
+        Ok(())
     }
 
     fn group(&mut self, number: usize, tape: Tape) {

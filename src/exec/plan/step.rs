@@ -1,11 +1,12 @@
 //! The steps of a plan, with addresses, and how each is run.
 
-use super::Engine;
 use super::group::Group;
 use super::index::Index;
 use super::layout::{Layout, merged};
 use super::place::width;
+use super::scan::Loop;
 use super::tiny::Tiny;
+use super::{Cost, Engine};
 use crate::exec::kernels::gemm::{self, Matrix};
 use crate::exec::kernels::memory::Shared;
 use crate::exec::kernels::{Context, Float};
@@ -16,7 +17,7 @@ use crate::tensor::{Array, DType, Element, Tensor};
 use ndarray::{ArrayD, IxDyn};
 
 /// A step.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Step {
     /// Maps and folds.
     Group(Box<Group>),
@@ -30,6 +31,8 @@ pub enum Step {
     Node(Box<Node>),
     /// All of a small model.
     Tiny(Box<Tiny>),
+    /// A loop.
+    Loop(Box<(NodeId, Loop)>),
 }
 
 /// An array in the block.
@@ -156,6 +159,11 @@ impl Step {
             }
             Step::Node(node) => node.run(memory, bindings)?,
             Step::Tiny(tiny) => tiny.run(memory),
+            Step::Loop(looped) => {
+                let (node, looped) = &**looped;
+                let done = looped.run(memory, engine);
+                done.map_err(|error| RunError::Value { node: *node, error })?;
+            }
         }
         Ok(())
     }
@@ -188,6 +196,12 @@ impl Step {
                 ("reference", result as f64, read + bytes(DType::F32, result))
             }
             Step::Tiny(tiny) => ("tiny", tiny.len() as f64, 0.0),
+            Step::Loop(looped) => {
+                let length = looped.1.length as f64;
+                let costs = looped.1.body.costs();
+                let sum = |of: &dyn Fn(&Cost) -> f64| length * costs.iter().map(of).sum::<f64>();
+                ("loop", sum(&|cost| cost.flops), sum(&|cost| cost.bytes))
+            }
         }
     }
 }
