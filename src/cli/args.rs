@@ -148,6 +148,9 @@ pub struct Target {
     /// A file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// One statement, or one box, for each call of a fn or layer, and one for its adjoint: to be looked at, not read again
+    #[arg(long)]
+    pub fold: bool,
 }
 
 /// Forms of a graph.

@@ -40,9 +40,10 @@ impl Lowerer {
             self.no_brackets(call, false);
             return None;
         }
-        let args = self.assigned(&function, call, values, span)?;
-
         let sizes = self.given_sizes(&function, call)?;
+        let given: Vec<Size> = sizes.iter().map(|(_, size, _)| size.clone()).collect();
+        let args = self.assigned(&function, call, values.clone(), span)?;
+        let remembered = self.remember(call, &values, span);
         let owner = match layer {
             true => self.instance(call.instance.as_ref(), span),
             false => Owner::Function(name.clone(), span),
@@ -67,6 +68,7 @@ impl Lowerer {
         self.float = outer_float;
         self.calls.pop();
         self.scopes.pop();
+        self.remembered(remembered, given, &owner, result.as_ref());
         if let (Some(_), Some(value)) = (&call.instance, &result) {
             self.name_result(&owner, None, value);
         }

@@ -652,7 +652,9 @@ impl Lowerer {
             wanted.map(|output| output.node).chain(asked.iter().copied())
         };
         let trained = self.model.outputs.iter().any(|output| output.kind == Kind::Loss);
-        let used = self.model.needed(of(|_| true).chain(self.model.updates.values().copied()));
+        let claimed = self.model.claims.iter().flat_map(|claim| [claim.left, claim.right]);
+        let updated = self.model.updates.values().copied();
+        let used = self.model.needed(of(|_| true).chain(updated).chain(claimed));
         let learnt = self.model.needed(of(|kind| kind == Kind::Loss));
         let mut said = Vec::new();
         for (name, variable) in &self.model.variables {

@@ -1,8 +1,9 @@
 //! The models in `examples/`: each runs, and its gradient reads as a lecture writes it.
 
 use super::command::run;
-use pullback::compile::{Level, default_request, differentiate, read};
-use pullback::graph::print::{Part, WIDTH, print};
+use pullback::cli::files::Folder;
+use pullback::compile::{Level, default_request, differentiate, read_from};
+use pullback::graph::print::{Part, WIDTH, print, print_folded};
 use std::path::{Path, PathBuf};
 
 /// Values for the inputs; what is not said here is drawn.
@@ -33,7 +34,11 @@ const RUNS: &[(&str, &[&str])] = &[
         "softmax_regression",
         &["--dim", "K=3", "--set", "x=[[1, 0], [0, 2]]", "--set", "label=[0, 2]"],
     ),
+    ("transformer", &["--set", "token=[[7, 0, 255]]", "--set", "next=[[0, 255, 3]]"]),
 ];
+
+/// Longer gradients are shown folded.
+const MOST: usize = 50;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
@@ -61,11 +66,14 @@ fn gradients() {
     for name in names {
         let text =
             std::fs::read_to_string(folder().join(format!("{name}.nn"))).expect("it is there");
-        let read = read(&text, &[]);
+        let folder = Folder::of(Some(&folder().join(format!("{name}.nn"))));
+        let read = read_from(&text, &[], &folder);
         assert!(read.diagnostics.is_empty(), "{:?}", read.diagnostics);
         let model = read.model.expect("it is a model");
         let request = default_request(&model).expect("it has a loss");
         let derived = differentiate(&model, &[request], Level::Readable).expect("it is derived");
+        let long = print(&derived.model, Part::Adjoint).adjoint_statements > MOST;
+        let print = if long { print_folded } else { print };
         let printed = print(&derived.model, Part::Adjoint);
         assert!(printed.widest <= WIDTH, "{}", printed.text);
         insta::assert_snapshot!(format!("gradient_of_{name}"), printed.text);
