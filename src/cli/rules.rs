@@ -2,8 +2,8 @@
 
 use super::args::Common;
 use super::bind::Bound;
-use super::eval::run;
 use super::out::Failure;
+use super::run::{How, run};
 use super::session::Session;
 use crate::autodiff::{derive, expand};
 use crate::graph::{Kind, Model, NodeId, Output};
@@ -123,7 +123,7 @@ fn deviation(
     let Call { model, args, value, derived } = call;
     let mut wanted: Vec<NodeId> = args.iter().map(|(node, _)| *node).collect();
     wanted.push(id);
-    let mut found = run(common, session, whole, &wanted, bound)?;
+    let mut found = run(common, session, whole, &wanted, bound, &How::Reference)?;
     let result = found.pop().expect("the value is wanted");
     let mut own = Bound { values: bound.values.clone(), bindings: bound.bindings.clone() };
     let stream = Stream::new(seed, "verify vjp");
@@ -132,7 +132,7 @@ fn deviation(
     for ((_, name), tensor) in args.iter().zip(&found) {
         own.values.insert(name.clone(), tensor.clone());
     }
-    let derived = run(common, session, &model, &derived, &own)?;
+    let derived = run(common, session, &model, &derived, &own, &How::Reference)?;
     let mut deviation = Deviation {
         name: whole.op(id).name().to_string(),
         line: whole.origins(id).span().map_or(0, |span| whole.line(span)),
@@ -154,7 +154,7 @@ fn deviation(
                 moved[entry] += by;
                 let moved = Tensor::from_f64(DType::F64, start.shape(), moved);
                 own.values.insert(name.clone(), moved);
-                let value = run(common, session, &model, &[value], &own)?;
+                let value = run(common, session, &model, &[value], &own, &How::Reference)?;
                 Ok(value[0].item().unwrap_or(f64::NAN))
             };
             let step = 1e-4 * point[entry].abs().max(1.0);

@@ -16,6 +16,7 @@ mod kernels;
 mod layers;
 mod norms;
 mod ops;
+mod plan;
 mod readme;
 mod render;
 mod robust;
