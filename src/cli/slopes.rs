@@ -3,8 +3,8 @@
 use super::args::Common;
 use super::bind::Bound;
 use super::declared;
-use super::eval::run;
 use super::out::Failure;
+use super::run::{How, run};
 use super::session::Session;
 use super::show;
 use crate::graph::{Model, NodeId};
@@ -42,6 +42,7 @@ pub struct Measure<'a> {
     pub session: &'a Session,
     pub model: &'a Model,
     pub of: NodeId,
+    pub how: &'a How,
 }
 
 /// A line through the point of a parameter, and the derivative along it.
@@ -196,7 +197,7 @@ impl Measure<'_> {
         let moved = line.point.iter().zip(&line.direction).map(|(p, d)| p + distance * d).collect();
         let moved = Tensor::from_f64(DType::F64, line.start.shape(), moved);
         bound.values.insert(line.name.into(), moved);
-        let value = run(self.common, self.session, self.model, &[self.of], bound)?;
+        let value = run(self.common, self.session, self.model, &[self.of], bound, self.how)?;
         Ok(value[0].item().unwrap_or(f64::NAN))
     }
 }

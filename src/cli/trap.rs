@@ -2,8 +2,8 @@
 
 use super::args::Common;
 use super::bind::Bound;
-use super::eval::run;
 use super::out::{self, Failure};
+use super::run::{How, run};
 use super::session::Session;
 use super::show;
 use crate::compile::{self, Level};
@@ -26,7 +26,7 @@ pub fn trap(
 ) -> Result<(), Failure> {
     let needed = model.needed(wanted.iter().copied());
     let nodes: Vec<NodeId> = model.nodes().filter(|id| needed[id.index()]).collect();
-    let found = run(common, session, model, &nodes, bound)?;
+    let found = run(common, session, model, &nodes, bound, &How::Reference)?;
     let mut values: Vec<Option<&Tensor>> = vec![None; model.len()];
     for (id, value) in nodes.iter().zip(&found) {
         values[id.index()] = Some(value);

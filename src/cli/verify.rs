@@ -5,11 +5,12 @@ use super::args::{Common, Verify};
 use super::bind::{self, Bound, Missing};
 use super::claims::{self, Verdict};
 use super::declared;
-use super::eval::run;
 use super::out::{self, Failure};
+use super::rules::{self, Deviation};
+use super::run::{self, How, run};
 use super::session::{self, Session};
 use super::show;
-use super::slopes::{Measure, Slopes};
+use super::slopes::{Measure, Slopes, TOLERANCE};
 use crate::compile::{self, Level, Request};
 use crate::graph::{Kind, Model, NodeId};
 use crate::ops::Name;
@@ -32,6 +33,8 @@ struct Findings {
     dot: (f64, f64),
     /// For a model of f32, the largest difference of its gradients to those at f64, relative to the largest entry.
     single: Option<f64>,
+    /// What the rules that functions give for themselves deviate by.
+    rules: Vec<Deviation>,
 }
 
 /// Checks the gradient of the model and its claims, and prints what was found.
@@ -73,9 +76,10 @@ fn gradients(common: &Common, args: &Verify, session: &mut Session) -> Result<Fi
     let apart = |name: &&Name| model.variables.contains_key(*name) && !needed.contains(name);
     needed.extend(request.wrt.iter().filter(apart).cloned().collect::<Vec<_>>());
     let mut bound = bind::bind(common, &model, &session.sources, &data, &needed, Missing::Drawn)?;
-    let values = run(common, session, &model, &wanted, &bound)?;
+    let how = run::how(&args.machine, false)?;
+    let values = run(common, session, &model, &wanted, &bound, &how)?;
     let (_, written_nodes) = results(&written, &request)?;
-    let written_values = run(common, session, &written, &written_nodes, &bound)?;
+    let written_values = run(common, session, &written, &written_nodes, &bound, &How::Reference)?;
 
     let mut slopes = Vec::new();
     for (place, name) in request.wrt.iter().enumerate() {
@@ -86,7 +90,7 @@ fn gradients(common: &Common, args: &Verify, session: &mut Session) -> Result<Fi
         }
         let gradient = values[place + 1].to_f64();
         let differs = largest_difference(&gradient, &written_values[place].to_f64());
-        let measure = Measure { common, session, model: &model, of };
+        let measure = Measure { common, session, model: &model, of, how: &how };
         slopes.push(measure.parameter(name, &gradient, differs, &mut bound, args.data.seed)?);
         if common.verbose {
             out::talk(common.quiet, &format!("checked {name}"));
@@ -97,7 +101,8 @@ fn gradients(common: &Common, args: &Verify, session: &mut Session) -> Result<Fi
         DType::F32 => Some(single(common, session, &derived.model, &request, &values, &bound)?),
         _ => None,
     };
-    Ok(Findings { of: request.of.to_string(), slopes, dot, single })
+    let rules = rules::deviations(common, session, &bound, args.data.seed)?;
+    Ok(Findings { of: request.of.to_string(), slopes, dot, single, rules })
 }
 
 fn results(model: &Model, request: &Request) -> Result<(NodeId, Vec<NodeId>), Failure> {
@@ -147,7 +152,7 @@ fn dot(
         along += gradient.to_f64().iter().zip(&moved).map(|(g, d)| g * d).sum::<f64>();
         bound.values.insert(vector.clone(), direction);
     }
-    let found = run(common, session, &model, &tangents, &bound)?;
+    let found = run(common, session, &model, &tangents, &bound, &How::Reference)?;
     Ok((found.iter().filter_map(Tensor::item).sum(), along))
 }
 
@@ -169,7 +174,7 @@ fn single(
     };
     let values32 = bound.values.iter().map(|(name, value)| (name.clone(), narrow(value)));
     let narrow = Bound { values: values32.collect(), bindings: bound.bindings.clone() };
-    let found = run(common, session, model, &wanted, &narrow)?;
+    let found = run(common, session, model, &wanted, &narrow, &How::Reference)?;
     let pairs = values.iter().zip(&found);
     Ok(pairs.map(|(a, b)| largest_difference(&a.to_f64(), &b.to_f64())).fold(0.0, f64::max))
 }
@@ -185,7 +190,9 @@ impl Findings {
     }
 
     fn holds(&self) -> bool {
-        self.slopes.iter().all(Slopes::holds) && self.apart() < DOT
+        self.slopes.iter().all(Slopes::holds)
+            && self.apart() < DOT
+            && self.rules.iter().all(|rule| rule.worst < TOLERANCE)
     }
 
     fn lines(&self) -> String {
@@ -205,6 +212,21 @@ impl Findings {
             let word = if single < SINGLE { "agrees" } else { "loses digits" };
             text += &format!("f32 against f64\n  {word}  relative error {single:.1e}\n");
         }
+        if !self.rules.is_empty() {
+            text += "rules of functions (vjp) against central differences of their bodies\n";
+        }
+        for rule in &self.rules {
+            text += &format!(
+                "  {}, called on line {}  {}  {} entries  worst: {} derived, {} measured, relative error {:.1e}\n",
+                rule.name,
+                rule.line,
+                if rule.worst < TOLERANCE { "agrees" } else { "REFUTED" },
+                rule.checked,
+                show::number(rule.derived),
+                show::number(rule.measured),
+                rule.worst,
+            );
+        }
         text
     }
 }
@@ -219,6 +241,13 @@ fn report(common: &Common, findings: Option<&Findings>, claims: &[Verdict]) -> R
             document["dot"] = json!({"jvp": findings.dot.0, "gradient": findings.dot.1,
                 "error": findings.apart(), "ok": findings.apart() < DOT});
             document["f32_vs_f64"] = json!(findings.single);
+            let rules = findings.rules.iter().map(|rule| {
+                json!({"function": rule.name, "line": rule.line, "checked": rule.checked, "error": rule.worst,
+                    "derived": rule.derived, "measured": rule.measured, "ok": rule.worst < TOLERANCE})
+            });
+            if !findings.rules.is_empty() {
+                document["rules"] = rules.collect();
+            }
         }
         document["claims"] = claims.iter().map(Verdict::json).collect();
         out::result(&format!("{document}\n"), None)?;

@@ -73,7 +73,7 @@ fn label(model: &Model, id: NodeId) -> String {
                 if texts.is_empty() { String::new() } else { format!(" {}", texts.join(", ")) };
             format!("{name}{brackets}{texts}")
         }
-        Form::TimesLog { .. } => op.name().into_owned(),
+        Form::TimesLog { .. } | Form::Index(_) => op.name().into_owned(),
         Form::Broadcast => "broadcast".into(),
     }
 }

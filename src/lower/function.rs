@@ -75,16 +75,18 @@ impl Lowerer {
         result
     }
 
-    /// The function of that name whose parameters have the element types of the arguments; the first where none fits.
+    /// The function of that name whose parameters have the element types and ranks of the arguments; the first where none fits.
     fn overload(&self, name: &Name, values: &[(Value, Span)]) -> Option<Callable> {
         let known = self.callables(name)?;
         let fits = |function: &Function| {
             function.params.iter().zip(values).all(|(param, (value, _))| {
                 let (Some(ty), Value::Node(node)) = (&param.ty, value) else { return true };
-                let dtype = self.model.ty(*node).dtype;
-                match &*ty.dtype.text {
-                    "float" => dtype.is_float(),
-                    named => DType::named(named) == Some(dtype),
+                let given = self.model.ty(*node);
+                let axes = ty.axes.as_ref().map_or(0, Vec::len);
+                let rank = if ty.leading { given.rank() >= axes } else { given.rank() == axes };
+                rank && match &*ty.dtype.text {
+                    "float" => given.dtype.is_float(),
+                    named => DType::named(named) == Some(given.dtype),
                 }
             })
         };

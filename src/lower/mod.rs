@@ -5,12 +5,14 @@ mod builtin;
 mod call;
 mod claim;
 mod custom;
+mod declare;
 mod expr;
 mod function;
 mod index;
 mod items;
 mod layer;
 mod limit;
+mod lints;
 mod misfit;
 mod random;
 mod remember;
@@ -133,6 +135,8 @@ struct Lowerer {
     mentions: Option<FxHashMap<Name, Vec<(Name, Span)>>>,
     /// The names of circles that have been reported.
     circled: FxHashSet<Name>,
+    /// Values such as `ones(N)`, which have the float type of what they meet.
+    unsettled: FxHashSet<NodeId>,
     /// The number of the outermost call that is being inlined.
     within: Option<u32>,
     /// The keys of draws, and how many draws each chain of bindings has.
@@ -176,6 +180,7 @@ pub fn lower(units: Vec<Unit>, by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) 
         updated: FxHashMap::default(),
         mentions: None,
         circled: FxHashSet::default(),
+        unsettled: FxHashSet::default(),
         within: None,
         keys: FxHashSet::default(),
         sites: FxHashMap::default(),

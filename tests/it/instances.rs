@@ -126,6 +126,20 @@ fn written_out() {
     }
 }
 
+/// The steps of a scan share the parameters of the layers that are called in it.
+#[test]
+fn steps_share_parameters() {
+    let text = format!(
+        "dim T\nparam x: f32[T, 4]\n{LINEAR}h = scan t in T (h = zeros(4)) for xt in x {{
+           g = repeat 2 (g = h) {{ linear(g; 4) }} as gs\n  h = tanh(linear(xt; 4) as i + g)\n}}
+         loss C = sum(h) + sum(gs.0.W^2)\n"
+    );
+    let names: Vec<String> = model(&text).variables.keys().map(|name| name.to_string()).collect();
+    assert_eq!(names, ["x", "gs.0.W", "gs.0.b", "gs.1.W", "gs.1.b", "i.W", "i.b"]);
+    let printed = gradient(&text);
+    assert!(printed.contains("d_gs.0.W") && printed.contains("scan reverse"), "{printed}");
+}
+
 /// Sizes may be symbolic, and each call has its own.
 #[test]
 fn sizes_are_the_calls_own() {
