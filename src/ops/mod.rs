@@ -20,7 +20,7 @@ mod spatial;
 pub mod special;
 pub mod stability;
 pub mod term;
-mod window;
+pub mod window;
 
 use crate::tensor::{DType, Tensor};
 pub use elementwise::{Scalar, Select};
