@@ -22,6 +22,9 @@ const CASES: &[Case] = &[
     (1, 1, 1, 1, &[(3, 3, 1, 1, 4, 4)]),
     (2, 1, 2, 3, &[(8, 3, 1, 1, -1, -2), (6, 2, 2, 1, 0, 0)]),
     (70, 1, 2, 2, &[(6, 3, 1, 1, 1, 1)]),
+    (3, 2, 3, 5, &[(9, 3, 1, 1, 1, 1), (30, 5, 1, 1, 2, 2)]),
+    (2, 1, 2, 9, &[(5, 2, 1, 1, 0, 0), (4, 2, 1, 2, 1, 1), (9, 3, 1, 1, 0, 2)]),
+    (2, 1, 2, 3, &[(33, 3, 1, 2, -1, 1), (17, 2, 1, 1, 1, -2)]),
 ];
 
 fn check<T: Float>(tolerance: f64) {
@@ -116,4 +119,19 @@ fn only_one_to_three_axes() {
     let of = |count: usize| Convolution::new(1, 1, (1, 1), &vec![axis; count]).is_some();
     assert_eq!([0, 1, 2, 3, 4].map(of), [false, true, true, true, false]);
     assert!(Convolution::new(1, 1, (1, 1), &[Axis { stride: 0, ..axis }]).is_none());
+}
+
+#[test]
+fn what_is_infinite_stays_where_it_is() {
+    let axis = Axis { size: 8, window: 3, count: 6, stride: 1, dilation: 1, low: 0 };
+    let conv = Convolution::new(1, 1, (1, 1), &[axis, axis]).expect("two axes");
+    let mut x = vec![1.0f64; 64];
+    x[7] = f64::INFINITY;
+    let pool = Pool::new(1);
+    for level in Level::available() {
+        let mut w = [0.0; 9];
+        conv.filter(&Context { level, team: pool.team() }, &x, &[1.0; 36], &mut w);
+        let rest = w.iter().enumerate().filter(|(place, _)| *place != 2);
+        assert!(w[2] == f64::INFINITY && rest.clone().all(|(_, &w)| w == 36.0), "{w:?}");
+    }
 }

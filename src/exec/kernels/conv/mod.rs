@@ -1,11 +1,15 @@
-//! Convolutions and their two adjoints, as products by unfolded images.
+//! Convolutions and their two adjoints.
 //!
-//! An image is unfolded to a matrix with a row for each channel and place in the window, a column for each window; images
-//! are handed on in chunks that depend on the sizes alone, so that the sums over images have one order.
+//! With a stride of 1 the image is read shifted; else it is unfolded to a matrix with a row for each channel and place in
+//! the window, a column for each window, and multiplied. Images are handed on in chunks that depend on the sizes alone, so
+//! that the sums over images have one order.
+
+mod slide;
 
 use super::gemm::{Finish, Matrix, product};
 use super::lanes::Float;
 use super::{Context, Team, scratch, split};
+use slide::Slide;
 use std::ops::Range;
 
 /// About so many multiplications are worth handing on.
@@ -56,6 +60,9 @@ pub struct Convolution {
     /// The filters of a group.
     pub outputs: usize,
     axes: [Axis; 3],
+    /// How images and results slide, where that is worth it.
+    forth: Option<Slide>,
+    back: Option<Slide>,
 }
 
 impl Convolution {
@@ -68,9 +75,19 @@ impl Convolution {
     ) -> Option<Convolution> {
         let mut all = [Axis::SINGLE; 3];
         all.get_mut(3usize.checked_sub(axes.len())?..)?.copy_from_slice(axes);
-        let sound = |axis: &Axis| axis.stride > 0 && axis.dilation > 0;
-        let some = !axes.is_empty() && axes.iter().all(sound);
-        some.then_some(Convolution { images, groups, inputs, outputs, axes: all })
+        let sound = |axis: &Axis| axis.stride > 0 && axis.dilation > 0 && axis.window > 0;
+        if axes.is_empty() || !axes.iter().all(sound) {
+            return None;
+        }
+        let mut it =
+            Convolution { images, groups, inputs, outputs, axes: all, forth: None, back: None };
+        let some = it.pixels() > 0 && it.windows() > 0 && inputs > 0 && outputs > 0;
+        if some && !it.is_flat() && all.iter().all(|axis| axis.stride == 1) {
+            it.forth =
+                Some(Slide::new(all, inputs, false)).filter(|slide| slide.pays(it.windows()));
+            it.back = Some(Slide::back(all, outputs)).filter(|slide| slide.pays(it.pixels()));
+        }
+        Some(it)
     }
 
     fn pixels(&self) -> usize {
@@ -117,11 +134,18 @@ impl Convolution {
         assert_eq!(self.sizes(), [x.len(), w.len(), y.len()]);
         let image = y.len().checked_div(self.images).unwrap_or(0);
         let (depth, windows) = (self.depth(), self.windows());
+        let room = self.forth.as_ref().map_or(self.room(), |slide| slide.room().0);
         self.each_image(context, y, image, &|context, n, y| {
-            scratch::with(self.room(), |room| {
+            scratch::with(room, |room| {
                 for (g, y) in y.chunks_exact_mut((self.outputs * windows).max(1)).enumerate() {
-                    let x = self.unfolded(&x[self.input_of(n, g)], room);
+                    let x = &x[self.input_of(n, g)];
                     let w = &w[g * self.outputs * depth..(g + 1) * self.outputs * depth];
+                    if let Some(slide) = &self.forth {
+                        slide.pad(x, room);
+                        slide.forward(context.level, room, w, y);
+                        continue;
+                    }
+                    let x = self.unfolded(x, room);
                     let size = (self.outputs, depth, windows);
                     let (a, b) = (rows(w, depth), rows(x, windows));
                     product(context, size, a, b, (y, windows), &Finish::default());
@@ -138,6 +162,9 @@ impl Convolution {
         assert_eq!(self.sizes(), [x.len(), w.len(), y.len()]);
         let image = x.len().checked_div(self.images).unwrap_or(0);
         let (depth, windows) = (self.depth(), self.windows());
+        if let Some(slide) = &self.back {
+            return self.slide_back(context, slide, y, w, x);
+        }
         self.each_image(context, x, image, &|context, n, x| {
             scratch::with(self.room(), |room| {
                 for (g, x) in x.chunks_exact_mut((self.inputs * self.pixels()).max(1)).enumerate() {
@@ -157,12 +184,80 @@ impl Convolution {
         });
     }
 
+    fn slide_back<T: Float>(
+        &self,
+        context: &Context<'_>,
+        slide: &Slide,
+        y: &[T],
+        w: &[T],
+        x: &mut [T],
+    ) {
+        let (image, size) = (x.len() / self.images.max(1), self.outputs * self.depth());
+        scratch::with(w.len(), |turned: &mut [T]| {
+            for (w, to) in w.chunks_exact(size).zip(turned.chunks_exact_mut(size)) {
+                slide::turned(w, (self.outputs, self.inputs, self.taps()), to);
+            }
+            let w = &*turned;
+            self.each_image(context, x, image, &|context, n, x| {
+                scratch::with(slide.room().0, |room| {
+                    for (g, x) in x.chunks_exact_mut(self.inputs * self.pixels()).enumerate() {
+                        slide.pad(&y[self.output_of(n, g)], room);
+                        slide.forward(context.level, room, &w[g * size..(g + 1) * size], x);
+                    }
+                });
+            });
+        });
+    }
+
     /// The adjoint by the filters.
     ///
     /// # Panics
     /// As `output`.
     pub fn filter<T: Float>(&self, context: &Context<'_>, x: &[T], y: &[T], w: &mut [T]) {
         assert_eq!(self.sizes(), [x.len(), w.len(), y.len()]);
+        if let Some(slide) = &self.forth {
+            self.slide_filter(context, slide, x, y, w);
+            // Between the lines what is infinite meets zeros, which no window does.
+            if !w.iter().any(|w| w.is_nan()) {
+                return;
+            }
+        }
+        self.unfold_filter(context, x, y, w);
+    }
+
+    fn slide_filter<T: Float>(
+        &self,
+        context: &Context<'_>,
+        slide: &Slide,
+        x: &[T],
+        y: &[T],
+        w: &mut [T],
+    ) {
+        let (size, each) = (w.len(), self.chunk());
+        let (count, (image, columns)) = (self.images.div_ceil(each), slide.room());
+        let result = self.outputs * columns;
+        scratch::with(size * count, |sums| {
+            split(context.team, sums, size, &|chunk, sums: &mut [T]| {
+                let images = chunk * each..self.images.min((chunk + 1) * each);
+                scratch::with(images.len() * (image + result), |room: &mut [T]| {
+                    let (padded, spread) = room.split_at_mut(images.len() * image);
+                    for (g, w) in sums.chunks_exact_mut(size / self.groups).enumerate() {
+                        for (i, n) in images.clone().enumerate() {
+                            slide.pad(&x[self.input_of(n, g)], &mut padded[i * image..][..image]);
+                            let to = &mut spread[i * result..][..result];
+                            slide.spread(&y[self.output_of(n, g)], self.outputs, to);
+                        }
+                        slide.filter(context.level, padded, spread, self.outputs, w);
+                    }
+                });
+            });
+            for (place, w) in w.iter_mut().enumerate() {
+                *w = (0..count).map(|chunk| sums[chunk * size + place]).sum();
+            }
+        });
+    }
+
+    fn unfold_filter<T: Float>(&self, context: &Context<'_>, x: &[T], y: &[T], w: &mut [T]) {
         let (depth, windows, each) = (self.depth(), self.windows(), self.chunk());
         let (size, count) = (w.len(), self.images.div_ceil(each));
         scratch::with(size * count, |sums| {
