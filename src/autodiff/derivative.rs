@@ -3,27 +3,20 @@
 use super::batch::batch;
 use super::forward::forward;
 use super::reverse::{Flow, reverse};
+use super::scan::{asks, expanded};
+use crate::graph::release::release;
 use crate::graph::{Model, NodeId, Operands, Origin, Origins};
-use crate::ops::leaf::{self, Eye};
+use crate::ops::leaf::Eye;
 use crate::ops::shape::Broadcast;
 use crate::ops::special::{Derivative, Mode};
-use crate::ops::term::{lead, spread};
-use crate::ops::{Misfit, Name, Number, Op, Scalar, Term, Type};
-use std::sync::Arc;
+use crate::ops::term::{lead, spread, transpose};
+use crate::ops::{Misfit, Number, Op, Scalar, Term, Type};
 
 /// The model with every `Derivative` replaced by the values that compute it, innermost first, and without barriers.
 pub fn expand(model: &Model) -> Result<Model, Misfit> {
-    let expanded = model.rebuild(|to, id, operands| match model.op(id) {
-        Op::Derivative(derivative) => expanded(model, id, *derivative, to, operands),
-        _ => model.copy(to, id, operands),
-    })?;
-    expanded.rebuild(|to, id, operands| match expanded.op(id) {
-        Op::Barrier(_) => {
-            to.unite(operands[0], expanded.origins(id));
-            Ok(operands[0])
-        }
-        _ => expanded.copy(to, id, operands),
-    })
+    let expanded = model
+        .rebuild(|to, id, operands| expanded(to, model.op(id), operands, model.origins(id)))?;
+    Ok(release(&expanded))
 }
 
 /// The model with those derivatives derived that need no other one; `None` where there is none. A Hessian becomes the
@@ -33,7 +26,7 @@ pub fn expand_innermost(model: &Model) -> Result<Option<Model>, Misfit> {
     let mut found = false;
     let live = model.live();
     for id in model.nodes().filter(|id| live[id.index()]) {
-        let asked = matches!(model.op(id), Op::Derivative(_));
+        let asked = asks(model.op(id));
         found |= asked;
         pending[id.index()] =
             asked || model.operands(id).iter().any(|operand| pending[operand.index()]);
@@ -42,33 +35,20 @@ pub fn expand_innermost(model: &Model) -> Result<Option<Model>, Misfit> {
         return Ok(None);
     }
     let next = model.rebuild(|to, id, operands| {
-        let Op::Derivative(derivative) = model.op(id) else { return model.copy(to, id, operands) };
         if model.operands(id).iter().any(|operand| pending[operand.index()]) {
             return model.copy(to, id, operands);
         }
-        let outer = match derivative.mode {
-            Mode::Hessian => Mode::Jacobian,
-            Mode::Hvp => Mode::Jvp,
-            _ => return expanded(model, id, *derivative, to, operands),
+        let outer = match model.op(id) {
+            Op::Derivative(Derivative { mode: Mode::Hessian }) => Mode::Jacobian,
+            Op::Derivative(Derivative { mode: Mode::Hvp }) => Mode::Jvp,
+            op => return expanded(to, op, operands, model.origins(id)),
         };
-        let inner = Derivative { mode: Mode::Grad };
+        let inner = Op::from(Derivative { mode: Mode::Grad });
         let mut all: Operands = operands.into();
-        all[0] = expanded(model, id, inner, to, &operands[..2])?;
+        all[0] = expanded(to, &inner, &operands[..2], model.origins(id))?;
         to.insert(Derivative { mode: outer }, &all, model.origins(id))
     });
     next.map(Some)
-}
-
-fn expanded(
-    model: &Model,
-    id: NodeId,
-    derivative: Derivative,
-    to: &mut Model,
-    operands: &[NodeId],
-) -> Result<NodeId, Misfit> {
-    let (of, wrt, origins) = (operands[0], operands[1], model.origins(id).clone());
-    let vector = operands.get(2).copied();
-    Ok(derive(to, derivative.mode, of, &[wrt], vector, &origins)?.remove(0).1)
 }
 
 /// The derivative of `of` by each of `wrt`; where nothing flows it is zeros, and the flow says why.
@@ -144,7 +124,10 @@ pub(super) fn pulled(
         .zip(wrt)
         .map(|(flow, &x)| {
             let node = match flow {
-                Flow::Adjoint(node) => shaped(model, node, x, origins)?,
+                Flow::Adjoint(node) => {
+                    let node = shaped(model, node, x, origins)?;
+                    projected(model, node, x, origins)?
+                }
                 Flow::Apart | Flow::Cut(_) => {
                     let ty = model.ty(x).clone();
                     zeros(model, &ty, origins)?
@@ -153,6 +136,21 @@ pub(super) fn pulled(
             Ok((flow, node))
         })
         .collect()
+}
+
+/// The adjoint among the symmetric matrices, where its variable is declared to be one: half of it and of its transpose.
+fn projected(
+    model: &mut Model,
+    adjoint: NodeId,
+    of: NodeId,
+    origins: &Origins,
+) -> Result<NodeId, Misfit> {
+    let Op::Variable(variable) = model.op(of) else { return Ok(adjoint) };
+    if !model.variables.get(&variable.name).is_some_and(|variable| variable.symmetric) {
+        return Ok(adjoint);
+    }
+    let both = Term::Var(0) + transpose(Term::Var(0), model.ty(of).rank());
+    model.plant(&(both / 2), &[adjoint], model.ty(of).dtype, origins)
 }
 
 /// The adjoint in the full shape of what it is the adjoint of.
@@ -176,16 +174,6 @@ pub(super) fn zeros(model: &mut Model, ty: &Type, origins: &Origins) -> Result<N
     model.plant(&term, &[], ty.dtype, origins)
 }
 
-pub(super) fn placeholder(
-    model: &mut Model,
-    number: usize,
-    ty: Type,
-    origins: &Origins,
-) -> Result<NodeId, Misfit> {
-    let name: Name = format!("?{number}.{}", model.len()).into();
-    model.insert(leaf::Variable { name, ty: Arc::new(ty) }, &[], origins)
-}
-
 /// Pulls back one unit vector for each element of `of`: the unit vectors of each axis are the rows of an identity, so that
 /// the sizes may stay symbolic.
 fn jacobian(
@@ -202,7 +190,7 @@ fn jacobian(
     let mut seed = model.number(ty.dtype, Number::ONE, origins);
     let mut units = Vec::new();
     for (axis, size) in ty.shape.iter().enumerate() {
-        let unit = placeholder(model, axis, ty.with_shape([size.clone()]), origins)?;
+        let unit = model.placeholder(ty.with_shape([size.clone()]), origins)?;
         units.push((unit, size.clone()));
         let laid = laid_along(model, unit, axis, &ty, origins)?;
         seed = if axis == 0 { laid } else { model.insert(Scalar::Mul, &[seed, laid], origins)? };

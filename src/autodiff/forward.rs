@@ -1,10 +1,12 @@
 //! Forward mode: from the tangent of a variable to the tangent of what is computed from it.
 
-use super::derivative::{placeholder, pulled, shaped, zeros};
-use super::reverse::{Flow, between, contributions, origin};
+use super::derivative::{pulled, shaped, zeros};
+use super::reverse::{Flow, between, contributions, origin, shared};
+use super::scan;
 use crate::graph::{Model, NodeId, Operands, Origins};
 use crate::ops::term::select;
 use crate::ops::{Misfit, Op, Operator, Scalar, Term};
+use rustc_hash::FxHashMap;
 
 /// The tangent of `of` where `x` moves along `seed`, which has the type of `x`. Only what lies between is walked.
 ///
@@ -16,21 +18,53 @@ pub fn forward(
     x: NodeId,
     seed: NodeId,
 ) -> Result<(Flow, Option<NodeId>), Misfit> {
-    let between = between(model, of, &[x]);
-    let mut tangents: Vec<Option<NodeId>> = vec![None; of.index() + 1];
-    let mut cuts: Vec<Option<NodeId>> = vec![None; of.index() + 1];
-    if between[of.index()] {
+    Ok(forward_all(model, &[of], &[(x, seed)])?.remove(0))
+}
+
+/// The tangents of several values where each of several others moves along the tangent beside it.
+pub fn forward_all(
+    model: &mut Model,
+    of: &[NodeId],
+    seeds: &[(NodeId, NodeId)],
+) -> Result<Vec<(Flow, Option<NodeId>)>, Misfit> {
+    let moving: Vec<NodeId> = seeds.iter().map(|(x, _)| *x).collect();
+    let between = between(model, of.iter().copied(), &moving);
+    let mut tangents: Vec<Option<NodeId>> = vec![None; between.len()];
+    let mut cuts: Vec<Option<NodeId>> = vec![None; between.len()];
+    let mut scans: FxHashMap<NodeId, scan::Pushed> = FxHashMap::default();
+    let first = moving.iter().map(|x| x.index()).min().unwrap_or(between.len());
+    for &(x, seed) in seeds.iter().filter(|(x, _)| between.get(x.index()) == Some(&true)) {
         tangents[x.index()] = Some(seed);
     }
-    for index in (x.index() + 1..=of.index()).filter(|&index| between[index]) {
+    for index in (first..between.len()).filter(|&index| between[index]) {
         let id = NodeId::new(index);
+        if moving.contains(&id) {
+            continue;
+        }
         let operands = model.operands(id);
         let moved: Vec<Option<NodeId>> = operands
             .iter()
             .map(|operand| tangents.get(operand.index()).copied().flatten())
             .collect();
-        if moved.iter().any(Option::is_some) {
-            tangents[index] = tangent(model, id, &operands, &moved)?;
+        match model.op(id).clone() {
+            Op::Scan(_) if moved.iter().any(Option::is_some) => {
+                scans.insert(id, scan::pushed(model, id, &moved)?);
+                continue;
+            }
+            Op::Part(part) => {
+                if let Some(pushed) = scans.get(&operands[0]) {
+                    let (scan, which) = (pushed.scan, pushed.tangent(part.which));
+                    let Op::Scan(looped) = model.op(scan).clone() else { continue };
+                    let origins = model.origins(scan).clone();
+                    let part = which.map(|which| looped.part(which));
+                    let part = part.map(|part| model.insert(part, &[scan], &origins));
+                    tangents[index] = part.transpose()?;
+                }
+            }
+            _ if moved.iter().any(Option::is_some) => {
+                tangents[index] = tangent(model, id, &operands, &moved)?;
+            }
+            _ => {}
         }
         if tangents[index].is_none() {
             let cut =
@@ -38,11 +72,15 @@ pub fn forward(
             cuts[index] = cut.or(Some(id));
         }
     }
-    Ok(match (tangents[of.index()], cuts[of.index()]) {
-        (Some(tangent), _) => (Flow::Adjoint(tangent), Some(tangent)),
-        (None, Some(cut)) => (Flow::Cut(cut), None),
-        (None, None) => (Flow::Apart, None),
-    })
+    let at = |all: &[Option<NodeId>], of: &NodeId| all.get(of.index()).copied().flatten();
+    Ok(of
+        .iter()
+        .map(|of| match (at(&tangents, of), at(&cuts, of)) {
+            (Some(tangent), _) => (Flow::Adjoint(tangent), Some(tangent)),
+            (None, Some(cut)) => (Flow::Cut(cut), None),
+            (None, None) => (Flow::Apart, None),
+        })
+        .collect())
 }
 
 /// The tangent of a node in its full shape, where one of its operands has one that counts.
@@ -102,7 +140,7 @@ fn tangent(
                 variables[place] = along;
                 model.insert(op.clone(), &variables, &origins)?
             }
-            _ => transposed(model, id, operands, rule, along, &origins)?,
+            _ => transposed(model, id, rule, along, &origins)?,
         };
         let part = shaped(model, part, id, &origins)?;
         total = Some(match total {
@@ -118,16 +156,14 @@ fn tangent(
 fn transposed(
     model: &mut Model,
     id: NodeId,
-    operands: &Operands,
     rule: &Term,
     along: NodeId,
     origins: &Origins,
 ) -> Result<NodeId, Misfit> {
     let ty = model.ty(id).clone();
-    let u = placeholder(model, 0, ty.clone(), origins)?;
-    let mut variables = operands.clone();
-    variables.extend([id, u]);
+    let u = model.placeholder(ty.clone(), origins)?;
     let known = model.adjoints.len();
+    let variables = shared(model, id, u)?;
     let pullback = model.plant(rule, &variables, ty.dtype, origins)?;
     let seed = match model.ty(pullback).rank() < model.ty(along).rank() {
         true => {

@@ -24,29 +24,33 @@ pub struct Guards {
 }
 
 impl Guards {
-    /// What can be said before the first adjoint; `between` are the nodes that adjoints are made of.
-    pub fn new(model: &Model, of: NodeId, between: &[bool]) -> Guards {
+    /// What can be said before the first adjoint; `between` are the nodes that adjoints are made of, from those of `roots`.
+    pub fn new(model: &Model, roots: impl Iterator<Item = NodeId>, between: &[bool]) -> Guards {
         let choice = |index: usize| matches!(model.op(NodeId::new(index)), Op::Select(_));
-        let any = (0..=of.index()).any(|index| between[index] && choice(index));
+        let any = (0..between.len()).any(|index| between[index] && choice(index));
         let mut irregular = Vec::new();
         if any {
-            for index in 0..=of.index() {
-                let id = NodeId::new(index);
+            for id in (0..between.len()).map(NodeId::new) {
                 let within = model.operands(id).iter().any(|operand| irregular[operand.index()]);
                 irregular.push(within || singular(model, id));
             }
         }
-        let conditional = if any { vec![true; of.index() + 1] } else { Vec::new() };
+        let conditional = if any { vec![true; between.len()] } else { Vec::new() };
         let mut guards = Guards {
             irregular,
             conditional,
             users: FxHashMap::default(),
             conditions: FxHashMap::default(),
         };
-        if any {
-            guards.conditional[of.index()] = false;
-        }
+        roots.for_each(|root| guards.needed(root));
         guards
+    }
+
+    /// Notes that a value is needed under all conditions.
+    pub fn needed(&mut self, id: NodeId) {
+        if let Some(conditional) = self.conditional.get_mut(id.index()) {
+            *conditional = false;
+        }
     }
 
     /// Notes that the adjoint of `user` flows to its operand number `place`.
@@ -66,7 +70,7 @@ impl Guards {
     }
 
     /// The flow `term` from `id` to its operand number `place`, so guarded that what is not needed adds nothing to it.
-    /// `variables` are the operands, the value, and its adjoint.
+    /// `variables` are the operands, the value, its adjoint, and the steps that the rule shares.
     pub fn planted(
         &mut self,
         model: &mut Model,
@@ -76,7 +80,7 @@ impl Guards {
         origins: &Origins,
     ) -> Result<NodeId, Misfit> {
         let dtype = model.ty(id).dtype;
-        let adjoint = variables.len() - 1;
+        let adjoint = model.operands(id).len() + 1;
         if *term == Term::Var(adjoint) {
             return Ok(variables[adjoint]);
         }

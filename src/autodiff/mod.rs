@@ -6,6 +6,7 @@ mod forward;
 mod guard;
 mod need;
 mod reverse;
+mod scan;
 
 pub use derivative::{derive, expand, expand_innermost};
 pub use forward::forward;

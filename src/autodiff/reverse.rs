@@ -1,8 +1,11 @@
 //! Reverse mode: from the adjoint of a value to the adjoints of what it is computed from.
 
+use super::derivative::{derive, shaped};
 use super::guard::{Guards, sum_of, summed};
-use crate::graph::{Model, NodeId, Origin, Origins};
-use crate::ops::{Misfit, Operator, Rule, Term};
+use super::scan::{self, Bundle};
+use crate::graph::{Model, NodeId, Operands, Origin, Origins};
+use crate::ops::{Misfit, Op, Operator, Rule, Term};
+use rustc_hash::FxHashMap;
 
 /// What reaches a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,16 +25,42 @@ pub fn reverse(
     seed: NodeId,
     wrt: &[NodeId],
 ) -> Result<Vec<Flow>, Misfit> {
-    let between = between(model, of, wrt);
-    let mut guards = Guards::new(model, of, &between);
-    let mut adjoints: Vec<Option<NodeId>> = vec![None; of.index() + 1];
-    let mut cuts: Vec<Option<NodeId>> = vec![None; of.index() + 1];
-    if between[of.index()] {
-        adjoints[of.index()] = Some(seed);
+    reverse_all(model, &[(of, seed)], wrt)
+}
+
+/// The adjoints of `wrt` where each of several values has the adjoint beside it.
+pub fn reverse_all(
+    model: &mut Model,
+    roots: &[(NodeId, NodeId)],
+    wrt: &[NodeId],
+) -> Result<Vec<Flow>, Misfit> {
+    let between = between(model, roots.iter().map(|(of, _)| *of), wrt);
+    let mut guards = Guards::new(model, roots.iter().map(|(of, _)| *of), &between);
+    let mut adjoints: Vec<Option<NodeId>> = vec![None; between.len()];
+    let mut cuts: Vec<Option<NodeId>> = vec![None; between.len()];
+    let mut bundles: FxHashMap<NodeId, Bundle> = FxHashMap::default();
+    for &(of, seed) in roots.iter().filter(|(of, _)| between[of.index()]) {
+        let origins = model.origins(seed).clone();
+        add(model, &mut adjoints, of, seed, &origins)?;
     }
-    for index in (0..=of.index()).rev().filter(|&index| between[index]) {
+    for index in (0..between.len()).rev().filter(|&index| between[index]) {
         let id = NodeId::new(index);
         let operands = model.operands(id);
+        if let Some(bundle) = bundles.remove(&id) {
+            let flows = scan::pulled(model, id, &bundle, |operand| between[operand.index()])?;
+            for (&operand, flow) in operands.iter().zip(flows) {
+                match flow {
+                    Some(flow) => {
+                        guards.needed(operand);
+                        let origins = model.origins(flow).clone();
+                        add(model, &mut adjoints, operand, flow, &origins)?;
+                    }
+                    None if between[operand.index()] => cuts[operand.index()] = Some(id),
+                    None => {}
+                }
+            }
+            continue;
+        }
         let Some(adjoint) = adjoints[index] else {
             // The cut nearest to the variable tells most: beyond it the value is not continuous in the variable.
             let flows = if operands.is_empty() { Vec::new() } else { contributions(model, id) };
@@ -42,9 +71,14 @@ pub fn reverse(
             continue;
         };
         model.adjoints.push((id, adjoint));
+        if let Op::Part(part) = model.op(id) {
+            bundles.entry(operands[0]).or_default().push((part.which, adjoint));
+            continue;
+        }
         if operands.is_empty() {
             continue;
         }
+        let shared = shared(model, id, adjoint)?;
         for (place, term) in contributions(model, id).into_iter().enumerate() {
             let operand = operands[place];
             if !between[operand.index()] {
@@ -56,16 +90,12 @@ pub fn reverse(
             };
             let origins = origin(model, id, place, operands.len());
             guards.flows(model, id, place, operand);
-            let variables = operands.iter().copied().chain([id, adjoint]).collect();
+            let variables = shared.clone();
             let mut flow = guards.planted(model, &term, (id, place), variables, &origins)?;
             if model.ty(operand).rank() == 0 && model.ty(flow).rank() > 0 {
                 flow = summed(model, flow, &origins)?;
             }
-            let total = match adjoints[operand.index()] {
-                None => flow,
-                Some(known) => sum_of(model, known, flow, &origins)?,
-            };
-            adjoints[operand.index()] = Some(total);
+            add(model, &mut adjoints, operand, flow, &origins)?;
         }
     }
     Ok(wrt
@@ -83,8 +113,30 @@ pub fn reverse(
         .collect())
 }
 
-/// Which nodes up to `of` depend on `wrt` and are needed by `of`.
-pub(super) fn between(model: &Model, of: NodeId, wrt: &[NodeId]) -> Vec<bool> {
+/// Adds to the adjoint of a node.
+fn add(
+    model: &mut Model,
+    adjoints: &mut [Option<NodeId>],
+    of: NodeId,
+    flow: NodeId,
+    origins: &Origins,
+) -> Result<(), Misfit> {
+    let total = match adjoints[of.index()] {
+        None => flow,
+        Some(known) => sum_of(model, known, flow, origins)?,
+    };
+    adjoints[of.index()] = Some(total);
+    Ok(())
+}
+
+/// Which nodes up to the last of `roots` depend on `wrt` and are needed by one of the roots.
+pub(super) fn between(
+    model: &Model,
+    roots: impl Iterator<Item = NodeId>,
+    wrt: &[NodeId],
+) -> Vec<bool> {
+    let roots: Vec<NodeId> = roots.collect();
+    let Some(&of) = roots.iter().max() else { return Vec::new() };
     let mut depends = vec![false; of.index() + 1];
     for id in wrt.iter().filter(|id| **id <= of) {
         depends[id.index()] = true;
@@ -95,7 +147,7 @@ pub(super) fn between(model: &Model, of: NodeId, wrt: &[NodeId]) -> Vec<bool> {
             model.operands(NodeId::new(index)).iter().any(|operand| depends[operand.index()]);
     }
     let mut needed = vec![false; of.index() + 1];
-    needed[of.index()] = true;
+    roots.iter().for_each(|root| needed[root.index()] = true);
     for index in (first..=of.index()).rev().filter(|&index| depends[index]) {
         if needed[index] {
             for operand in model.operands(NodeId::new(index)) {
@@ -109,6 +161,31 @@ pub(super) fn between(model: &Model, of: NodeId, wrt: &[NodeId]) -> Vec<bool> {
 pub(super) fn contributions(model: &Model, id: NodeId) -> Vec<Option<Term>> {
     let rule = Rule { operands: &model.operand_types(id), result: model.ty(id), dims: &model.dims };
     model.op(id).vjp(&rule)
+}
+
+/// The values that derivative rules of `id` are written in: operands, result, adjoint, shared steps.
+pub(super) fn shared(model: &mut Model, id: NodeId, adjoint: NodeId) -> Result<Operands, Misfit> {
+    let mut values = model.operands(id);
+    let count = values.len();
+    values.extend([id, adjoint]);
+    if model.op(id).steps().is_empty() {
+        return Ok(values);
+    }
+    let op = model.op(id).clone();
+    let origins = origin(model, id, 0, 1);
+    // Steps are written for an adjoint with all its axes.
+    values[count + 1] = shaped(model, adjoint, id, &origins)?;
+    for (step, operands) in op.steps() {
+        let operands: Operands = operands.iter().map(|&number| values[number]).collect();
+        values.push(match step {
+            Op::Derivative(derivative) => {
+                let (of, wrt, vector) = (operands[0], operands[1], operands.get(2).copied());
+                derive(model, derivative.mode, of, &[wrt], vector, &origins)?.remove(0).1
+            }
+            step => model.insert(step.clone(), &operands, &origins)?,
+        });
+    }
+    Ok(values)
 }
 
 pub(super) fn origin(model: &Model, id: NodeId, place: usize, operands: usize) -> Origins {

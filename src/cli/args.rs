@@ -205,6 +205,9 @@ pub struct Data {
     /// The seed of all that is random
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// Run the model as in a training step: `training` is true
+    #[arg(long)]
+    pub training: bool,
     /// Run the model at another precision
     #[arg(long, value_name = "f32|f64", value_parser = ["f32", "f64"])]
     pub dtype: Option<String>,
@@ -224,6 +227,9 @@ pub struct Eval {
     /// Gradients too
     #[arg(long)]
     pub grad: bool,
+    /// The updated states too
+    #[arg(long)]
+    pub updates: bool,
     /// The form of the result
     #[arg(long, value_enum)]
     pub to: Option<Numbers>,
@@ -239,7 +245,7 @@ pub enum Numbers {
     Text,
     /// A JSON document
     Json,
-    /// A NumPy archive: results under their names, gradients as `grad.NAME`
+    /// A NumPy archive: results under their names, gradients as `grad.NAME`, updated states as `state.NAME`
     Npz,
 }
 

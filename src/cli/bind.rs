@@ -2,6 +2,7 @@
 
 use super::args::{Common, Data};
 use super::data::{self, DataSet, Fault, Loaded, Source, Target};
+use super::declared;
 use super::out::{self, Failure};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::exec::{RunError, init, reference};
@@ -70,9 +71,9 @@ pub fn bind(
         }
         bindings = model.dims.bind(&bindings).unwrap_or(bindings);
     }
-    let mut values = Values::default();
+    let mut values = init::given(model, args.seed, 0, args.training);
     let mut absent: Vec<Name> = Vec::new();
-    for (name, variable) in &model.variables {
+    for (name, variable) in model.variables.iter().filter(|(_, known)| known.role != Role::Given) {
         let ty = model.ty(variable.node);
         if let Some(found) = found.remove(name) {
             values.insert(name.clone(), binder.fitted(name, found, ty.dtype, &bindings)?);
@@ -88,7 +89,11 @@ pub fn bind(
             let target = Target { name, dtype: ty.dtype, shape: Some(&shape), seed: args.seed };
             let loaded = data::load(setting, &target)
                 .map_err(|error| Failure::Request(format!("--set {name}: {error}")))?;
-            values.insert(name.clone(), loaded.tensor);
+            let tensor = match variable.symmetric {
+                true => declared::symmetrised(&loaded.tensor),
+                false => loaded.tensor,
+            };
+            values.insert(name.clone(), tensor);
             continue;
         }
         let initial = init::initial(model, name, variable, args.seed, &bindings)
@@ -107,7 +112,9 @@ pub fn bind(
         binder.refuse(&absent, &sets);
         return Err(Failure::Said(2));
     }
-    binder.ranges(&values, &bindings)?;
+    if let Some(diagnostic) = declared::check(model, &values, &bindings) {
+        return binder.stop(diagnostic);
+    }
     Ok(Bound { values, bindings })
 }
 
@@ -168,11 +175,10 @@ impl Binder<'_> {
         for text in &self.args.set {
             let (name, source) = data::parse_setting(text)
                 .map_err(|error| Failure::Request(format!("--set {text}: {error}")))?;
-            if !self.model.variables.contains_key(name.as_str()) {
-                let near = crate::diagnostic::nearest(
-                    &name,
-                    self.model.variables.keys().map(|name| &**name),
-                );
+            let known =
+                || self.model.variables.iter().filter(|(_, known)| known.role != Role::Given);
+            if !known().any(|(known, _)| **known == *name) {
+                let near = crate::diagnostic::nearest(&name, known().map(|(name, _)| &**name));
                 let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 return Err(Failure::Request(format!(
                     "--set {text}: the model has no input and no parameter `{name}`{near}"
@@ -202,7 +208,8 @@ impl Binder<'_> {
             let mut set: DataSet = data::open_set(path)?;
             let names = set.names();
             for (name, variable) in &self.model.variables {
-                if !names.iter().any(|known| **known == **name)
+                if variable.role == Role::Given
+                    || !names.iter().any(|known| **known == **name)
                     || settings.iter().any(|(set, _)| set == name)
                 {
                     continue;
@@ -420,8 +427,13 @@ impl Binder<'_> {
         let mut said = Vec::new();
         for name in absent {
             let span = self.model.variables[name].span;
-            let learnt = self.model.variables[name].role == Role::Param;
-            let what = if learnt { "parameter" } else { "input" };
+            let role = self.model.variables[name].role;
+            let learnt = role != Role::Input;
+            let what = match role {
+                Role::State => "state",
+                _ if learnt => "parameter",
+                _ => "input",
+            };
             let mut diagnostic =
                 Diagnostic::error("E0402", span, format!("the {what} `{name}` has no value"));
             let mut meant = None;
@@ -449,74 +461,21 @@ impl Binder<'_> {
 
     /// A value that respects element type and declared range.
     fn drawn(&self, name: &Name, dtype: DType, shape: &[usize], bindings: &Bindings) -> Tensor {
-        let (low, high) = self.ends(name, bindings).unwrap_or(if dtype.is_float() {
-            (-1.0, 1.0)
-        } else {
-            (0.0, 2.0)
-        });
+        let (low, high) = declared::ends(&self.model.variables[name], bindings)
+            .unwrap_or(if dtype.is_float() { (-1.0, 1.0) } else { (0.0, 2.0) });
         let (low, high) = (
             if low.is_finite() { low } else { high.min(1.0) - 2.0 },
             if high.is_finite() { high } else { low.max(-1.0) + 2.0 },
         );
         let count: usize = shape.iter().product();
-        let stream = crate::exec::random::Stream::new(self.args.seed, name);
+        let stream = crate::ops::stream::Stream::new(self.args.seed, name);
         let values = (0..count as u64).map(|index| {
             let value = low + stream.uniform(index) * (high - low);
             if dtype.is_float() { value } else { value.floor().clamp(low, high - 1.0) }
         });
         let tensor = Tensor::from_f64(dtype, shape, values.collect());
-        if self.model.variables[name].symmetric { symmetrised(&tensor) } else { tensor }
+        if self.model.variables[name].symmetric { declared::symmetrised(&tensor) } else { tensor }
     }
-
-    fn ends(&self, name: &Name, bindings: &Bindings) -> Option<(f64, f64)> {
-        let range = self.model.variables[name].range.as_ref()?;
-        let end = |(size, number, _): &(Size, Option<crate::ops::Number>, bool)| match number {
-            Some(number) => Some(number.to_f64()),
-            None => size.eval(bindings).ok().map(|size| size as f64),
-        };
-        Some((end(&range.low)?, end(&range.high)?))
-    }
-
-    /// Checks every value against its declared range.
-    fn ranges(&self, values: &Values, bindings: &Bindings) -> Result<(), Failure> {
-        for (name, variable) in &self.model.variables {
-            let (Some(range), Some(value)) = (&variable.range, values.get(name)) else { continue };
-            let Some((low, high)) = self.ends(name, bindings) else { continue };
-            let outside = value.to_f64().into_iter().position(|v| {
-                !(v > low || (range.low.2 && v == low))
-                    || !(v < high || (range.high.2 && v == high))
-            });
-            if let Some(place) = outside {
-                let (v, open, close) = (
-                    value.to_f64()[place],
-                    if range.low.2 { '[' } else { '(' },
-                    if range.high.2 { ']' } else { ')' },
-                );
-                let message = format!(
-                    "`{name}` is declared in {open}{low}, {high}{close}; element {place} is {v}"
-                );
-                return self.stop(
-                    self.error("E0406", name, message)
-                        .help("give data within the range, or widen the range"),
-                );
-            }
-        }
-        Ok(())
-    }
-}
-
-fn symmetrised(tensor: &Tensor) -> Tensor {
-    let shape = tensor.shape().to_vec();
-    let [.., rows, columns] = shape.as_slice() else { return tensor.clone() };
-    if rows != columns {
-        return tensor.clone();
-    }
-    let n = *rows;
-    let values = tensor.to_f64();
-    let turned = |place: usize| place / (n * n) * n * n + place % n * n + place / n % n;
-    let both =
-        (0..values.len()).map(|place| (values[place] + values[turned(place)]) / 2.0).collect();
-    Tensor::from_f64(tensor.dtype(), &shape, both)
 }
 
 fn taken(

@@ -10,7 +10,7 @@ use crate::compile;
 use crate::diagnostic::Diagnostic;
 use crate::exec::{self, RunError};
 use crate::graph::{Kind, Model, NodeId, Output};
-use crate::ops::{Op, ValueError};
+use crate::ops::{Name, Op, ValueError};
 use crate::passes::retype;
 use crate::tensor::{DType, Tensor};
 use serde_json::{Map, Value, json};
@@ -18,8 +18,18 @@ use serde_json::{Map, Value, json};
 /// A result with its name in files and in print.
 struct Named {
     name: String,
-    wrt: Option<String>,
+    sort: Sort,
     value: Tensor,
+}
+
+/// What a result is.
+enum Sort {
+    /// A loss, an output, a metric.
+    Value,
+    /// The gradient by this variable.
+    Gradient(String),
+    /// A state in the next step.
+    State,
 }
 
 /// Evaluates the model on the data of the arguments.
@@ -47,26 +57,31 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
     {
         outputs.insert(0, Output { kind: Kind::Output, name: of.as_str().into(), node });
     }
-    if outputs.is_empty() {
+    let updates: Vec<(&Name, &NodeId)> = model.updates.iter().filter(|_| args.updates).collect();
+    if outputs.is_empty() && updates.is_empty() {
         return Err(Failure::Request(
             "the model has no loss, output or metric: name a value with --of".into(),
         ));
     }
-    let wanted: Vec<NodeId> = outputs.iter().map(|output| output.node).collect();
+    let results = outputs.iter().map(|output| output.node);
+    let wanted: Vec<NodeId> = results.chain(updates.iter().map(|(_, node)| **node)).collect();
     let needed = bind::needed(&model, &wanted);
     let bound =
         bind::bind(common, &model, &session.sources, &args.data, &needed, Missing::Refused)?;
-    let values = run(common, &session, &model, &wanted, &bound)?;
+    let mut values = run(common, &session, &model, &wanted, &bound)?;
+    let states = values.split_off(outputs.len());
     let mut gradients = wrt.into_iter();
-    let named: Vec<Named> = outputs
-        .iter()
-        .zip(values)
-        .map(|(output, value)| Named {
-            name: output.name.to_string(),
-            wrt: (output.kind == Kind::Gradient).then(|| gradients.next()).flatten(),
-            value,
-        })
-        .collect();
+    let named = outputs.iter().zip(values).map(|(output, value)| {
+        let wrt = (output.kind == Kind::Gradient).then(|| gradients.next()).flatten();
+        let sort = wrt.map_or(Sort::Value, Sort::Gradient);
+        Named { name: output.name.to_string(), sort, value }
+    });
+    let states = updates.iter().zip(states).map(|((name, _), value)| Named {
+        name: name.to_string(),
+        sort: Sort::State,
+        value,
+    });
+    let named: Vec<Named> = named.chain(states).collect();
     give(common, args, &outputs, named)
 }
 
@@ -131,29 +146,38 @@ fn give(
                 return Err(Failure::Request("an archive goes to a file: -o out.npz".into()));
             };
             let mut arrays: Vec<(String, Tensor)> = Vec::new();
-            for (named, output) in named.into_iter().zip(outputs) {
-                if output.kind == Kind::Loss
+            for (place, named) in named.into_iter().enumerate() {
+                if outputs.get(place).is_some_and(|output| output.kind == Kind::Loss)
                     && named.name != "loss"
                     && !outputs.iter().any(|other| &*other.name == "loss")
                 {
                     arrays.push(("loss".into(), named.value.clone()));
                 }
-                arrays
-                    .push((named.wrt.map_or(named.name, |wrt| format!("grad.{wrt}")), named.value));
+                let key = match named.sort {
+                    Sort::Value => named.name,
+                    Sort::Gradient(wrt) => format!("grad.{wrt}"),
+                    Sort::State => format!("state.{}", named.name),
+                };
+                arrays.push((key, named.value));
             }
             Ok(data::write_npz(path, &arrays, Packing::Stored)?)
         }
         Numbers::Json => {
-            let (mut values, mut grads) = (Map::new(), Map::new());
+            let (mut values, mut grads, mut states) = (Map::new(), Map::new(), Map::new());
             for named in &named {
-                match &named.wrt {
-                    Some(wrt) => grads.insert(wrt.clone(), show::json(&named.value)),
-                    None => values.insert(named.name.clone(), show::json(&named.value)),
+                let value = show::json(&named.value);
+                match &named.sort {
+                    Sort::Value => values.insert(named.name.clone(), value),
+                    Sort::Gradient(wrt) => grads.insert(wrt.clone(), value),
+                    Sort::State => states.insert(named.name.clone(), value),
                 };
             }
             let mut document = json!({"v": 1, "values": values});
             if !grads.is_empty() {
                 document["grads"] = Value::Object(grads);
+            }
+            if !states.is_empty() {
+                document["states"] = Value::Object(states);
             }
             out::result(&format!("{document}\n"), path)
         }
@@ -162,7 +186,8 @@ fn give(
             for named in &named {
                 let shown = show::tensor(&named.value);
                 let separator = if shown.contains('\n') { "\n" } else { " " };
-                text.push_str(&format!("{} ={separator}{shown}\n", named.name));
+                let update = if matches!(named.sort, Sort::State) { "update " } else { "" };
+                text.push_str(&format!("{update}{} ={separator}{shown}\n", named.name));
             }
             out::result(&text, path)
         }

@@ -5,6 +5,7 @@ mod bind;
 mod check;
 pub mod codes;
 pub mod data;
+mod declared;
 mod eval;
 mod explain;
 pub mod files;

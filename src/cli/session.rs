@@ -170,7 +170,7 @@ fn matching(model: &Model, patterns: &[String]) -> Result<Vec<Name>, Failure> {
             let params = model
                 .variables
                 .iter()
-                .filter(|(_, variable)| is_float(model, variable))
+                .filter(|(_, variable)| is_float(model, variable) && variable.role != Role::State)
                 .map(|(name, _)| name);
             params.filter(|name| glob(pattern.as_bytes(), name.as_bytes())).collect()
         } else {
@@ -191,6 +191,11 @@ fn matching(model: &Model, patterns: &[String]) -> Result<Vec<Name>, Failure> {
                 return Err(Failure::Request(format!(
                     "no derivative by `{name}`, which is {}",
                     model.ty(node)
+                )));
+            }
+            if model.variables.get(name).is_some_and(|known| known.role == Role::State) {
+                return Err(Failure::Request(format!(
+                    "no derivative by `{name}`, which is a state"
                 )));
             }
             if !found.contains(name) {

@@ -2,14 +2,15 @@
 
 use super::args::{Common, Verify};
 use super::bind::{self, Bound, Missing};
+use super::declared;
 use super::eval::run;
 use super::out::{self, Failure};
 use super::session::{self, Session};
 use super::show;
 use crate::compile::{self, Level, Request};
-use crate::exec::random::Stream;
 use crate::graph::{Kind, Model, NodeId};
 use crate::ops::special::Mode;
+use crate::ops::stream::Stream;
 use crate::passes::retype;
 use crate::tensor::{DType, Tensor};
 use serde_json::json;
@@ -180,8 +181,14 @@ impl Measure<'_> {
         step: f64,
         bound: &mut Bound,
     ) -> Result<f64, Failure> {
+        // A symmetric matrix moves among its like.
+        let moved = Tensor::from_f64(DType::F64, start.shape(), direction.to_vec());
+        let direction = match self.model.variables.get(name).is_some_and(|known| known.symmetric) {
+            true => declared::symmetrised(&moved).to_f64(),
+            false => direction.to_vec(),
+        };
         let mut at = |distance: f64| -> Result<f64, Failure> {
-            let moved = point.iter().zip(direction).map(|(p, d)| p + distance * d).collect();
+            let moved = point.iter().zip(&direction).map(|(p, d)| p + distance * d).collect();
             bound.values.insert(name.into(), Tensor::from_f64(DType::F64, start.shape(), moved));
             let value = run(self.common, self.session, self.model, &[self.of], bound)?;
             Ok(value[0].item().unwrap_or(f64::NAN))

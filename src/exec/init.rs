@@ -1,12 +1,14 @@
 //! First values of parameters.
 
-use super::random::Stream;
 use super::reference::{RunError, run, sizes};
-use crate::graph::{Draw, Init, Model, Values, Variable};
+use crate::graph::{Draw, Init, Model, Role, Values, Variable};
 use crate::ops::Bindings;
+use crate::ops::random::{SEED, STEP};
+use crate::ops::stream::Stream;
 use crate::tensor::Tensor;
 
-/// The first value of a parameter: the same for the same seed and name, at any precision.
+/// The first value of a parameter: the same for the same seed and name, at any precision. Of a symmetric one the lower
+/// triangle is drawn.
 pub fn initial(
     model: &Model,
     name: &str,
@@ -34,7 +36,30 @@ pub fn initial(
         }
     };
     let count: usize = shape.iter().product();
-    Ok(Some(Tensor::from_f64(ty.dtype, &shape, (0..count as u64).map(number).collect())))
+    let n = shape.last().copied().unwrap_or(1) as u64;
+    let place = |index: u64| match (index / n % n, index % n) {
+        (row, column) if variable.symmetric && row < column => {
+            index - row * n - column + column * n + row
+        }
+        _ => index,
+    };
+    let numbers = (0..count as u64).map(|index| number(place(index)));
+    Ok(Some(Tensor::from_f64(ty.dtype, &shape, numbers.collect())))
+}
+
+/// What whatever runs the model gives: the seed and the step that random numbers depend on, and whether it is trained.
+pub fn given(model: &Model, seed: u64, step: i64, training: bool) -> Values {
+    let given = model.variables.iter().filter(|(_, variable)| variable.role == Role::Given);
+    given
+        .map(|(name, _)| {
+            let value = match &**name {
+                SEED => Tensor::I64(ndarray::arr0(seed.cast_signed()).into_dyn().into()),
+                STEP => Tensor::I64(ndarray::arr0(step).into_dyn().into()),
+                _ => Tensor::Bool(ndarray::arr0(training).into_dyn().into()),
+            };
+            (name.clone(), value)
+        })
+        .collect()
 }
 
 /// How many inputs and outputs the weights of a shape connect: matrices as `[inputs, outputs]`, filters as

@@ -3,7 +3,6 @@
 pub mod init;
 pub mod kernels;
 pub mod pool;
-pub mod random;
 pub mod reference;
 
 pub use reference::{RunError, run};

@@ -2,9 +2,11 @@
 
 use crate::graph::{Model, NodeId, Values};
 use crate::ops::leaf::Variable;
+use crate::ops::scan::Which;
 use crate::ops::size::SizeError;
 use crate::ops::{Bindings, Name, Op, Operator, Size, ValueError};
 use crate::tensor::{DType, Tensor};
+use rustc_hash::FxHashMap;
 
 /// Why a model has no value.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -74,12 +76,25 @@ pub fn run(
     let mut uses = needed(model, wanted);
     let last = wanted.iter().map(|id| id.index() + 1).max().unwrap_or(0);
     let mut known: Vec<Option<Tensor>> = vec![None; last];
+    let picked = picked(model, &uses);
+    let mut scans: FxHashMap<NodeId, Vec<Tensor>> = FxHashMap::default();
     for index in 0..last {
         if uses[index] == 0 {
             continue;
         }
         let id = NodeId::new(index);
         let operands = model.operands(id);
+        if let Op::Part(part) = model.op(id) {
+            let scan = operands[0];
+            let place = picked[&scan].iter().position(|which| *which == part.which);
+            let value = scans[&scan][place.expect("it is picked")].clone();
+            uses[scan.index()] -= 1;
+            if uses[scan.index()] == 0 {
+                scans.remove(&scan);
+            }
+            known[index] = Some(value);
+            continue;
+        }
         let tensors: Vec<Tensor> = operands
             .iter()
             .map(|operand| known[operand.index()].clone().expect("operands come first"))
@@ -100,6 +115,13 @@ pub fn run(
                     return Err(RunError::Unfit { name: name.clone(), wanted, found });
                 }
                 value.clone()
+            }
+            Op::Scan(scan) => {
+                let which = picked.get(&id).map_or(&[][..], |which| which);
+                let results = scan.run(&tensors, which, bindings);
+                let results = results.map_err(|error| RunError::Value { node: id, error })?;
+                scans.insert(id, results);
+                continue;
             }
             op => op
                 .value(&tensors, &to, bindings)
@@ -125,4 +147,15 @@ fn needed(model: &Model, wanted: &[NodeId]) -> Vec<u32> {
         }
     }
     uses
+}
+
+/// The results that are picked of each scan.
+fn picked(model: &Model, uses: &[u32]) -> FxHashMap<NodeId, Vec<Which>> {
+    let mut picked: FxHashMap<NodeId, Vec<Which>> = FxHashMap::default();
+    for id in model.nodes().filter(|id| uses[id.index()] > 0) {
+        if let Op::Part(part) = model.op(id) {
+            picked.entry(model.operands(id)[0]).or_default().push(part.which);
+        }
+    }
+    picked
 }

@@ -53,5 +53,10 @@ pub fn json(model: &Model) -> Value {
         .iter()
         .map(|(name, size)| (name.to_string(), size.map(|size| size.to_string()).into()))
         .collect();
-    json!({"v": 1, "dims": dims, "nodes": nodes, "outputs": outputs})
+    let mut document = json!({"v": 1, "dims": dims, "nodes": nodes, "outputs": outputs});
+    if !model.updates.is_empty() {
+        let updates = model.updates.iter().map(|(name, id)| (name.to_string(), id.index().into()));
+        document["updates"] = Value::Object(updates.collect());
+    }
+    document
 }

@@ -10,16 +10,17 @@ use crate::graph::{Kind, Model, NodeId};
 use crate::ops::{Form, FormArg, Op, Operator};
 use rustc_hash::FxHashMap;
 
-/// The nodes that the results need, operands first.
+/// The nodes that the results and updates need, operands first.
 fn needed(model: &Model) -> Vec<NodeId> {
-    let needed = model.needed(model.outputs.iter().map(|output| output.node));
+    let results = model.outputs.iter().map(|output| output.node);
+    let needed = model.needed(results.chain(model.updates.values().copied()));
     model.nodes().filter(|id| needed[id.index()]).collect()
 }
 
 /// The nodes that results other than derivatives need.
 fn forward(model: &Model) -> Vec<bool> {
     let results = model.outputs.iter().filter(|output| output.kind != Kind::Gradient);
-    model.needed(results.map(|output| output.node))
+    model.needed(results.map(|output| output.node).chain(model.updates.values().copied()))
 }
 
 /// The names of nodes: variables, bindings, results.

@@ -1,17 +1,18 @@
 //! The model as a graph: append-only, hash-consed, typed; the order of its nodes is topological.
 
 pub mod check;
-pub mod origin;
 pub mod print;
+pub mod release;
+pub mod scan;
 mod tidy;
 pub mod train;
 
 use crate::diagnostic::Span;
-use crate::ops::leaf::{Const, SizeOf};
+use crate::ops::leaf::{self, Const, SizeOf};
+pub use crate::ops::origin::{Origin, Origins};
 use crate::ops::{Dims, Misfit, Name, Number, Op, Operator, Size, Term, Type, elements};
 use crate::tensor::{DType, Tensor};
 use indexmap::IndexMap;
-pub use origin::{Origin, Origins};
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
@@ -174,6 +175,8 @@ pub struct Model {
     pub adjoints: Vec<(NodeId, NodeId)>,
     /// For each byte offset where a line starts, so that spans have lines.
     pub lines: Vec<u32>,
+    /// The element type of floats where it is not that of the first float variable.
+    pub floats: Option<DType>,
 }
 
 impl Model {
@@ -360,18 +363,34 @@ impl Model {
             dims: self.dims.clone(),
             lines: self.lines.clone(),
             requests: self.requests.clone(),
+            floats: self.floats,
             claimed: self.claimed.clone(),
             training: self.training.clone(),
             variables: self.variables.clone(),
             ..Model::default()
         };
         let mut map: Vec<NodeId> = vec![NodeId::end(); self.len()];
+        let mut called: FxHashMap<NodeId, Vec<&Name>> = FxHashMap::default();
+        for (name, id) in &self.names {
+            called.entry(*id).or_default().push(name);
+        }
         for id in self.nodes().filter(|id| live[id.index()]) {
             let operands: Operands =
                 self.operands(id).iter().map(|operand| map[operand.index()]).collect();
-            map[id.index()] = replace(&mut model, id, &operands)?;
+            let node = replace(&mut model, id, &operands)?;
+            map[id.index()] = node;
+            // What is replaced later may want to know what is called how.
+            for name in called.remove(&id).into_iter().flatten() {
+                model.names.insert(name.clone(), node);
+            }
+            if let Op::Variable(leaf::Variable { name, .. }) = self.op(id)
+                && let Some(variable) = self.variables.get(name)
+            {
+                model.variables.insert(name.clone(), Variable { node, ..variable.clone() });
+            }
         }
         let known = |id: &NodeId| map[id.index()];
+        model.variables.clone_from(&self.variables);
         for variable in model.variables.values_mut() {
             variable.node = known(&variable.node);
             if let Some(Init::Value(node)) = &mut variable.init {
@@ -441,7 +460,7 @@ impl Model {
     /// The element type of floats: that of the first float variable.
     pub fn float(&self) -> DType {
         let mut types = self.variables.values().map(|variable| self.ty(variable.node).dtype);
-        types.find(|dtype| dtype.is_float()).unwrap_or(DType::F32)
+        self.floats.or_else(|| types.find(|dtype| dtype.is_float())).unwrap_or(DType::F32)
     }
 
     /// The nodes that `roots` are computed from, with them.
@@ -488,6 +507,9 @@ impl Model {
         }
         for output in &self.outputs {
             uses[output.node.index()] += 1;
+        }
+        for id in self.updates.values() {
+            uses[id.index()] += 1;
         }
         uses
     }

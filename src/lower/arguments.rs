@@ -132,14 +132,16 @@ impl Lowerer {
                     return None;
                 }
             },
+            Kind::Number => builtin::Value::Number(self.number(function, param, id)?),
             Kind::Text => match self.expr(id)? {
                 Value::Text(text) => builtin::Value::Text(text.to_string()),
                 _ => {
-                    let message = format!("`{param}` of `{function}` stand in quotes");
-                    self.say(
-                        Diagnostic::error("E0206", self.place(span), message)
-                            .help("as in `einsum(\"nd,dh->nh\", x, W)`"),
-                    );
+                    let (verb, help) = match param {
+                        "key" => ("stands", "as in `key = \"l1.0\"`"),
+                        _ => ("stand", "as in `einsum(\"nd,dh->nh\", x, W)`"),
+                    };
+                    let message = format!("`{param}` of `{function}` {verb} in quotes");
+                    self.say(Diagnostic::error("E0206", self.place(span), message).help(help));
                     return None;
                 }
             },

@@ -85,6 +85,7 @@ impl Lowerer {
             );
             return None;
         }
+        self.drawn(builtin, &mut values, &mut nodes, span);
         let types: Vec<Type> = nodes.iter().map(|(node, _)| self.model.ty(*node).clone()).collect();
         let float = dtype.filter(|dtype| dtype.is_float()).unwrap_or(self.float);
         let built = (builtin.build)(&builtin::Call {

@@ -87,6 +87,9 @@ impl Lowerer {
             return Some(Value::Node(self.typed(value, dtype, at)?));
         }
         let node = self.typed(value, self.float, at)?;
+        if let Some(drawn) = self.redrawn(node, dtype, span) {
+            return Some(Value::Node(drawn));
+        }
         Some(Value::Node(self.insert(Cast { to: dtype }, &[(node, at)], span)?))
     }
 
@@ -138,6 +141,7 @@ impl Lowerer {
                 return None;
             };
             let x = self.variable(name, at)?;
+            self.unbroken((of, of_span), (x, at), name)?;
             let mut operands = vec![(of, of_span), (x, at)];
             if mode.takes_vector() {
                 let last = call.args[2].value;

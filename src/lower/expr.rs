@@ -96,10 +96,7 @@ impl Lowerer {
             }
             ExprKind::Call(call) => self.call(call, span),
             ExprKind::Repeat(repeat) => self.repeat(repeat, span),
-            ExprKind::Scan(_) => {
-                self.absent("scan", span);
-                None
-            }
+            ExprKind::Scan(scan) => self.scan(scan, span),
             ExprKind::Binary(..)
             | ExprKind::Transpose(_)
             | ExprKind::Index(..)
@@ -127,10 +124,7 @@ impl Lowerer {
                     self.model.insert(Const { dtype: DType::Bool, value }, &[], &origins).ok()?;
                 return Some(Value::Node(node));
             }
-            "training" => {
-                self.absent("training", span);
-                return None;
-            }
+            "training" => return Some(Value::Node(self.given(name, DType::Bool, span))),
             _ => {
                 self.unknown(name, span, Sought::Value);
                 return None;

@@ -203,8 +203,12 @@ impl Lowerer {
             if let Some(ty) = function.results.get(place) {
                 self.promised(function, ty, &value, at)?;
             }
-            results.push(value);
+            results.push((value, at));
         }
+        let results = match &function.vjp {
+            Some(rule) => self.bounded(function, rule, results)?,
+            None => results.into_iter().map(|(value, _)| value).collect(),
+        };
         match <[Value; 1]>::try_from(results) {
             Ok([one]) => Some(one),
             Err(several) => Some(Value::Several(several)),

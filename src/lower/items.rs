@@ -5,7 +5,7 @@ use super::{Lowerer, Meaning, PRELUDE, Value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::{Draw, Init, Kind, NodeId, Output, RANK, Range, Request, Role, Variable};
 use crate::ops::special::{Barrier, Mode};
-use crate::ops::{Name, Number, Size, Term, Type, leaf};
+use crate::ops::{Name, Number, Op, Scalar, Size, Term, Type, leaf};
 use crate::syntax::ast::{
     self, Declaration, ExprId, ExprKind, Ident, Item, ItemKind, OutputKind, TypeExpr,
 };
@@ -22,6 +22,7 @@ impl Lowerer {
             self.announce(item);
         }
         self.collect_barriers();
+        self.collect_keys();
         for item in &unit.ast.items {
             self.item(item);
         }
@@ -77,18 +78,11 @@ impl Lowerer {
             ItemKind::Binding(idents, value) => self.binding(idents, *value),
             ItemKind::Output(kind, ident, value) => self.output(*kind, ident, *value),
             ItemKind::Grad(of, wrt) => self.request(of, wrt),
-            ItemKind::State(_) => self.absent("state", item.span),
-            ItemKind::Update(..) => self.absent("update", item.span),
+            ItemKind::State(declaration) => self.declaration(declaration, Role::State),
+            ItemKind::Update(ident, value) => self.update(ident, *value),
             ItemKind::Expect(left, right) => self.claim(*left, *right, item.span),
             ItemKind::Train(settings) => self.training(settings, item.span),
         }
-    }
-
-    /// A construct of the language that this version of the compiler does not take.
-    pub(super) fn absent(&mut self, what: &str, span: Span) {
-        let first = Span { end: span.start + what.len() as u32, ..span };
-        let message = format!("this version of pullback does not compile `{what}` yet");
-        self.say(Diagnostic::error("E0108", first, message).help(INSTEAD));
     }
 
     fn dim(&mut self, ident: &Ident, size: Option<ExprId>) {
@@ -117,6 +111,7 @@ impl Lowerer {
         let ty = self.type_of(&declaration.ty);
         let spans: Vec<Span> =
             declaration.ty.axes.iter().flatten().map(|id| self.span(*id)).collect();
+        let ty = ty.filter(|ty| !declaration.symmetric || self.is_square(ty, declaration));
         let range = declaration.range.as_ref().and_then(|range| self.range(range));
         let init = match (&ty, &declaration.init) {
             (Some(ty), Some(init)) => self.init(init, ty, declaration),
@@ -166,13 +161,53 @@ impl Lowerer {
         }
     }
 
+    /// Whether a type is of square matrices, as `symmetric` asks for; where not, this is reported.
+    fn is_square(&mut self, ty: &Type, declaration: &Declaration) -> bool {
+        let square = match ty.shape.as_slice() {
+            [.., rows, columns] => self.model.dims.equal(rows, columns),
+            _ => false,
+        };
+        if !square {
+            let name = &declaration.names[0].text;
+            let message =
+                format!("a symmetric matrix has rows as long as columns; `{name}` is {ty}");
+            self.say(
+                Diagnostic::error("E0201", declaration.ty.span, message)
+                    .help("give its last two axes one size, or leave `symmetric` out"),
+            );
+        }
+        square
+    }
+
     fn range(&mut self, range: &ast::Range) -> Option<Range> {
         let low = self.bound(range.low)?;
         let high = self.bound(range.high)?;
+        let both = range.low_closed && range.high_closed;
+        if let (Some(low), Some(high)) = (low.1, high.1)
+            && (low.to_f64() > high.to_f64() || low == high && !both)
+        {
+            let span = self.span(range.low).to(self.span(range.high));
+            let message = format!("no number lies between {low} and {high}");
+            self.say(
+                Diagnostic::error("E0208", span, message)
+                    .help("write the lower end first, as in `in (0, 1)`"),
+            );
+            return None;
+        }
         Some(Range {
             low: (low.0, low.1, range.low_closed),
             high: (high.0, high.1, range.high_closed),
         })
+    }
+
+    /// The number of a constant; `-inf` is none of its own.
+    fn signed(&self, node: NodeId) -> Option<Number> {
+        match self.model.op(node) {
+            Op::Scalar(Scalar::Neg) => {
+                self.model.constant(self.model.operands(node)[0]).map(|n| -n)
+            }
+            _ => self.model.constant(node),
+        }
     }
 
     fn bound(&mut self, id: ExprId) -> Option<(Size, Option<Number>)> {
@@ -180,7 +215,7 @@ impl Lowerer {
         match self.expr(id)? {
             Value::Free(term) => {
                 match self.model.plant(&term, &[], DType::F64, &Default::default()) {
-                    Ok(node) => match self.model.constant(node) {
+                    Ok(node) => match self.signed(node) {
                         Some(number) => Some((Size::Known(0), Some(number))),
                         None => Some((self.size(id)?, None)),
                     },
@@ -209,6 +244,14 @@ impl Lowerer {
                 let node = self.typed(value, ty.dtype, span)?;
                 if let Some(on) = self.variable_of(node) {
                     let name = &of.names[0].text;
+                    if on.starts_with('?') {
+                        let message = format!("the first value of `{name}` is drawn in every step");
+                        self.say(
+                            Diagnostic::error("E0109", span, message)
+                                .help("behind `~` it is drawn once: `~ normal(std = 0.1)`"),
+                        );
+                        return None;
+                    }
                     let message = format!("the first value of `{name}` depends on `{on}`");
                     let mut diagnostic = Diagnostic::error("E0109", span, message).help(
                         "start from a number, an array, or `~ glorot()`; or drop `param` to bind it",
@@ -385,12 +428,20 @@ impl Lowerer {
 
     /// `name = expr`, `(a, b) = expr`.
     pub(super) fn binding(&mut self, idents: &[Ident], value: ExprId) {
+        let values = self.valued(idents, value);
+        for (ident, value) in idents.iter().zip(values) {
+            self.bind(ident, value);
+        }
+    }
+
+    /// A value for each name.
+    pub(super) fn valued(&mut self, idents: &[Ident], value: ExprId) -> Vec<Option<Value>> {
         let span = self.span(value);
         let name = &idents[0].text;
         self.calls.push((format!("={name}").into(), span));
         let lowered = self.expr(value).and_then(|value| self.settled(value, span));
         self.calls.pop();
-        let values = match (lowered, idents) {
+        match (lowered, idents) {
             (None, _) => vec![None; idents.len()],
             (Some(Value::Several(values)), idents)
                 if values.len() == idents.len() && idents.len() > 1 =>
@@ -415,13 +466,10 @@ impl Lowerer {
                 );
                 vec![None; idents.len()]
             }
-        };
-        for (ident, value) in idents.iter().zip(values) {
-            self.bind(ident, value);
         }
     }
 
-    fn bind(&mut self, ident: &Ident, value: Option<Value>) {
+    pub(super) fn bind(&mut self, ident: &Ident, value: Option<Value>) {
         let Some(mut value) = value else {
             return self.define(&ident.text, ident.span, Meaning::Broken);
         };
@@ -513,6 +561,10 @@ impl Lowerer {
     /// The node of a name that a derivative is taken by.
     pub(super) fn variable(&mut self, name: &Name, span: Span) -> Option<NodeId> {
         match self.name(name, span)? {
+            Value::Node(node) if self.is_kept(node) => {
+                self.no_gradient(name, node, span);
+                None
+            }
             Value::Node(node) if self.model.ty(node).dtype.is_float() => Some(node),
             Value::Node(node) => {
                 let message =
@@ -596,18 +648,23 @@ impl Lowerer {
             .filter_map(|request| self.model.named(&request.of))
             .collect();
         let of = |kind: fn(Kind) -> bool| {
-            let wanted = self.model.outputs.iter().filter(|output| kind(output.kind));
-            let roots = wanted.map(|output| output.node).chain(asked.iter().copied());
-            self.model.needed(roots)
+            let wanted = self.model.outputs.iter().filter(move |output| kind(output.kind));
+            wanted.map(|output| output.node).chain(asked.iter().copied())
         };
         let trained = self.model.outputs.iter().any(|output| output.kind == Kind::Loss);
-        let (used, learnt) = (of(|_| true), of(|kind| kind == Kind::Loss));
+        let used = self.model.needed(of(|_| true).chain(self.model.updates.values().copied()));
+        let learnt = self.model.needed(of(|kind| kind == Kind::Loss));
         let mut said = Vec::new();
         for (name, variable) in &self.model.variables {
             let (code, message, help) = match (variable.role, used[variable.node.index()]) {
                 (Role::Input, false) => (
                     "W0501",
                     format!("the input `{name}` is not used"),
+                    "use it, or remove its line",
+                ),
+                (Role::State, false) => (
+                    "W0501",
+                    format!("the state `{name}` is not used"),
                     "use it, or remove its line",
                 ),
                 (Role::Param, false) => (
@@ -631,9 +688,6 @@ impl Lowerer {
         said.into_iter().for_each(|diagnostic| self.say(diagnostic));
     }
 }
-
-/// What to do about a construct that is not compiled.
-const INSTEAD: &str = "write it out with bindings and functions, or leave it out";
 
 const DRAWN: [&str; 6] = ["glorot", "he", "normal", "uniform", "zeros", "ones"];
 

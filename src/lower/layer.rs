@@ -125,6 +125,10 @@ impl Lowerer {
     pub(super) fn name_inside(&mut self, name: &Ident, node: NodeId) {
         let scope = self.scopes.last().expect("there is always a scope");
         let Owner::Named(prefix) = &scope.owner else { return };
+        // In a scan a name means another value in each step.
+        if !self.loops.is_empty() {
+            return;
+        }
         let full: Name = format!("{prefix}{}", name.text).into();
         if !self.scopes[0].names.contains_key(&full) {
             self.define_around(&full, name.span, node, false);
@@ -134,7 +138,9 @@ impl Lowerer {
 
     /// Notes that a value is what the instance of that prefix gives; `carry` tells apart the values of a block with several.
     pub(super) fn name_result(&mut self, owner: &Owner, carry: Option<&Ident>, value: &Value) {
-        if let (Owner::Named(prefix), Value::Node(node)) = (owner, value) {
+        if let (Owner::Named(prefix), Value::Node(node)) = (owner, value)
+            && self.loops.is_empty()
+        {
             let name = match carry {
                 Some(carry) => format!("{prefix}{}", carry.text),
                 None => prefix.trim_end_matches('.').to_string(),

@@ -4,6 +4,7 @@ mod arguments;
 mod builtin;
 mod call;
 mod claim;
+mod custom;
 mod expr;
 mod function;
 mod index;
@@ -11,8 +12,11 @@ mod items;
 mod layer;
 mod limit;
 mod misfit;
+mod random;
 mod repeat;
+mod scan;
 mod sizes;
+mod state;
 mod table;
 mod trace;
 mod train;
@@ -21,8 +25,10 @@ mod unknown;
 mod usage;
 
 use crate::diagnostic::{Diagnostic, Span};
+use crate::graph::scan::Frame;
 use crate::graph::{Model, NodeId, Origin, Origins};
 use crate::ops::builtin::AxisRef;
+use crate::ops::custom::Custom;
 use crate::ops::{Name, Size, Term};
 use crate::syntax::ast::{Ast, ExprId};
 use crate::tensor::DType;
@@ -104,6 +110,8 @@ struct Lowerer {
     /// The functions whose bodies are being inlined, outermost first, with the calls; between them the bindings whose values
     /// are being lowered (`=h`), and blocks (`.repeat`).
     calls: Vec<(Name, Span)>,
+    /// The scans whose bodies are being read, outermost first.
+    loops: Vec<Frame>,
     diagnostics: Vec<Diagnostic>,
     /// Bindings that derivatives are taken by.
     barriers: FxHashSet<Name>,
@@ -118,10 +126,17 @@ struct Lowerer {
     trained: Option<Span>,
     /// Where each result is named.
     given: FxHashMap<Name, Span>,
+    /// Where each state is updated.
+    updated: FxHashMap<Name, Span>,
     /// The names that each binding of the model mentions, gathered when first asked for.
     mentions: Option<FxHashMap<Name, Vec<(Name, Span)>>>,
     /// The names of circles that have been reported.
     circled: FxHashSet<Name>,
+    /// The keys of draws, and how many draws each chain of bindings has.
+    keys: FxHashSet<Name>,
+    sites: FxHashMap<Name, usize>,
+    /// The boundaries of functions with derivatives of their own, by name.
+    customs: FxHashMap<Name, Custom>,
     /// How many calls have been inlined.
     inlined: usize,
     /// How many errors there are, said or not.
@@ -146,6 +161,7 @@ pub fn lower(units: Vec<Unit>, by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) 
         inner: IndexMap::default(),
         rounds: 0,
         calls: Vec::new(),
+        loops: Vec::new(),
         diagnostics: Vec::new(),
         barriers: by.iter().cloned().collect(),
         axes: FxHashMap::default(),
@@ -154,8 +170,12 @@ pub fn lower(units: Vec<Unit>, by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) 
         dtypes: FxHashMap::default(),
         trained: None,
         given: FxHashMap::default(),
+        updated: FxHashMap::default(),
         mentions: None,
         circled: FxHashSet::default(),
+        keys: FxHashSet::default(),
+        sites: FxHashMap::default(),
+        customs: FxHashMap::default(),
         inlined: 0,
         errors: 0,
     };

@@ -5,6 +5,7 @@ use super::leaf::{Eye, Iota};
 use super::linalg::{Matrix, Of, Solve};
 use super::matmul::{Einsum, Outer};
 use super::pool;
+use super::random::{Distribution, Dropout, Random};
 use super::reduce::{ArgReduce, Cumulate, Fold, Running, Softmax};
 use super::shape::{Concat, Cut, Flip, Pad, Permute, Slice, Stack};
 use super::sort::{Sort, largest};
@@ -32,6 +33,8 @@ pub enum Kind {
     Pairs,
     /// A whole number.
     Int,
+    /// A number.
+    Number,
     /// Text in quotes.
     Text,
     /// `true` or `false`.
@@ -57,6 +60,8 @@ pub enum Value {
     Pairs(Vec<(Size, Size)>),
     /// A whole number.
     Int(i64),
+    /// A number.
+    Number(Number),
     /// Text.
     Text(String),
     /// A flag.
@@ -163,6 +168,13 @@ impl Call<'_> {
 
     pub(super) fn flag(&self, i: usize) -> bool {
         matches!(self.values[i], Value::Flag(true))
+    }
+
+    fn key(&self, i: usize) -> Name {
+        match &self.values[i] {
+            Value::Text(key) => key.as_str().into(),
+            _ => "".into(),
+        }
     }
 
     fn sizes(&self, i: usize) -> &[Size] {
@@ -531,6 +543,20 @@ fn shaped(call: &Call) -> Result<Vec<Term>, Misfit> {
     Ok(vec![reshape(call.tensor(0), &shape)])
 }
 
+fn draw(call: &Call, kind: Distribution) -> Term {
+    let random = Random { kind, key: call.key(1), dtype: call.float, shape: call.sizes(0).into() };
+    apply(random, (0..call.types.len()).map(Term::Var).collect())
+}
+
+fn dropout(call: &Call) -> Result<Vec<Term>, Misfit> {
+    let rate = match call.values[1] {
+        Value::Number(rate) => rate,
+        _ => Number::ZERO,
+    };
+    let dropout = Dropout { rate, key: call.key(2) };
+    Ok(vec![apply(dropout, (0..call.types.len()).map(Term::Var).collect())])
+}
+
 fn number(value: i32) -> Term {
     Term::Number(Number::int(i64::from(value)))
 }
@@ -614,6 +640,9 @@ builtins! {
     "inverse"("a": Tensor) 1 false "the inverse of matrices; NaN of a singular one" => |c| matrix(c, Matrix::Inverse);
     "logdet"("a": Tensor) 1 false "log |det a| of matrices; -inf of a singular one" => |c| matrix(c, Matrix::Logdet);
     "solve"("a": Tensor, "b": Tensor, "lower": Flag, "upper": Flag) 2 false "the x with a @ x = b; lower, upper: of a triangle of a; NaN of a singular matrix, inf or NaN of a triangle with 0 on its diagonal" => solve;
+    "normal"("shape": Sizes, "key": Text) 0 false "draws around 0 with variance 1; equal keys draw the same numbers" => |c| Ok(vec![draw(c, Distribution::Normal)]);
+    "uniform"("shape": Sizes, "key": Text) 0 false "draws between 0 and 1; equal keys draw the same numbers" => |c| Ok(vec![draw(c, Distribution::Uniform)]);
+    "dropout"("x": Tensor, "rate": Number, "key": Text) 2 false "where training, each element divided by 1 - rate, or, with probability rate, times 0; else x" => dropout;
     "clip"("x": Tensor, "low": Tensor, "high": Tensor) 3 false "not below low, not above high; half of the derivative on the edge" => clip;
     "stop_gradient"("x": Tensor) 1 false "the value, through which nothing flows back" => |c| Ok(vec![apply(StopGradient, vec![c.tensor(0)])]);
 }

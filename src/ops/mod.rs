@@ -3,6 +3,7 @@
 pub mod align;
 pub mod builtin;
 pub mod conv;
+pub mod custom;
 pub mod elementwise;
 pub mod index;
 pub mod laws;
@@ -10,15 +11,19 @@ pub mod leaf;
 pub mod linalg;
 pub mod matmul;
 pub mod number;
+pub mod origin;
 pub mod pool;
+pub mod random;
 mod real;
 pub mod reduce;
+pub mod scan;
 pub mod shape;
 pub mod size;
 pub mod sort;
 mod spatial;
 pub mod special;
 pub mod stability;
+pub mod stream;
 pub mod term;
 pub mod window;
 
@@ -318,6 +323,11 @@ pub trait Operator {
     /// For each operand its adjoint in terms of `rule`; `None` where nothing flows back.
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>>;
 
+    /// Values that the terms of `vjp` share: step `j` is `Var(n + 2 + j)`.
+    fn steps(&self) -> &[custom::Step] {
+        &[]
+    }
+
     /// The same operator over one more leading axis.
     fn batch(&self, batching: &Batching) -> Term;
 
@@ -432,12 +442,22 @@ operators! {
     Matrix(linalg::Matrix),
     /// The solution of linear equations.
     Solve(linalg::Solve),
+    /// Random numbers.
+    Random(random::Random),
+    /// Elements dropped at random.
+    Dropout(random::Dropout),
     /// The value without its derivative.
     StopGradient(special::StopGradient),
     /// A variable of its own with the value of another.
     Barrier(special::Barrier),
+    /// The result of a function with a derivative of its own.
+    Custom(custom::Custom),
     /// A derivative that has been asked for.
     Derivative(special::Derivative),
+    /// A loop over a leading axis.
+    Scan(scan::Scan),
+    /// One result of a loop.
+    Part(scan::Part),
 }
 
 impl Operator for Op {
@@ -457,6 +477,9 @@ impl Operator for Op {
     }
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
         self.duties().vjp(rule)
+    }
+    fn steps(&self) -> &[custom::Step] {
+        self.duties().steps()
     }
     fn batch(&self, batching: &Batching) -> Term {
         self.duties().batch(batching)

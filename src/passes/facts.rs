@@ -108,6 +108,7 @@ pub fn symmetric(model: &Model, id: NodeId) -> bool {
             model.variables.get(&variable.name).is_some_and(|variable| variable.symmetric)
         }
         Op::Diag(crate::ops::index::Diag::Make) => true,
+        Op::Outer(_) => operands[0] == operands[1] && model.ty(id).rank() == 2,
         Op::MatMul(_) => {
             is_transpose_of(model, operands[0], operands[1]) && model.ty(id).rank() == 2
         }

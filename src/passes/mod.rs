@@ -7,15 +7,15 @@ mod logistic;
 mod pieces;
 mod product;
 mod reduction;
-mod release;
 mod retype;
+mod scan;
 mod simplify;
 mod stabilise;
 mod stable_steps;
 mod structure;
 mod sum;
 
-pub use release::release;
+pub use crate::graph::release::release;
 pub use retype::retype;
 pub use simplify::{Report, simplify};
 pub use stabilise::{Used, stabilise};

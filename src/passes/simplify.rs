@@ -1,6 +1,7 @@
 //! Algebra on what differentiation made: the forward values stay as they are written.
 
 use super::law::Cx;
+use super::scan::{Memo, prune, simplified};
 use crate::graph::{Kind, Model};
 use crate::ops::{Misfit, Op, Scalar};
 use indexmap::IndexMap;
@@ -19,11 +20,18 @@ const ROUNDS: usize = 8;
 
 /// The model in which every value that the source text does not need is in the form that the laws give it.
 pub fn simplify(model: &Model) -> (Model, Report) {
+    simplify_within(model, &mut Memo::default())
+}
+
+/// `simplify` where some scans have been seen already.
+pub(super) fn simplify_within(model: &Model, memo: &mut Memo) -> (Model, Report) {
     let mut report = Report::default();
-    let mut model = model.compact();
+    let mut model = prune(model);
     for _ in 0..ROUNDS {
         let before = model.len();
-        let (next, fired) = round(&model);
+        let (next, fired) = round(&model, memo, &mut report);
+        let scans = next.nodes().any(|id| matches!(next.op(id), Op::Scan(_)));
+        let next = if scans || !fired.is_empty() { prune(&next) } else { next };
         report.rounds.push((before, next.len()));
         let changed = !fired.is_empty();
         for (law, count) in fired {
@@ -37,7 +45,11 @@ pub fn simplify(model: &Model) -> (Model, Report) {
     (model, report)
 }
 
-fn round(model: &Model) -> (Model, IndexMap<&'static str, usize>) {
+fn round(
+    model: &Model,
+    memo: &mut Memo,
+    report: &mut Report,
+) -> (Model, IndexMap<&'static str, usize>) {
     let forward = forward(model);
     let uses = model.uses();
     let inner = inner(model, &forward, &uses);
@@ -49,7 +61,10 @@ fn round(model: &Model) -> (Model, IndexMap<&'static str, usize>) {
     let next = model.rebuild(|to, id, operands| {
         cx.take(to);
         let origins = model.origins(id).clone();
-        let node = if forward[id.index()] {
+        let node = if let Op::Scan(scan) = model.op(id) {
+            let (scan, operands) = simplified(model, scan, operands, memo, report);
+            cx.model().insert(scan, &operands, &origins)?
+        } else if forward[id.index()] {
             let node = cx.model().insert(model.op(id).clone(), operands, &origins)?;
             cx.protect(node);
             if named[id.index()] {
@@ -66,7 +81,6 @@ fn round(model: &Model) -> (Model, IndexMap<&'static str, usize>) {
         Ok::<_, Misfit>(node)
     });
     let next = next.expect("laws keep types");
-    let next = if cx.fired.is_empty() { next } else { next.compact() };
     debug_assert!(
         crate::graph::check::check(&next).is_ok(),
         "{:?}",

@@ -9,7 +9,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("diagnostic", &[]),
     ("tensor", &[]),
     ("syntax", &["diagnostic"]),
-    ("ops", &["tensor"]),
+    ("ops", &["tensor", "diagnostic"]),
     ("graph", &["ops", "tensor", "diagnostic"]),
     ("lower", &["syntax", "graph", "ops", "diagnostic", "tensor"]),
     ("autodiff", &["graph", "ops", "tensor", "diagnostic"]),

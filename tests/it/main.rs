@@ -5,6 +5,7 @@ mod cli;
 mod codes;
 mod command;
 mod data;
+mod declared;
 mod diagnostics;
 mod docs;
 mod examples;

@@ -5,7 +5,7 @@ use ndarray::{ArrayD, IxDyn};
 use super::Target;
 use super::error::ValueError;
 use super::inline::{Inline, Literal, inline_to_tensor};
-use crate::exec::random::mix;
+use crate::ops::stream::mix;
 use crate::tensor::{DType, Tensor};
 
 /// The number everywhere.

@@ -68,8 +68,18 @@ impl Draft {
         }
     }
 
+    /// What the value `id` reads, where that is no expression.
+    pub fn gathered(id: NodeId, parts: &[Draft]) -> Draft {
+        let mut draft = Draft::empty(Level::Atom);
+        for part in parts {
+            draft.append(part.clone());
+        }
+        draft.nodes.push(id);
+        draft
+    }
+
     /// Whether it is just the name of that node.
-    fn names(&self, id: NodeId) -> bool {
+    pub fn names(&self, id: NodeId) -> bool {
         matches!(self.pieces.as_slice(), [Piece::Name(name)] if *name == id)
     }
 
@@ -200,6 +210,11 @@ pub fn render(model: &Model, id: NodeId, operands: Vec<Draft>) -> Draft {
             operands.into_iter().next().expect("a broadcast has an operand")
         }
     };
+    if let Op::Random(random) = op
+        && random.dtype != model.float()
+    {
+        draft = called(random.dtype.name(), &[], &[FormArg::Operand(0)], vec![draft]);
+    }
     draft.free |= free;
     draft.product |= matches!(op, Op::MatMul(_) | Op::Conv(_) | Op::Pool(_));
     draft.nodes.push(id);
@@ -412,7 +427,7 @@ fn open_broadcast<'a>(model: &'a Model, operand: NodeId, draft: &Draft) -> Optio
 }
 
 /// A number with its element type where that is not the one it would get, or where it is to be seen.
-fn typed(model: &Model, id: NodeId, draft: Draft, seen: bool) -> Draft {
+pub fn typed(model: &Model, id: NodeId, draft: Draft, seen: bool) -> Draft {
     let dtype = model.ty(id).dtype;
     if !draft.free || (dtype == model.float() && !seen) {
         return draft;
@@ -491,6 +506,14 @@ fn written(model: &Model, id: NodeId, broadcast: &Broadcast, draft: Draft) -> Dr
         &[FormArg::Operand(0), FormArg::Text(format!("[{}]", join(&broadcast.to)))],
         vec![draft],
     )
+}
+
+/// A value that stands by itself, as in the head of a scan.
+pub fn argument(model: &Model, id: NodeId, draft: Draft) -> Draft {
+    match open_broadcast(model, id, &draft) {
+        Some(broadcast) => spelled(model, id, broadcast, draft),
+        None => typed(model, id, draft, false),
+    }
 }
 
 /// A broadcast as a statement or an argument of its own.

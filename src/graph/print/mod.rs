@@ -1,7 +1,9 @@
 //! A model as `.nn` text.
 
 mod comment;
+mod custom;
 mod draft;
+mod looped;
 mod names;
 mod statements;
 
@@ -19,6 +21,8 @@ pub enum Part {
     Whole,
     /// The statements that compute the derivatives, from named forward values.
     Adjoint,
+    /// The statements between the braces of a scan, whose results are those of a model made of its body.
+    Body,
 }
 
 /// A printed model.
@@ -38,15 +42,23 @@ pub fn print(model: &Model, part: Part) -> Printed {
     let mut lines: Vec<(String, Option<String>)> = Vec::new();
     if part == Part::Whole {
         declarations(model, &mut lines);
-    }
-    let adjoint_statements = statements.iter().filter(|statement| statement.adjoint).count();
-    let mut adjoint = false;
-    for Statement { keyword, name, text, comment, adjoint: own, .. } in statements {
-        if own && !adjoint && part == Part::Whole {
+        let functions = custom::functions(model);
+        if !functions.is_empty() {
+            lines.extend(functions.into_iter().map(|line| (line, None)));
             lines.push((String::new(), None));
         }
-        adjoint = own;
-        lines.push((format!("{keyword}{name} = {text}"), comment));
+    }
+    let adjoint_statements =
+        statements.iter().filter(|statement| statement.adjoint).map(Statement::count).sum();
+    let mut adjoint = false;
+    for statement in statements {
+        let own = statement.adjoint;
+        let next = own && !adjoint || adjoint && statement.keyword == "update ";
+        if next && part == Part::Whole {
+            lines.push((String::new(), None));
+        }
+        adjoint = statement.adjoint;
+        lines.extend(statement.lines().into_iter().map(|line| (line.text, line.comment)));
     }
     if part == Part::Whole {
         results(model, &mut lines);

@@ -1,14 +1,18 @@
 //! Names for values that have none.
 
+use super::looped::printed;
 use super::statements::Plan;
 use crate::graph::{Kind, Model, NodeId};
 use crate::ops::elementwise::Class;
+use crate::ops::scan::Which;
 use crate::ops::{Op, Scalar};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The names of all values that have a line or are given.
 pub struct Names {
     pub text: FxHashMap<NodeId, String>,
+    /// The names of results of scans that nothing reads.
+    pub unread: FxHashMap<(NodeId, Which), String>,
 }
 
 /// Names every line: the source's names first, then `z1`, `z2` ... for what feeds an activation, `d_x` for the adjoint of
@@ -34,13 +38,19 @@ pub fn names(plan: &Plan) -> Names {
         taken.insert(name.clone());
         text.insert(id, name);
     };
-    let lines: Vec<NodeId> =
-        model.nodes().filter(|id| plan.lines[id.index()] && plan.region[id.index()]).collect();
+    let lines: Vec<NodeId> = model.nodes().filter(|id| has_name(plan, *id)).collect();
     for &id in &lines {
         if !text.contains_key(&id)
             && let Some(name) = before.get(&id)
         {
             give(&mut text, id, name.clone());
+        }
+    }
+    for &id in &lines {
+        if let Some(name) = carried(model, id, |which| matches!(which, Which::Trace(_)))
+            && !text.contains_key(&id)
+        {
+            give(&mut text, id, format!("{name}_before"));
         }
     }
     for &(of, adjoint) in &model.adjoints {
@@ -52,6 +62,13 @@ pub fn names(plan: &Plan) -> Names {
             if let Some(name) = of_name.or_else(|| text.get(&of).cloned()) {
                 give(&mut text, adjoint, format!("d_{name}"));
             }
+        }
+    }
+    for &id in &lines {
+        if let Some(name) = carried(model, id, |which| matches!(which, Which::Final(_)))
+            && !text.contains_key(&id)
+        {
+            give(&mut text, id, format!("{name}_last"));
         }
     }
     let mut owners = owners(plan, &text);
@@ -79,10 +96,45 @@ pub fn names(plan: &Plan) -> Names {
             }
         }
     }
-    Names { text }
+    let mut unread = FxHashMap::default();
+    for id in model.nodes().filter(|id| plan.lines[id.index()] && plan.region[id.index()]) {
+        let Op::Scan(scan) = model.op(id) else { continue };
+        let named = |part: &Option<NodeId>| part.is_some_and(|part| text.contains_key(&part));
+        for (which, _) in printed(plan, id).into_iter().filter(|(_, part)| !named(part)) {
+            let wanted = match which {
+                Which::Final(place) => match &scan.body.names[1 + place] {
+                    Some(name) => format!("{name}_last"),
+                    None => "last".into(),
+                },
+                Which::Yield(_) | Which::Trace(_) => "unread".into(),
+            };
+            let name = free(&taken, wanted);
+            taken.insert(name.clone());
+            unread.insert((id, which), name);
+        }
+    }
+    Names { text, unread }
 }
 
-fn free(taken: &FxHashSet<String>, wanted: String) -> String {
+/// The name of the carry that a result of a scan, of the kind asked for, comes from.
+fn carried(model: &Model, id: NodeId, kind: impl Fn(Which) -> bool) -> Option<&str> {
+    let Op::Part(part) = model.op(id) else { return None };
+    let Op::Scan(scan) = model.op(model.operands(id)[0]) else { return None };
+    match part.which {
+        Which::Trace(place) | Which::Final(place) if kind(part.which) => {
+            scan.body.names[1 + place].as_deref()
+        }
+        _ => None,
+    }
+}
+
+/// Whether a value is to get a name: it has a line, and is not several values.
+fn has_name(plan: &Plan, id: NodeId) -> bool {
+    plan.lines[id.index()] && plan.region[id.index()] && !matches!(plan.model.op(id), Op::Scan(_))
+}
+
+/// The name that is wanted, or that with a number where it is taken.
+pub fn free(taken: &FxHashSet<String>, wanted: String) -> String {
     if !taken.contains(&wanted) {
         return wanted;
     }
@@ -131,7 +183,9 @@ pub fn is_activation(model: &Model, id: NodeId) -> bool {
 
 /// For each line without a name that of its nearest named user; of a forward value the nearest that is one too.
 fn owners(plan: &Plan, text: &FxHashMap<NodeId, String>) -> FxHashMap<NodeId, String> {
-    let mut owners: FxHashMap<NodeId, String> = FxHashMap::default();
+    let updates = plan.model.updates.iter();
+    let mut owners: FxHashMap<NodeId, String> =
+        updates.map(|(name, id)| (*id, name.to_string())).collect();
     for id in plan.model.nodes().rev() {
         let forward = plan.forward[id.index()];
         let own = text.get(&id).or_else(|| owners.get(&id)).cloned();

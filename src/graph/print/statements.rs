@@ -1,9 +1,11 @@
 //! Which values get a line of their own, and their order.
 
-use super::draft::{Draft, render, spelled};
+use super::draft::{Draft, Level, argument, render, spelled, typed};
+use super::looped::looped;
 use super::names::{self, Names};
 use super::{Part, WIDTH, comment};
-use crate::graph::{Kind, Model, NodeId};
+use crate::graph::{Kind, Model, NodeId, Role};
+use crate::ops::scan::Which;
 use crate::ops::{Name, Op, Scalar};
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -15,6 +17,42 @@ pub struct Statement {
     pub comment: Option<String>,
     /// Whether it computes a derivative.
     pub adjoint: bool,
+    /// The lines between the braces of a scan, and how many statements they are.
+    pub body: Option<(Vec<Line>, usize)>,
+}
+
+/// A line of text with what is said beside it.
+pub struct Line {
+    pub text: String,
+    pub comment: Option<String>,
+}
+
+impl Line {
+    pub fn new(text: String) -> Line {
+        Line { text, comment: None }
+    }
+
+    pub fn indented(self) -> Line {
+        Line { text: format!("    {}", self.text), ..self }
+    }
+}
+
+impl Statement {
+    /// How many statements it is, with those between its braces.
+    pub fn count(&self) -> usize {
+        1 + self.body.as_ref().map_or(0, |(_, count)| *count)
+    }
+
+    /// Its lines.
+    pub fn lines(self) -> Vec<Line> {
+        let Statement { keyword, name, text, comment, body, .. } = self;
+        let mut lines = vec![Line { text: format!("{keyword}{name} = {text}"), comment }];
+        if let Some((body, _)) = body {
+            lines.extend(body);
+            lines.push(Line::new("}".into()));
+        }
+        lines
+    }
 }
 
 /// What is known of the values while lines are made of them.
@@ -33,50 +71,94 @@ pub struct Plan<'a> {
     /// Adjoints of what feeds an activation.
     pub before: FxHashSet<NodeId>,
     /// The widths of names, as far as they are known.
-    pub widths: &'a FxHashMap<NodeId, usize>,
+    pub widths: FxHashMap<NodeId, usize>,
+    /// The results of scans that are picked.
+    pub parts: FxHashMap<(NodeId, Which), NodeId>,
+    /// For each scan the expressions of its first values and arrays.
+    pub heads: FxHashMap<NodeId, Vec<Draft>>,
 }
 
 /// Expressions wider than this get lines for their parts: names and comments need room too.
 const ROOM: usize = WIDTH - 28;
+
+/// Wider expressions in the head of a scan get a line.
+const HEAD: usize = 32;
 
 /// A name that is not given yet is taken to be so wide.
 const NAME: usize = 6;
 
 /// The lines of `part`, operands before their users.
 pub fn statements(model: &Model, part: Part) -> Vec<Statement> {
-    const ROUNDS: usize = 6;
-    let mut widths = FxHashMap::default();
-    for _ in 1..ROUNDS {
-        let (statements, names) = written(model, part, &widths);
-        let named = names.text.iter().map(|(id, name)| (*id, name.chars().count())).collect();
-        if named == widths {
-            return statements;
-        }
-        widths = named;
+    let Written { plan, order, updates, names, called } = written(model, part);
+    let mut statements = Vec::new();
+    for (id, draft) in order {
+        statements.extend(statement_of(&plan, &names, id, &draft, &called));
     }
-    written(model, part, &widths).0
+    for (name, draft) in updates {
+        statements.push(Statement {
+            keyword: "update ",
+            name: name.to_string(),
+            text: draft.finish(&names.text),
+            comment: None,
+            adjoint: false,
+            body: None,
+        });
+    }
+    statements
 }
 
-/// The lines and their names, which are taken to have these widths.
-fn written<'a>(
-    model: &'a Model,
-    part: Part,
-    widths: &'a FxHashMap<NodeId, usize>,
-) -> (Vec<Statement>, Names) {
-    let mut plan = plan(model, part, widths);
-    decide(&mut plan);
-    let drafts = drafts(&mut plan);
-    let names = names::names(&plan);
-    let called = called(model, part);
-    let mut statements = Vec::new();
-    for id in ordered(&plan, &drafts) {
-        if let Some(draft) = &drafts[id.index()] {
-            statements.push(statement(&plan, &names, id, draft));
+/// What is written of a model, before it is text.
+pub struct Written<'a> {
+    pub plan: Plan<'a>,
+    /// The values with a line, and those that are given, with what they are.
+    pub order: Vec<(NodeId, Draft)>,
+    /// The next values of states.
+    pub updates: Vec<(Name, Draft)>,
+    pub names: Names,
+    /// All that each value is called.
+    pub called: FxHashMap<NodeId, Vec<&'a Name>>,
+}
+
+/// The lines of `part` with their names, which are taken to be as wide as they turn out.
+pub fn written(model: &Model, part: Part) -> Written<'_> {
+    const ROUNDS: usize = 6;
+    let mut widths = FxHashMap::default();
+    let mut round = 1;
+    loop {
+        let mut plan = plan(model, part, widths);
+        decide(&mut plan);
+        let (mut drafts, updates) = drafts(&mut plan, part);
+        let names = names::names(&plan);
+        let named = names.text.iter().map(|(id, name)| (*id, name.chars().count())).collect();
+        if named == plan.widths || round == ROUNDS {
+            let order = ordered(&plan, &drafts);
+            let order = order.into_iter().map(|id| {
+                let draft = drafts[id.index()].take();
+                (id, draft.unwrap_or_else(|| Draft::text("", Level::Atom)))
+            });
+            let order = order.collect();
+            return Written { order, updates, names, called: called(model, part), plan };
         }
-        let called = called.get(&id).map_or(&[][..], |called| called);
-        aliases(&plan, &names, called, id, &mut statements);
+        widths = named;
+        round += 1;
     }
-    (statements, names)
+}
+
+/// The line of a value, where it has one, and its further names.
+pub fn statement_of(
+    plan: &Plan,
+    names: &Names,
+    id: NodeId,
+    draft: &Draft,
+    called: &FxHashMap<NodeId, Vec<&Name>>,
+) -> Vec<Statement> {
+    let mut statements = Vec::new();
+    if plan.lines[id.index()] && !matches!(plan.model.op(id), Op::Part(_)) {
+        statements.push(statement(plan, names, id, draft));
+    }
+    let called = called.get(&id).map_or(&[][..], |called| called);
+    aliases(plan, names, called, id, &mut statements);
+    statements
 }
 
 /// The printed values in the order of the graph; results side by side that do not need each other in the order asked for.
@@ -118,6 +200,18 @@ fn ordered(plan: &Plan, drafts: &[Option<Draft>]) -> Vec<NodeId> {
 
 fn statement(plan: &Plan, names: &Names, id: NodeId, draft: &Draft) -> Statement {
     let model = plan.model;
+    if let Op::Scan(_) = model.op(id) {
+        let looped = looped(plan, names, id);
+        let adjoint = !plan.forward[id.index()];
+        return Statement {
+            keyword: "",
+            name: looped.names,
+            text: looped.text,
+            comment: adjoint.then(|| comment::comment(plan, id, draft)).flatten(),
+            adjoint,
+            body: Some((looped.body, looped.statements)),
+        };
+    }
     let name = names.text[&id].clone();
     let asked =
         model.outputs.iter().any(|output| output.kind == Kind::Gradient && output.node == id);
@@ -132,7 +226,7 @@ fn statement(plan: &Plan, names: &Names, id: NodeId, draft: &Draft) -> Statement
         text = format!("{dtype}({text})");
     }
     let comment = adjoint.then(|| comment::comment(plan, id, draft)).flatten();
-    Statement { keyword: keyword(model, &name), name, text, comment, adjoint }
+    Statement { keyword: keyword(model, &name), name, text, comment, adjoint, body: None }
 }
 
 fn keyword(model: &Model, name: &str) -> &'static str {
@@ -145,9 +239,11 @@ fn keyword(model: &Model, name: &str) -> &'static str {
 
 /// All that each value is called by bindings and results.
 fn called(model: &Model, part: Part) -> FxHashMap<NodeId, Vec<&Name>> {
-    let outputs =
-        model.outputs.iter().filter(|output| output.kind == Kind::Gradient || part == Part::Whole);
-    let bindings = model.names.iter().filter(|_| part == Part::Whole);
+    let outputs = model
+        .outputs
+        .iter()
+        .filter(|output| output.kind == Kind::Gradient || part != Part::Adjoint);
+    let bindings = model.names.iter().filter(|_| part != Part::Adjoint);
     let mut called: FxHashMap<NodeId, Vec<&Name>> = FxHashMap::default();
     for (name, node) in bindings.chain(outputs.map(|output| (&output.name, &output.node))) {
         called.entry(*node).or_default().push(name);
@@ -180,12 +276,13 @@ fn aliases(
                 text,
                 comment: None,
                 adjoint,
+                body: None,
             });
         }
     }
 }
 
-fn plan<'a>(model: &'a Model, part: Part, widths: &'a FxHashMap<NodeId, usize>) -> Plan<'a> {
+fn plan(model: &Model, part: Part, widths: FxHashMap<NodeId, usize>) -> Plan<'_> {
     let mut known: Vec<Option<Name>> = vec![None; model.len()];
     let mut forward = vec![false; model.len()];
     for (name, variable) in &model.variables {
@@ -200,6 +297,14 @@ fn plan<'a>(model: &'a Model, part: Part, widths: &'a FxHashMap<NodeId, usize>) 
         forward[output.node.index()] = true;
         known[output.node.index()].get_or_insert_with(|| output.name.clone());
     }
+    if part == Part::Body {
+        for id in model.nodes().filter(|id| model.origins(*id).source().is_some()) {
+            forward[id.index()] = true;
+        }
+    }
+    for id in kept(model) {
+        forward[id.index()] = true;
+    }
     for id in model.nodes().rev() {
         if forward[id.index()] {
             for operand in model.operands(id) {
@@ -209,14 +314,13 @@ fn plan<'a>(model: &'a Model, part: Part, widths: &'a FxHashMap<NodeId, usize>) 
     }
     let mut region = vec![false; model.len()];
     for output in &model.outputs {
-        if part == Part::Whole || output.kind == Kind::Gradient {
+        if part != Part::Adjoint || output.kind == Kind::Gradient {
             region[output.node.index()] = true;
         }
     }
-    if part == Part::Whole {
-        for id in
-            model.names.values().chain(model.variables.values().map(|variable| &variable.node))
-        {
+    if part != Part::Adjoint {
+        let variables = model.variables.values().map(|variable| variable.node);
+        for id in model.names.values().copied().chain(variables).chain(kept(model)) {
             region[id.index()] = true;
         }
     }
@@ -246,7 +350,29 @@ fn plan<'a>(model: &'a Model, part: Part, widths: &'a FxHashMap<NodeId, usize>) 
         .filter(|(of, _)| fed.contains(of))
         .map(|(_, adjoint)| *adjoint)
         .collect();
-    Plan { model, known, forward, region, given, lines: vec![false; model.len()], before, widths }
+    let mut parts = FxHashMap::default();
+    for id in model.nodes() {
+        if let Op::Part(part) = model.op(id)
+            && (region[id.index()] || known[id.index()].is_some())
+        {
+            parts.insert((model.operands(id)[0], part.which), id);
+        }
+    }
+    let lines = vec![false; model.len()];
+    let heads = FxHashMap::default();
+    Plan { model, known, forward, region, given, lines, before, widths, parts, heads }
+}
+
+/// The states with their values in the next step.
+fn states(model: &Model) -> impl Iterator<Item = (&Name, NodeId)> {
+    let is_state = |name: &Name| {
+        model.variables.get(name).is_some_and(|variable| variable.role == Role::State)
+    };
+    model.updates.iter().filter(move |(name, _)| is_state(name)).map(|(name, id)| (name, *id))
+}
+
+fn kept(model: &Model) -> impl Iterator<Item = NodeId> {
+    states(model).map(|(_, id)| id)
 }
 
 /// Gives a line to each result, and to each value that is written more than once and not small.
@@ -259,12 +385,23 @@ fn decide(plan: &mut Plan) {
         .filter(|output| output.kind == Kind::Gradient)
         .map(|output| output.node)
         .collect();
+    let mut forced = vec![false; model.len()];
+    for id in kept(model) {
+        written[id.index()] += 1;
+    }
     for id in model.nodes().rev().filter(|id| plan.region[id.index()]).collect::<Vec<_>>() {
         let index = id.index();
         if plan.given[index] {
             continue;
         }
-        plan.lines[index] = plan.known[index].is_some()
+        if let Op::Scan(scan) = model.op(id) {
+            // The body says values from outside by name.
+            let outside = &model.operands(id)[scan.carries + scan.slices..];
+            outside.iter().for_each(|operand| forced[operand.index()] = true);
+        }
+        plan.lines[index] = forced[index]
+            || matches!(model.op(id), Op::Scan(_) | Op::Part(_))
+            || plan.known[index].is_some()
             || results.contains(&id)
             || (written[index] > 1 && !is_small(plan, id));
         let times = if plan.lines[index] { 1 } else { written[index].max(1) };
@@ -318,8 +455,8 @@ fn is_small(plan: &Plan, id: NodeId) -> bool {
     }
 }
 
-/// The expressions of all lines. What would make a line too wide gets a line too.
-fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
+/// The expressions of all lines, and of the updates of states. What would make a line too wide gets a line too.
+fn drafts(plan: &mut Plan, whole: Part) -> (Vec<Option<Draft>>, Vec<(Name, Draft)>) {
     let model = plan.model;
     let mut done: Vec<Option<Draft>> = vec![None; model.len()];
     let mut left = readers(plan);
@@ -334,8 +471,33 @@ fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
         loop {
             let parts: Vec<Draft> =
                 operands.iter().map(|&operand| part(plan, &done, operand)).collect();
+            if let Op::Scan(scan) = model.op(id) {
+                let wide = (0..scan.carries + scan.slices).find(|&place| {
+                    parts[place].width > HEAD
+                        && widest(plan, &done, &operands[place..=place]).is_some()
+                });
+                if let Some(place) = wide {
+                    let operand =
+                        widest(plan, &done, &operands[place..=place]).expect("it is wide");
+                    plan.lines[operand.index()] = true;
+                    relaid(plan, &mut done, operands[place]);
+                    continue;
+                }
+                let arguments = operands
+                    .iter()
+                    .zip(parts)
+                    .map(|(&operand, part)| argument(model, operand, part));
+                let arguments: Vec<Draft> = arguments.collect();
+                done[id.index()] = Some(Draft::gathered(id, &arguments));
+                plan.heads.insert(id, arguments);
+                break;
+            }
             let nested = nested_product(plan, id, &parts);
-            let draft = render(model, id, parts);
+            let draft = match model.op(id) {
+                // The boundary of a function says something only where its rule is printed.
+                Op::Custom(_) if whole == Part::Adjoint => through(id, parts),
+                _ => render(model, id, parts),
+            };
             let widest = nested
                 .or_else(|| (draft.width > ROOM).then(|| widest(plan, &done, &operands)).flatten());
             match widest {
@@ -358,6 +520,10 @@ fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
             }
         }
     }
+    let updates = match whole {
+        Part::Whole => updates(plan, &done),
+        Part::Adjoint | Part::Body => Vec::new(),
+    };
     for id in model.nodes() {
         if !plan.lines[id.index()] {
             done[id.index()] = None;
@@ -366,7 +532,26 @@ fn drafts(plan: &mut Plan) -> Vec<Option<Draft>> {
                 done[id.index()].take().map(|draft| spelled(model, id, broadcast, draft));
         }
     }
-    done
+    (done, updates)
+}
+
+/// The next values of states, each where no line has it as an expression of its own.
+fn updates(plan: &Plan, done: &[Option<Draft>]) -> Vec<(Name, Draft)> {
+    let model = plan.model;
+    let draft = |id: NodeId| match (model.op(id), part(plan, done, id)) {
+        (Op::Broadcast(broadcast), draft) if !draft.names(id) => {
+            spelled(model, id, broadcast, draft)
+        }
+        (_, draft) => typed(model, id, draft, false),
+    };
+    states(model).map(|(name, id)| (name.clone(), draft(id))).collect()
+}
+
+/// The first of `parts` as the expression of a node.
+fn through(id: NodeId, parts: Vec<Draft>) -> Draft {
+    let mut draft = parts.into_iter().next().expect("it has operands");
+    draft.nodes.push(id);
+    draft
 }
 
 /// Writes what is laid out anew, now that a value behind it has a line.
@@ -387,6 +572,9 @@ fn readers(plan: &Plan) -> Vec<u32> {
         for operand in plan.model.operands(id) {
             readers[operand.index()] += 1;
         }
+    }
+    for id in kept(plan.model) {
+        readers[id.index()] += 1;
     }
     readers
 }

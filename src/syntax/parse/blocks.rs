@@ -102,6 +102,9 @@ pub fn slices(p: &mut Parser) -> Vec<(Ident, ExprId)> {
     if p.eat(Kind::For) {
         slices.push(slice(p));
         while p.eat(Kind::Comma) {
+            while p.peek() == Kind::Newline {
+                p.bump();
+            }
             slices.push(slice(p));
         }
     }

@@ -8,11 +8,11 @@ mod sort;
 
 use pullback::autodiff::expand;
 use pullback::compile::{Level, Read, default_request, differentiate, read};
-use pullback::exec::random::Stream;
 use pullback::exec::reference::{run, sizes};
 use pullback::graph::print::{Part, print};
 use pullback::graph::{Kind, Model, NodeId, Values};
 use pullback::ops::Bindings;
+use pullback::ops::stream::Stream;
 use pullback::passes::retype;
 use pullback::tensor::{DType, Tensor};
 

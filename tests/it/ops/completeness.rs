@@ -16,6 +16,7 @@ fn calls(formula: &str, name: &str) -> bool {
 
 /// Tests of builtins that have cases of their own elsewhere.
 const ELSEWHERE: &[&str] = &[
+    include_str!("draws.rs"),
     include_str!("kinks.rs"),
     include_str!("../families/conv.rs"),
     include_str!("../families/linalg.rs"),

@@ -2,7 +2,7 @@
 
 use super::array::Array;
 use pullback::compile::{self, Derived, Level, Request};
-use pullback::exec::run;
+use pullback::exec::{init, run};
 use pullback::graph::print::{Part, print};
 use pullback::graph::{Kind, Model, NodeId, Origin, Origins, Values, check};
 use pullback::ops::special::Mode;
@@ -62,7 +62,9 @@ pub fn evaluate(
     bindings: &Bindings,
 ) -> Vec<Tensor> {
     let bindings = model.dims.bind(bindings).expect("declared sizes agree");
-    run(model, wanted, &values(given), &bindings).unwrap_or_else(|error| {
+    let mut all = init::given(model, 0, 0, true);
+    all.extend(values(given));
+    run(model, wanted, &all, &bindings).unwrap_or_else(|error| {
         panic!("{error}\nin:\n{}", print(model, Part::Whole).text);
     })
 }

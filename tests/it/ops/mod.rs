@@ -3,6 +3,8 @@
 mod array;
 mod case;
 mod completeness;
+mod custom;
+mod draws;
 mod elementwise;
 mod guards;
 mod hessian;
@@ -11,5 +13,6 @@ mod laws;
 mod machine;
 mod prelude;
 mod random;
+mod scan;
 mod stability;
 mod structured;

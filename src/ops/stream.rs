@@ -22,6 +22,11 @@ impl Stream {
         Stream { key }
     }
 
+    /// The stream of its own that belongs to a number, such as a step.
+    pub fn at(self, number: u64) -> Stream {
+        Stream { key: mix(self.key ^ mix(number.wrapping_add(0x9e37_79b9_7f4a_7c15))) }
+    }
+
     /// Number `index`, uniform in (0, 1).
     pub fn uniform(self, index: u64) -> f64 {
         let bits = mix(self.key.wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15)));

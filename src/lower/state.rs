@@ -1,0 +1,100 @@
+//! What is kept between steps, and what is given by whatever runs the model.
+
+use super::{Lowerer, Value};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::graph::{NodeId, Role, Variable};
+use crate::ops::{Name, Type, leaf};
+use crate::syntax::ast::{ExprId, Ident};
+use crate::tensor::DType;
+use std::sync::Arc;
+
+impl Lowerer {
+    /// `update m = expr`.
+    pub(super) fn update(&mut self, ident: &Ident, value: ExprId) {
+        let span = self.span(value);
+        let lowered = self.expr(value);
+        let Some(Value::Node(kept)) = self.name(&ident.text, ident.span) else {
+            return;
+        };
+        let known = self.model.variables.iter().find(|(_, variable)| variable.node == kept);
+        let Some((name, variable)) = known.filter(|(_, known)| known.role == Role::State) else {
+            return self.no_state(ident, kept);
+        };
+        let (name, declared) = (name.clone(), variable.span);
+        let ty = self.model.ty(kept).clone();
+        let Some(node) = lowered.and_then(|value| self.typed(value, ty.dtype, span)) else {
+            return;
+        };
+        let what = format!("the state `{name}`");
+        let Some(node) = self.fitted(node, &ty, span, &what, Some(declared)) else { return };
+        if self.model.updates.contains_key(&name) {
+            let message = format!("`{name}` is updated twice");
+            let first = self.updated.get(&name).copied().unwrap_or(ident.span);
+            self.say(
+                Diagnostic::error("E0102", ident.span, message)
+                    .label(first, "first updated here")
+                    .help("write one update with both steps in its expression"),
+            );
+            return;
+        }
+        self.updated.insert(name.clone(), ident.span);
+        self.model.updates.insert(name, node);
+    }
+
+    /// Reports an update of what is no state.
+    fn no_state(&mut self, ident: &Ident, node: NodeId) {
+        let role = self.model.variables.values().find(|known| known.node == node);
+        let what = match role.map(|variable| variable.role) {
+            Some(Role::Input) => "an input",
+            Some(Role::Param) => "a parameter",
+            _ => "a binding",
+        };
+        let message = format!("`{}` is {what}; only a state is updated", ident.text);
+        let mut diagnostic = Diagnostic::error("E0111", ident.span, message);
+        if let Some((_, at)) = self.lookup(&ident.text) {
+            diagnostic = diagnostic.label(*at, "defined here");
+        }
+        let ty = self.model.ty(node);
+        self.say(diagnostic.help(format!("declare it: `state {}: {ty} = 0`", ident.text)));
+    }
+
+    /// Whether a node is a state.
+    pub(super) fn is_kept(&self, node: NodeId) -> bool {
+        self.model.variables.values().any(|known| known.node == node && known.role == Role::State)
+    }
+
+    /// Reports a derivative by a state.
+    pub(super) fn no_gradient(&mut self, name: &Name, node: NodeId, span: Span) {
+        let message = format!("there is no derivative by `{name}`, which is a state");
+        let mut diagnostic = Diagnostic::error("E0304", self.place(span), message);
+        if let Some(variable) = self.model.variables.values().find(|known| known.node == node) {
+            diagnostic = diagnostic.label(variable.span, "kept from step to step, not learnt");
+        }
+        self.say(
+            diagnostic.help(format!("declare it as `input {name}`, or `param {name} ... frozen`")),
+        );
+    }
+
+    /// The variable of that name, which whatever runs the model gives.
+    pub(super) fn given(&mut self, name: &str, dtype: DType, span: Span) -> NodeId {
+        if let Some(known) = self.model.variables.get(name) {
+            return known.node;
+        }
+        let name: Name = name.into();
+        let origins = self.origins(span);
+        let leaf = leaf::Variable { name: name.clone(), ty: Arc::new(Type::scalar(dtype)) };
+        let node = self.model.insert(leaf, &[], &origins).expect("a variable has no operands");
+        let variable = Variable {
+            node,
+            role: Role::Given,
+            init: None,
+            frozen: true,
+            symmetric: false,
+            range: None,
+            span: self.place(span),
+            axes: Vec::new(),
+        };
+        self.model.variables.insert(name, variable);
+        node
+    }
+}
