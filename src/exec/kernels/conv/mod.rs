@@ -233,7 +233,8 @@ impl Convolution {
         y: &[T],
         w: &mut [T],
     ) {
-        let (size, each) = (w.len(), self.chunk());
+        // The lanes are summed once for a chunk, which has to be worth it.
+        let (size, each) = (w.len(), self.chunk().max(8));
         let (count, (image, columns)) = (self.images.div_ceil(each), slide.room());
         let result = self.outputs * columns;
         scratch::with(size * count, |sums| {

@@ -256,10 +256,16 @@ impl<T: Float> Task for Filter<'_, T> {
                         }
                     }
                 }
-                for (row, sums) in rows.iter().zip(sums) {
-                    for (place, sum) in places.iter().zip(sums) {
-                        self.to[row * depth + place] = sum.fold::<Sum>();
-                    }
+                // Through memory once, so that the sums stay in registers until then.
+                let mut done = [T::zero(); 8 * 16];
+                for (k, sum) in sums.as_flattened().iter().enumerate() {
+                    // SAFETY: eight vectors of at most 16 lanes.
+                    unsafe { sum.store(done.as_mut_ptr().add(k * lanes)) };
+                }
+                for k in 0..8 {
+                    // SAFETY: as above.
+                    let sum = unsafe { T::On::<S>::load(done.as_ptr().add(k * lanes)) };
+                    self.to[rows[k / 4] * depth + places[k % 4]] = sum.fold::<Sum>();
                 }
             }
         }
