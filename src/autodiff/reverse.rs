@@ -191,5 +191,6 @@ pub(super) fn shared(model: &mut Model, id: NodeId, adjoint: NodeId) -> Result<O
 pub(super) fn origin(model: &Model, id: NodeId, place: usize, operands: usize) -> Origins {
     let span = model.origins(id).span().unwrap_or_default();
     let operand = (operands > 1).then_some(place as u8);
-    Origin::Adjoint { span, rule: model.op(id).name(), operand }.into()
+    let origins: Origins = Origin::Adjoint { span, rule: model.op(id).name(), operand }.into();
+    origins.within(model.origins(id).call())
 }

@@ -23,6 +23,7 @@ pub fn pulled(
     let operands = model.operands(id);
     let span = model.origins(id).span().unwrap_or_default();
     let origins: Origins = Origin::Adjoint { span, rule: "scan".into(), operand: None }.into();
+    let origins = origins.within(model.origins(id).call());
     let seed =
         |which: Which| bundle.iter().find(|(known, _)| *known == which).map(|(_, seed)| *seed);
     let active = active(&scan, bundle);
@@ -273,6 +274,7 @@ pub fn pushed(model: &mut Model, id: NodeId, moved: &[Option<NodeId>]) -> Result
     let operands = model.operands(id);
     let span = model.origins(id).span().unwrap_or_default();
     let origins: Origins = Origin::Adjoint { span, rule: "scan".into(), operand: None }.into();
+    let origins = origins.within(model.origins(id).call());
     let mut frame = model.frame(&scan, &operands, &origins)?;
     let inputs = frame.inputs();
     let (results, mut notes) = model.opened(&scan.body, &inputs, |model, step, operands| {

@@ -6,7 +6,7 @@ use super::out::{self, Failure};
 use super::session::{self, Session};
 use crate::compile::{Derived, Request};
 use crate::export;
-use crate::graph::print::{Part, print};
+use crate::graph::print::{Part, Printed, print, print_folded};
 use crate::graph::{Kind, Model};
 use std::path::Path;
 
@@ -20,10 +20,14 @@ pub fn grad(common: &Common, args: &Grad) -> Result<(), Failure> {
     }
     let path = args.target.output.as_deref();
     let text = match form(args.target.to, path, common.json)? {
-        Form::Nn => text(&session, &request, &derived, args.full || path.is_some()),
+        Form::Nn => {
+            let part = if args.full || path.is_some() { Part::Whole } else { Part::Adjoint };
+            let print = if args.target.fold { print_folded } else { print };
+            text(&session, &request, &derived.model, print(&derived.model, part))
+        }
         Form::Json => format!("{}\n", export::json(&derived.model)),
-        Form::Dot => export::dot(&derived.model),
-        Form::Mermaid => export::mermaid(&derived.model),
+        Form::Dot => export::dot(&derived.model, args.target.fold),
+        Form::Mermaid => export::mermaid(&derived.model, args.target.fold),
     };
     out::result(&text, path)?;
     let partial = !args.full && path.is_none() && args.target.to.is_none() && !common.json;
@@ -50,11 +54,8 @@ pub fn form(to: Option<Form>, path: Option<&Path>, json: bool) -> Result<Form, F
     }
 }
 
-fn text(session: &Session, request: &Request, derived: &Derived, full: bool) -> String {
-    let part = if full { Part::Whole } else { Part::Adjoint };
-    let printed = print(&derived.model, part);
+fn text(session: &Session, request: &Request, model: &Model, printed: Printed) -> String {
     let statements = printed.adjoint_statements;
-    let model = &derived.model;
     let before = session::flops(model, |kind| kind != Kind::Gradient);
     let forward = session::flops(model, |kind| kind == Kind::Loss || kind == Kind::Output);
     let total = session::flops(model, |_| true);
@@ -69,13 +70,29 @@ fn text(session: &Session, request: &Request, derived: &Derived, full: bool) -> 
         "grad" => format!("derivative of order {}", request.order),
         word => word.to_string(),
     };
-    let wrt = request.wrt.iter().map(|name| name.to_string()).collect::<Vec<_>>().join(", ");
+    let wrt = gathered(request).join(", ");
     let header = wrapped(&format!(
         "{what} of {}{place} wrt {wrt}: {}{cost}",
         request.of,
         counted(statements, "statement")
     ));
     format!("{header}{}", printed.text)
+}
+
+/// The variables of a request; where they are many, those of one layer as one: `blocks.*`.
+fn gathered(request: &Request) -> Vec<String> {
+    const MANY: usize = 12;
+    let mut names: Vec<String> = Vec::new();
+    for name in &request.wrt {
+        let name = match name.split_once('.') {
+            Some((layer, _)) if request.wrt.len() > MANY => format!("{layer}.*"),
+            _ => name.to_string(),
+        };
+        if names.last() != Some(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 fn place(session: &Session, model: &Model, request: &Request) -> String {

@@ -6,7 +6,7 @@ use super::out::{self, Failure};
 use super::session;
 use crate::compile::{self, Level};
 use crate::export;
-use crate::graph::print::{Part, print};
+use crate::graph::print::{Part, print, print_folded};
 
 /// Reads the model and prints it in the form asked for.
 pub fn graph(common: &Common, args: &Graph) -> Result<(), Failure> {
@@ -16,10 +16,11 @@ pub fn graph(common: &Common, args: &Graph) -> Result<(), Failure> {
         .map_err(|misfit| Failure::Request(misfit.to_string()))?;
     let path = args.target.output.as_deref();
     let text = match form(args.target.to, path, common.json)? {
+        Form::Nn if args.target.fold => print_folded(&model, Part::Whole).text,
         Form::Nn => print(&model, Part::Whole).text,
         Form::Json => format!("{}\n", export::json(&model)),
-        Form::Dot => export::dot(&model),
-        Form::Mermaid => export::mermaid(&model),
+        Form::Dot => export::dot(&model, args.target.fold),
+        Form::Mermaid => export::mermaid(&model, args.target.fold),
     };
     out::result(&text, path)
 }

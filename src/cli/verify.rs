@@ -3,8 +3,9 @@
 use super::args::{Common, Verify};
 use super::bind::{self, Bound, Missing};
 use super::declared;
-use super::eval::run;
 use super::out::{self, Failure};
+use super::rules::{self, Deviation};
+use super::run::{self, How, run};
 use super::session::{self, Session};
 use super::show;
 use crate::compile::{self, Level, Request};
@@ -58,10 +59,11 @@ pub fn verify(common: &Common, args: &Verify) -> Result<(), Failure> {
     wanted.extend(&gradients);
     let needed = bind::needed(&model, &wanted);
     let mut bound = bind::bind(common, &model, &session.sources, &data, &needed, Missing::Drawn)?;
-    let values = run(common, &session, &model, &wanted, &bound)?;
+    let how = run::how(&args.machine, false)?;
+    let values = run(common, &session, &model, &wanted, &bound, &how)?;
     let (raw_of, raw_gradients) = results(&raw, &request)?;
     let _ = raw_of;
-    let raw_values = run(common, &session, &raw, &raw_gradients, &bound)?;
+    let raw_values = run(common, &session, &raw, &raw_gradients, &bound, &How::Reference)?;
 
     let mut verdicts = Vec::new();
     for (place, name) in request.wrt.iter().enumerate() {
@@ -72,13 +74,14 @@ pub fn verify(common: &Common, args: &Verify) -> Result<(), Failure> {
         }
         let gradient = values[place + 1].to_f64();
         let raw = largest_difference(&gradient, &raw_values[place].to_f64());
-        let measure = Measure { common, session: &session, model: &model, of };
+        let measure = Measure { common, session: &session, model: &model, of, how: &how };
         verdicts.push(measure.parameter(name, &gradient, raw, &mut bound, args.data.seed)?);
         if common.verbose {
             out::talk(common.quiet, &format!("checked {name}"));
         }
     }
-    report(common, &request, &verdicts)
+    let rules = rules::deviations(common, &session, &bound, args.data.seed)?;
+    report(common, &request, &verdicts, &rules)
 }
 
 fn results(model: &Model, request: &Request) -> Result<(NodeId, Vec<NodeId>), Failure> {
@@ -110,6 +113,7 @@ struct Measure<'a> {
     session: &'a Session,
     model: &'a Model,
     of: NodeId,
+    how: &'a How,
 }
 
 impl Measure<'_> {
@@ -190,7 +194,7 @@ impl Measure<'_> {
         let mut at = |distance: f64| -> Result<f64, Failure> {
             let moved = point.iter().zip(&direction).map(|(p, d)| p + distance * d).collect();
             bound.values.insert(name.into(), Tensor::from_f64(DType::F64, start.shape(), moved));
-            let value = run(self.common, self.session, self.model, &[self.of], bound)?;
+            let value = run(self.common, self.session, self.model, &[self.of], bound, self.how)?;
             Ok(value[0].item().unwrap_or(f64::NAN))
         };
         let wide = (at(step)? - at(-step)?) / (2.0 * step);
@@ -225,9 +229,16 @@ fn index(shape: &[usize], entry: usize) -> String {
     if places.is_empty() { String::new() } else { format!("[{}]", crate::ops::join(places)) }
 }
 
-fn report(common: &Common, request: &Request, verdicts: &[Verdict]) -> Result<(), Failure> {
+fn report(
+    common: &Common,
+    request: &Request,
+    verdicts: &[Verdict],
+    rules: &[Deviation],
+) -> Result<(), Failure> {
+    let kept = |rule: &Deviation| rule.worst < TOLERANCE;
     let good = |verdict: &Verdict| verdict.worst < TOLERANCE && verdict.raw < TOLERANCE;
-    let refuted = verdicts.iter().any(|verdict| !good(verdict));
+    let refuted =
+        verdicts.iter().any(|verdict| !good(verdict)) || rules.iter().any(|rule| !kept(rule));
     if common.json {
         let lines: Vec<_> = verdicts
             .iter()
@@ -236,13 +247,15 @@ fn report(common: &Common, request: &Request, verdicts: &[Verdict]) -> Result<()
                     "measured": v.measured, "readable_vs_derived": v.raw, "ok": good(v)})
             })
             .collect();
-        out::result(
-            &format!(
-                "{}\n",
-                json!({"v": 1, "of": *request.of, "ok": !refuted, "gradients": lines})
-            ),
-            None,
-        )?;
+        let mut document = json!({"v": 1, "of": *request.of, "ok": !refuted, "gradients": lines});
+        if !rules.is_empty() {
+            let rules = rules.iter().map(|rule| {
+                json!({"function": rule.name, "line": rule.line, "checked": rule.checked, "error": rule.worst,
+                    "derived": rule.derived, "measured": rule.measured, "ok": kept(rule)})
+            });
+            document["rules"] = rules.collect();
+        }
+        out::result(&format!("{document}\n"), None)?;
     } else {
         let width = verdicts.iter().map(|verdict| verdict.name.len()).max().unwrap_or(0);
         let mut text = format!("gradient of {} against central differences in f64\n", request.of);
@@ -264,6 +277,21 @@ fn report(common: &Common, request: &Request, verdicts: &[Verdict]) -> Result<()
                     "", v.raw
                 ));
             }
+        }
+        if !rules.is_empty() {
+            text.push_str("rules of functions (vjp) against central differences of their bodies\n");
+        }
+        for rule in rules {
+            text.push_str(&format!(
+                "  {}, called on line {}  {}  {} entries  worst: {} derived, {} measured, relative error {:.1e}\n",
+                rule.name,
+                rule.line,
+                if kept(rule) { "agrees" } else { "REFUTED" },
+                rule.checked,
+                show::number(rule.derived),
+                show::number(rule.measured),
+                rule.worst,
+            ));
         }
         out::result(&text, None)?;
     }

@@ -6,6 +6,7 @@ mod json;
 pub use diagram::{dot, mermaid};
 pub use json::json;
 
+use crate::graph::fold::{self, Folded};
 use crate::graph::{Kind, Model, NodeId};
 use crate::ops::{Form, FormArg, Op, Operator};
 use rustc_hash::FxHashMap;
@@ -21,6 +22,16 @@ fn needed(model: &Model) -> Vec<NodeId> {
 fn forward(model: &Model) -> Vec<bool> {
     let results = model.outputs.iter().filter(|output| output.kind != Kind::Gradient);
     model.needed(results.map(|output| output.node).chain(model.updates.values().copied()))
+}
+
+/// The boxes of the calls of a model, where they are asked for.
+fn folded(model: &Model, wanted: bool) -> Folded {
+    let mut region = vec![false; model.len()];
+    if wanted {
+        needed(model).into_iter().for_each(|id| region[id.index()] = true);
+    }
+    let roots: Vec<NodeId> = model.outputs.iter().map(|output| output.node).collect();
+    fold::fold(model, &region, &forward(model), &roots)
 }
 
 /// The names of nodes: variables, bindings, results.
@@ -62,7 +73,7 @@ fn label(model: &Model, id: NodeId) -> String {
                 if texts.is_empty() { String::new() } else { format!(" {}", texts.join(", ")) };
             format!("{name}{brackets}{texts}")
         }
-        Form::TimesLog { .. } => op.name().into_owned(),
+        Form::TimesLog { .. } | Form::Index(_) => op.name().into_owned(),
         Form::Broadcast => "broadcast".into(),
     }
 }

@@ -1,6 +1,7 @@
 //! The model as a graph: append-only, hash-consed, typed; the order of its nodes is topological.
 
 pub mod check;
+pub mod fold;
 pub mod print;
 pub mod release;
 pub mod scan;
@@ -12,6 +13,7 @@ use crate::ops::leaf::{self, Const, SizeOf};
 pub use crate::ops::origin::{Origin, Origins};
 use crate::ops::{Dims, Misfit, Name, Number, Op, Operator, Size, Term, Type, elements};
 use crate::tensor::{DType, Tensor};
+use fold::Call;
 use indexmap::IndexMap;
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -165,6 +167,8 @@ pub struct Model {
     pub updates: IndexMap<Name, NodeId>,
     /// What is claimed to be equal; claims are roots of the graph for as long as they are here.
     pub claims: Vec<Claim>,
+    /// The calls that were inlined, of those whose values are all there.
+    pub calls: Vec<Option<Call>>,
     /// The claims that are roots no longer, as texts.
     pub claimed: Vec<Name>,
     /// How it is trained where nothing else is said.
@@ -412,6 +416,12 @@ impl Model {
                 right: known(&claim.right),
                 ..claim.clone()
             })
+            .collect();
+        let there = |id: NodeId| Some(map[id.index()]).filter(|_| live[id.index()]);
+        model.calls = self
+            .calls
+            .iter()
+            .map(|call| call.as_ref().and_then(|call| call.mapped(there)))
             .collect();
         let both = |(a, b): &(NodeId, NodeId)| live[a.index()] && live[b.index()];
         let earlier =

@@ -243,6 +243,15 @@ impl Model {
         self.closed(&frame, &results, &notes, origins)
     }
 
+    /// Whether a value is a number, or an array of one, that a scan computes anew in each step rather than reads from outside.
+    pub fn is_written_inside(&self, id: NodeId) -> bool {
+        let inner = match self.op(id) {
+            Op::Broadcast(_) => self.operands(id)[0],
+            _ => id,
+        };
+        self.ty(inner).rank() == 0 && is_number(self, inner, SMALL)
+    }
+
     /// The body of a scan as a model: results that the source text asks for are outputs, others gradients.
     pub fn inner(&self, scan: &Scan) -> Inner {
         let mut model =
@@ -379,23 +388,10 @@ impl<'a> Closing<'a> {
         }
         match self.model.op(id) {
             Op::Variable(_) => false,
+            _ if self.model.is_written_inside(id) => true,
             _ if self.named.contains(&id) => false,
             _ if operands.is_empty() => true,
             Op::Broadcast(_) | Op::Permute(_) | Op::Reshape(_) => true,
-            Op::Scalar(_) | Op::Cast(_) => {
-                self.model.ty(id).rank() == 0 && self.is_number(id, SMALL)
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether a scalar is made of numbers and dimensions only, and small.
-    fn is_number(&self, id: NodeId, depth: usize) -> bool {
-        match self.model.op(id) {
-            Op::Const(_) | Op::SizeOf(_) => true,
-            Op::Scalar(_) | Op::Cast(_) if depth > 0 => {
-                self.model.operands(id).iter().all(|&id| self.is_number(id, depth - 1))
-            }
             _ => false,
         }
     }
@@ -403,3 +399,14 @@ impl<'a> Closing<'a> {
 
 /// No deeper expression is computed anew in each step.
 const SMALL: usize = 4;
+
+/// Whether a scalar is made of numbers and dimensions only, and small.
+fn is_number(model: &Model, id: NodeId, depth: usize) -> bool {
+    match model.op(id) {
+        Op::Const(_) | Op::SizeOf(_) => true,
+        Op::Scalar(_) | Op::Cast(_) if depth > 0 => {
+            model.operands(id).iter().all(|&id| is_number(model, id, depth - 1))
+        }
+        _ => false,
+    }
+}

@@ -40,10 +40,15 @@ impl Lowerer {
                     }
                 }
                 Given::Several(ids) => {
+                    let several: Vec<(Option<Value>, Span)> =
+                        ids.into_iter().map(|id| (self.expr(id), self.span(id))).collect();
+                    let dtype = several
+                        .iter()
+                        .find_map(|(value, _)| value.as_ref().and_then(|v| self.dtype_within(v)));
                     let mut numbers = Vec::new();
-                    for id in ids {
-                        let at = self.span(id);
-                        match self.expr(id).and_then(|value| self.typed(value, self.float, at)) {
+                    for (value, at) in several {
+                        let dtype = dtype.unwrap_or(self.float);
+                        match value.and_then(|value| self.typed(value, dtype, at)) {
                             Some(node) => {
                                 numbers.push(nodes.len());
                                 nodes.push((node, at));
@@ -74,6 +79,7 @@ impl Lowerer {
             values[place] = builtin::Value::Tensor(nodes.len());
             nodes.push((node, at));
         }
+        nodes = self.alike(nodes);
         if builtin.name == "clip" {
             nodes = self.aligned(nodes, "clip", span)?;
         }
@@ -109,6 +115,9 @@ impl Lowerer {
             }
         };
         let results = self.terms(&terms, &nodes, float, span)?;
+        if matches!(builtin.name, "one_hot" | "eye" | "zeros" | "ones") {
+            self.unsettled.extend(&results);
+        }
         match <[NodeId; 1]>::try_from(results) {
             Ok([one]) => Some(Value::Node(one)),
             Err(several) => Some(Value::Several(several.into_iter().map(Value::Node).collect())),

@@ -236,7 +236,7 @@ impl Lowerer {
                 None => whole = false,
             }
         }
-        whole.then_some(nodes)
+        whole.then(|| self.alike(nodes))
     }
 
     /// The nodes broadcast to their common shape; scalars stay scalars.

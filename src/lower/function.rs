@@ -40,9 +40,10 @@ impl Lowerer {
             self.no_brackets(call, false);
             return None;
         }
-        let args = self.assigned(&function, call, values, span)?;
-
         let sizes = self.given_sizes(&function, call)?;
+        let given: Vec<Size> = sizes.iter().map(|(_, size, _)| size.clone()).collect();
+        let args = self.assigned(&function, call, values.clone(), span)?;
+        let remembered = self.remember(call, &values, span);
         let owner = match layer {
             true => self.instance(call.instance.as_ref(), span),
             false => Owner::Function(name.clone(), span),
@@ -67,22 +68,25 @@ impl Lowerer {
         self.float = outer_float;
         self.calls.pop();
         self.scopes.pop();
+        self.remembered(remembered, given, &owner, result.as_ref());
         if let (Some(_), Some(value)) = (&call.instance, &result) {
             self.name_result(&owner, None, value);
         }
         result
     }
 
-    /// The function of that name whose parameters have the element types of the arguments; the first where none fits.
+    /// The function of that name whose parameters have the element types and ranks of the arguments; the first where none fits.
     fn overload(&self, name: &Name, values: &[(Value, Span)]) -> Option<Callable> {
         let known = self.callables(name)?;
         let fits = |function: &Function| {
             function.params.iter().zip(values).all(|(param, (value, _))| {
                 let (Some(ty), Value::Node(node)) = (&param.ty, value) else { return true };
-                let dtype = self.model.ty(*node).dtype;
-                match &*ty.dtype.text {
-                    "float" => dtype.is_float(),
-                    named => DType::named(named) == Some(dtype),
+                let given = self.model.ty(*node);
+                let axes = ty.axes.as_ref().map_or(0, Vec::len);
+                let rank = if ty.leading { given.rank() >= axes } else { given.rank() == axes };
+                rank && match &*ty.dtype.text {
+                    "float" => given.dtype.is_float(),
+                    named => DType::named(named) == Some(given.dtype),
                 }
             })
         };

@@ -156,11 +156,23 @@ impl Lowerer {
                 ItemKind::Binding(idents, value) => self.binding(idents, *value),
                 ItemKind::Const(ident, ty, value) => self.constant(ident, ty.as_ref(), *value),
                 ItemKind::Param(declaration) => self.declaration(declaration, Role::Param),
+                ItemKind::Update(state, _) if !self.loops.is_empty() => self.kept_in_a_scan(state),
                 ItemKind::State(_) | ItemKind::Update(..) => self.item(item),
                 _ => return None,
             }
         }
         Some(())
+    }
+
+    /// Reports an update of a state by a layer that is called in a scan.
+    fn kept_in_a_scan(&mut self, state: &Ident) {
+        let message =
+            format!("the state `{}` is updated once in a step, not by a scan", state.text);
+        let mut diagnostic = Diagnostic::error("E0210", self.place(state.span), message);
+        if let Some((_, call)) = self.calls.iter().rev().find(|(call, _)| !call.starts_with('=')) {
+            diagnostic = diagnostic.label(self.place(*call), "called in a scan");
+        }
+        self.say(diagnostic.help("call the layer before or behind the scan"));
     }
 
     /// The names inside layers and blocks of values that have no other.

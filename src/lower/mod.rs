@@ -5,14 +5,17 @@ mod builtin;
 mod call;
 mod claim;
 mod custom;
+mod declare;
 mod expr;
 mod function;
 mod index;
 mod items;
 mod layer;
 mod limit;
+mod lints;
 mod misfit;
 mod random;
+mod remember;
 mod repeat;
 mod scan;
 mod sizes;
@@ -132,6 +135,10 @@ struct Lowerer {
     mentions: Option<FxHashMap<Name, Vec<(Name, Span)>>>,
     /// The names of circles that have been reported.
     circled: FxHashSet<Name>,
+    /// Values such as `ones(N)`, which have the float type of what they meet.
+    unsettled: FxHashSet<NodeId>,
+    /// The number of the outermost call that is being inlined.
+    within: Option<u32>,
     /// The keys of draws, and how many draws each chain of bindings has.
     keys: FxHashSet<Name>,
     sites: FxHashMap<Name, usize>,
@@ -173,6 +180,8 @@ pub fn lower(units: Vec<Unit>, by: &[Name]) -> (Option<Model>, Vec<Diagnostic>) 
         updated: FxHashMap::default(),
         mentions: None,
         circled: FxHashSet::default(),
+        unsettled: FxHashSet::default(),
+        within: None,
         keys: FxHashSet::default(),
         sites: FxHashMap::default(),
         customs: FxHashMap::default(),
@@ -225,7 +234,8 @@ impl Lowerer {
     fn origins(&self, span: Span) -> Origins {
         let calls = self.calls.iter().rev().map(|(_, call)| *call);
         let own = std::iter::once(span).chain(calls).find(|span| span.file == 0);
-        Origin::Source(own.unwrap_or(span)).into()
+        let origins: Origins = Origin::Source(own.unwrap_or(span)).into();
+        origins.within(self.within)
     }
 
     /// The scopes whose names are seen, innermost first, without the dimensions that functions see besides.

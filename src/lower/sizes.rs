@@ -3,7 +3,7 @@
 use super::unknown::Sought;
 use super::{Lowerer, Meaning, Value};
 use crate::diagnostic::Diagnostic;
-use crate::ops::{Op, Scalar, Size, Term};
+use crate::ops::{Dims, Op, Scalar, Size, Term};
 use crate::syntax::ast::{BinaryOp, ExprId, ExprKind};
 
 impl Lowerer {
@@ -15,7 +15,7 @@ impl Lowerer {
             ExprKind::Error => return None,
             ExprKind::Name(name) => match self.lookup(name).map(|(meaning, _)| meaning.clone()) {
                 Some(Meaning::Size(size)) => Some(size),
-                Some(Meaning::Value(Value::Free(term))) => as_size(&term),
+                Some(Meaning::Value(Value::Free(term))) => as_size(&term, &self.model.dims),
                 Some(Meaning::Value(_)) => None,
                 Some(Meaning::Broken) => return None,
                 None => {
@@ -24,7 +24,7 @@ impl Lowerer {
                 }
             },
             _ => match self.expr(id)? {
-                Value::Free(term) => as_size(&term),
+                Value::Free(term) => as_size(&term, &self.model.dims),
                 _ => None,
             },
         };
@@ -63,7 +63,9 @@ impl Lowerer {
     }
 }
 
-fn as_size(term: &Term) -> Option<Size> {
+/// The size that a term is; what is divided is divided by its number where the declared dimensions give it one.
+fn as_size(term: &Term, dims: &Dims) -> Option<Size> {
+    let of = |term: &Term| as_size(term, dims);
     match term {
         Term::Size(size) => Some(size.clone()),
         Term::Number(number) => number.to_i64().map(Size::Known),
@@ -74,16 +76,19 @@ fn as_size(term: &Term) -> Option<Size> {
             if let (Scalar::Floor, [Term::Apply(quotient)]) = (row, args.as_slice())
                 && let (Op::Scalar(Scalar::Div), [a, b]) = (&quotient.0, quotient.1.as_slice())
             {
-                let by = as_size(b)?.known().filter(|by| *by > 0)?;
-                return Some(as_size(a)?.floor_div(by));
+                let by = dims.resolve(&of(b)?).known().filter(|by| *by > 0)?;
+                return Some(of(a)?.floor_div(by));
             }
             match (row, args.as_slice()) {
-                (Scalar::Add, [a, b]) => Some(as_size(a)? + as_size(b)?),
-                (Scalar::Sub, [a, b]) => Some(as_size(a)? - as_size(b)?),
-                (Scalar::Mul, [a, b]) => Some(as_size(a)? * as_size(b)?),
-                (Scalar::Neg, [a]) => Some(Size::Known(0) - as_size(a)?),
-                (Scalar::Square, [a]) => Some(as_size(a)? * as_size(a)?),
-                (Scalar::Div, [a, b]) => as_size(a)?.exact_div(&as_size(b)?),
+                (Scalar::Add, [a, b]) => Some(of(a)? + of(b)?),
+                (Scalar::Sub, [a, b]) => Some(of(a)? - of(b)?),
+                (Scalar::Mul, [a, b]) => Some(of(a)? * of(b)?),
+                (Scalar::Neg, [a]) => Some(Size::Known(0) - of(a)?),
+                (Scalar::Square, [a]) => Some(of(a)? * of(a)?),
+                (Scalar::Div, [a, b]) => {
+                    let (a, b) = (of(a)?, of(b)?);
+                    a.exact_div(&b).or_else(|| dims.resolve(&a).exact_div(&dims.resolve(&b)))
+                }
                 _ => None,
             }
         }

@@ -3,8 +3,9 @@
 use super::{Lowerer, Value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::NodeId;
-use crate::ops::leaf::Literal;
-use crate::ops::{Number, Term};
+use crate::ops::index::OneHot;
+use crate::ops::leaf::{Eye, Literal};
+use crate::ops::{Number, Op, Term};
 use crate::tensor::DType;
 
 impl Lowerer {
@@ -150,5 +151,38 @@ impl Lowerer {
             return None;
         };
         Some(Some(([vec![entries.len()], inner].concat(), numbers)))
+    }
+
+    /// The values with those that have no float type of their own in that of the others.
+    pub(super) fn alike(&mut self, nodes: Vec<(NodeId, Span)>) -> Vec<(NodeId, Span)> {
+        let float = |lowerer: &Lowerer, id: NodeId| {
+            Some(lowerer.model.ty(id).dtype).filter(|dtype| dtype.is_float())
+        };
+        let open = |lowerer: &Lowerer, id: NodeId| lowerer.unsettled.contains(&id);
+        let own = nodes.iter().filter(|(id, _)| !open(self, *id));
+        let Some(to) = own.clone().find_map(|(id, _)| float(self, *id)) else { return nodes };
+        let settle = |(id, at): (NodeId, Span)| {
+            let differs = float(self, id).is_some_and(|dtype| dtype != to);
+            let settled = (differs && open(self, id)).then(|| self.in_type(id, to)).flatten();
+            (settled.unwrap_or(id), at)
+        };
+        nodes.into_iter().map(settle).collect()
+    }
+
+    /// `ones(N)` and its like in another float type.
+    fn in_type(&mut self, id: NodeId, dtype: DType) -> Option<NodeId> {
+        let origins = self.model.origins(id).clone();
+        let operands = self.model.operands(id);
+        match self.model.op(id).clone() {
+            Op::OneHot(hot) => self.model.insert(OneHot { dtype, ..hot }, &operands, &origins).ok(),
+            Op::Eye(eye) => self.model.insert(Eye { dtype, ..eye }, &[], &origins).ok(),
+            Op::Const(number) => Some(self.model.number(dtype, number.value, &origins)),
+            Op::Broadcast(layout) => {
+                let number = self.model.constant(operands[0])?;
+                let number = self.model.number(dtype, number, &origins);
+                self.model.insert(layout, &[number], &origins).ok()
+            }
+            _ => None,
+        }
     }
 }

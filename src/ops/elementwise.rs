@@ -3,6 +3,7 @@
 //! A row gives an operator its name, its value, its derivative in terms of its arguments, its result and its adjoint `dy`,
 //! and points at which both are probed. All else follows from the row.
 
+pub use super::choice::{Cast, Select};
 use super::real::Real;
 use super::term::{apply, select};
 use super::{Batching, Bindings, Dims, Form, Misfit, Operator, Rule, Term, Type, ValueError, join};
@@ -63,9 +64,14 @@ macro_rules! rows {
 
             /// The number of arguments.
             pub fn arity(self) -> usize {
+                self.arguments().len()
+            }
+
+            /// The names of the arguments.
+            pub fn arguments(self) -> &'static [&'static str] {
                 match self {
-                    $(Scalar::$F => [$(stringify!($fx)),*].len(),)* $(Scalar::$N => [$(stringify!($nx)),*].len(),)*
-                    $(Scalar::$C => 2,)* $(Scalar::$L => [$(stringify!($lx)),*].len(),)*
+                    $(Scalar::$F => &[$(stringify!($fx)),*],)* $(Scalar::$N => &[$(stringify!($nx)),*],)*
+                    $(Scalar::$C => &[stringify!($ca), stringify!($cb)],)* $(Scalar::$L => &[$(stringify!($lx)),*],)*
                 }
             }
 
@@ -220,13 +226,13 @@ rows! {
         /// The error function.
         Erf = erf(x) -> y, dy {
             value: Real::erf(x),
-            grad: [dy * (Term::Number(super::Number::float(2.0 / PI.sqrt())) * exp(-square(x)))],
+            grad: [dy * (2 / sqrt(pi()) * exp(-square(x)))],
             probe: [[-1.5], [0.0], [0.3], [2.0]],
         }
         /// The inverse of `erf` on `(-1, 1)`.
         Erfinv = erfinv(x) -> y, dy {
             value: x.erfinv(),
-            grad: [dy * (Term::Number(super::Number::float(PI.sqrt() / 2.0)) * exp(square(y)))],
+            grad: [dy * (sqrt(pi()) / 2 * exp(square(y)))],
             probe: [[-0.9], [0.0], [0.3], [0.95]],
         }
         /// `ln |Γ(x)|`.
@@ -317,14 +323,14 @@ rows! {
         Maximum = maximum(x, y) -> z, dz {
             value: x.larger(y),
             int: x.max(y),
-            grad: [select(eq(x, y), dz / 2, select(gt(x, y), dz, 0)), select(eq(x, y), dz / 2, select(gt(x, y), 0, dz))],
+            grad: [select(gt(x, y), dz, select(eq(x, y), dz / 2, 0)), select(gt(y, x), dz, select(eq(x, y), dz / 2, 0))],
             probe: [[1.0, 2.0], [3.0, -1.0]],
         }
         /// The smaller of two; at a tie both get half of the derivative. NaN where one is NaN.
         Minimum = minimum(x, y) -> z, dz {
             value: x.smaller(y),
             int: x.min(y),
-            grad: [select(eq(x, y), dz / 2, select(lt(x, y), dz, 0)), select(eq(x, y), dz / 2, select(lt(x, y), 0, dz))],
+            grad: [select(lt(x, y), dz, select(eq(x, y), dz / 2, 0)), select(lt(y, x), dz, select(eq(x, y), dz / 2, 0))],
             probe: [[1.0, 2.0], [3.0, -1.0]],
         }
     }
@@ -366,6 +372,10 @@ functions! {
     powlog Powlog(x, n); eq Eq(x, y); gt Gt(x, y); lt Lt(x, y); and And(x, y);
 }
 
+fn pi() -> Term {
+    Term::Number(super::Number::float(PI))
+}
+
 fn map<T: Element, R: Element>(x: &Tensor, f: impl Fn(T) -> R) -> Tensor {
     R::wrap(T::of(x).map(|&x| f(x)).into_shared())
 }
@@ -381,12 +391,12 @@ fn zip<T: Element, R: Element>(
 }
 
 /// A scalar laid out over a shape; anything else as it is.
-fn spread<'a, T: Element>(x: &'a Array<T>, to: &[usize]) -> ndarray::ArrayViewD<'a, T> {
+pub(super) fn spread<'a, T: Element>(x: &'a Array<T>, to: &[usize]) -> ndarray::ArrayViewD<'a, T> {
     x.broadcast(IxDyn(to)).expect("operands are scalars or of the result's shape")
 }
 
 /// The shape of an elementwise result: that of the operands that are not scalars.
-fn common(name: &str, operands: &[Type], dims: &Dims) -> Result<Type, Misfit> {
+pub(super) fn common(name: &str, operands: &[Type], dims: &Dims) -> Result<Type, Misfit> {
     let mut result: Option<(usize, Type)> = None;
     for (i, operand) in operands.iter().enumerate().filter(|(_, operand)| operand.rank() > 0) {
         match &mut result {
@@ -416,7 +426,7 @@ fn common(name: &str, operands: &[Type], dims: &Dims) -> Result<Type, Misfit> {
 }
 
 /// Every operand with the new axis, scalars that have none left alone.
-fn lift(batching: &Batching) -> Vec<Term> {
+pub(super) fn lift(batching: &Batching) -> Vec<Term> {
     let rank = batching.result.rank();
     (0..batching.operands.len())
         .map(|i| match (batching.operands[i].rank(), batching.batched[i]) {
@@ -555,118 +565,5 @@ impl Operator for Scalar {
 
     fn is_linear(&self) -> bool {
         *self == Scalar::Neg
-    }
-}
-
-/// `where(condition, yes, no)` for each element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Select;
-
-impl Operator for Select {
-    fn name(&self) -> Cow<'static, str> {
-        "where".into()
-    }
-
-    fn infer(&self, operands: &[Type], dims: &Dims) -> Result<Type, Misfit> {
-        if operands[0].dtype != DType::Bool {
-            let message = format!("`where` chooses by truth values; this is {}", operands[0]);
-            return Err(Misfit::dtype(message).at(0, None).help("compare first, as in `x > 0`"));
-        }
-        if operands[1].dtype != operands[2].dtype {
-            let message = format!(
-                "`where` between {} and {}: element types differ",
-                operands[1], operands[2]
-            );
-            return Err(Misfit::dtype(message)
-                .at(1, None)
-                .at(2, None)
-                .help("cast one side, as in `f32(x)`"));
-        }
-        Ok(common("where", operands, dims)?.with_dtype(operands[1].dtype))
-    }
-
-    fn value(
-        &self,
-        x: &[Tensor],
-        to: &[usize],
-        _bindings: &Bindings,
-    ) -> Result<Tensor, ValueError> {
-        fn go<T: Element>(x: &[Tensor], to: &[usize]) -> Tensor {
-            let (condition, yes, no) =
-                (spread(bool::of(&x[0]), to), spread(T::of(&x[1]), to), spread(T::of(&x[2]), to));
-            let values = ndarray::Zip::from(&condition)
-                .and(&yes)
-                .and(&no)
-                .map_collect(|&c, &y, &n| if c { y } else { n });
-            T::wrap(values.into_shared())
-        }
-        Ok(match x[1].dtype() {
-            DType::Bool => go::<bool>(x, to),
-            DType::I32 => go::<i32>(x, to),
-            DType::I64 => go::<i64>(x, to),
-            DType::F32 => go::<f32>(x, to),
-            DType::F64 => go::<f64>(x, to),
-        })
-    }
-
-    fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
-        let flows = rule.result.dtype.is_float();
-        let yes = select(rule.x(0), rule.dy(), 0);
-        let no = select(rule.x(0), 0, rule.dy());
-        vec![None, flows.then_some(yes), flows.then_some(no)]
-    }
-
-    fn batch(&self, batching: &Batching) -> Term {
-        apply(*self, lift(batching))
-    }
-
-    fn form(&self, _operands: &[Type], _result: &Type) -> Form {
-        Form::call("where", 3)
-    }
-}
-
-/// The same values with another element type: towards integers fractions are cut and what does not fit is the nearest bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Cast {
-    /// The element type of the result.
-    pub to: DType,
-}
-
-impl Operator for Cast {
-    fn name(&self) -> Cow<'static, str> {
-        self.to.name().into()
-    }
-
-    fn infer(&self, operands: &[Type], _dims: &Dims) -> Result<Type, Misfit> {
-        Ok(operands[0].with_dtype(self.to))
-    }
-
-    fn value(
-        &self,
-        x: &[Tensor],
-        _to: &[usize],
-        _bindings: &Bindings,
-    ) -> Result<Tensor, ValueError> {
-        Ok(x[0].cast(self.to))
-    }
-
-    fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
-        let from = rule.operands[0].dtype;
-        vec![
-            (from.is_float() && self.to.is_float())
-                .then(|| apply(Cast { to: from }, vec![rule.dy()])),
-        ]
-    }
-
-    fn batch(&self, batching: &Batching) -> Term {
-        apply(*self, lift(batching))
-    }
-
-    fn form(&self, _operands: &[Type], _result: &Type) -> Form {
-        Form::call(self.to.name(), 1)
-    }
-
-    fn is_linear(&self) -> bool {
-        self.to.is_float()
     }
 }

@@ -1,11 +1,16 @@
 //! Everything anyone knows about an operator: its name, shape, value, derivative, cost and form in print.
 
 pub mod align;
+mod build;
 pub mod builtin;
+pub mod choice;
 pub mod conv;
 pub mod custom;
+pub mod diagonal;
+pub mod einsum;
 pub mod elementwise;
 pub mod index;
+pub mod join;
 pub mod laws;
 pub mod leaf;
 pub mod linalg;
@@ -16,9 +21,11 @@ pub mod pool;
 pub mod random;
 mod real;
 pub mod reduce;
+pub mod running;
 pub mod scan;
 pub mod shape;
 pub mod size;
+pub mod slice;
 pub mod sort;
 mod spatial;
 pub mod special;
@@ -255,6 +262,8 @@ pub enum Form {
         /// What stands in parentheses.
         args: Vec<FormArg>,
     },
+    /// `x[i]`, `x[:, i]`: the second operand indexes the axis behind so many of the first.
+    Index(usize),
     /// `x * log(x)`, `x^n * log(x)` or `x * log(x / y)`: the first operand stands twice.
     TimesLog {
         /// Whether the second operand is the power of the factor.

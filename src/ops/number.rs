@@ -9,7 +9,8 @@ use std::fmt;
 pub enum Number {
     /// An exact fraction whose numerator and denominator are below 2^53.
     Exact(Ratio<i128>),
-    /// The bits of an f64 that no such fraction stands for: infinities, NaN, -0, very large, small or long numbers.
+    /// The bits of an f64 that no such fraction stands for: infinities, NaN, -0, very large, small or long numbers; π and e,
+    /// which are to stay what they are.
     Bits(u64),
 }
 
@@ -42,7 +43,8 @@ impl Number {
 
     /// The number whose shortest decimal form is that of `value`.
     pub fn float(value: f64) -> Number {
-        if !value.is_finite() || (value == 0.0 && value.is_sign_negative()) {
+        let named = [std::f64::consts::PI, std::f64::consts::E].contains(&value.abs());
+        if !value.is_finite() || (value == 0.0 && value.is_sign_negative()) || named {
             return Number::Bits(if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() });
         }
         decimal(&format!("{value:e}")).unwrap_or(Number::Bits(value.to_bits()))
@@ -188,13 +190,10 @@ impl fmt::Display for Number {
     /// As the language writes it: `3`, `0.5`, `1/3`, `1e-30`, `inf`; `pi` and `e` by name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.to_f64();
-        if value == std::f64::consts::PI {
-            return f.write_str("pi");
-        }
-        if value == std::f64::consts::E {
-            return f.write_str("e");
-        }
+        let sign = if value < 0.0 { "-" } else { "" };
         match self {
+            Number::Bits(_) if value.abs() == std::f64::consts::PI => write!(f, "{sign}pi"),
+            Number::Bits(_) if value.abs() == std::f64::consts::E => write!(f, "{sign}e"),
             Number::Exact(ratio) if ratio.is_integer() && ratio.numer().abs() < 1_000_000_000 => {
                 write!(f, "{}", ratio.numer())
             }

@@ -24,7 +24,10 @@ pub enum Origin {
 
 /// The reasons for a value to be there, without repetition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Origins(SmallVec<[Origin; 1]>);
+pub struct Origins {
+    reasons: SmallVec<[Origin; 1]>,
+    call: Option<u32>,
+}
 
 /// How many reasons are kept: a law that gathers a long chain would keep one for each link.
 const LIMIT: usize = 16;
@@ -32,26 +35,39 @@ const LIMIT: usize = 16;
 impl Origins {
     /// One reason.
     pub fn one(origin: Origin) -> Origins {
-        Origins(SmallVec::from_buf([origin]))
+        Origins { reasons: SmallVec::from_buf([origin]), call: None }
     }
 
-    /// Adds the reasons of `other`.
+    /// The same reasons, for a value that the inlined call of this number computes, or the adjoint of the call.
+    pub fn within(self, call: Option<u32>) -> Origins {
+        Origins { call, ..self }
+    }
+
+    /// The number of the inlined call that computes the value, or whose adjoint does.
+    pub fn call(&self) -> Option<u32> {
+        self.call
+    }
+
+    /// Adds the reasons of `other`; the value stays in its call.
     pub fn unite(&mut self, other: &Origins) {
-        for origin in &other.0 {
-            if self.0.len() < LIMIT && !self.0.contains(origin) {
-                self.0.push(origin.clone());
+        if self.reasons.is_empty() {
+            self.call = other.call;
+        }
+        for origin in &other.reasons {
+            if self.reasons.len() < LIMIT && !self.reasons.contains(origin) {
+                self.reasons.push(origin.clone());
             }
         }
     }
 
     /// The reasons in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = &Origin> {
-        self.0.iter()
+        self.reasons.iter()
     }
 
     /// Whether it is written in the source text.
     pub fn source(&self) -> Option<Span> {
-        self.0.iter().find_map(|origin| match origin {
+        self.reasons.iter().find_map(|origin| match origin {
             Origin::Source(span) => Some(*span),
             _ => None,
         })
@@ -60,7 +76,7 @@ impl Origins {
     /// The place in the source text that it has to do with.
     pub fn span(&self) -> Option<Span> {
         self.source().or_else(|| {
-            self.0.iter().find_map(|origin| match origin {
+            self.reasons.iter().find_map(|origin| match origin {
                 Origin::Adjoint { span, .. } => Some(*span),
                 _ => None,
             })

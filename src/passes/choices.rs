@@ -110,3 +110,21 @@ pub fn above_kink(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) 
     }
     cx.build(Scalar::Gt, &[x, operands[1]], origins).map(Some)
 }
+
+/// `1 > x` is `x < 1`.
+pub fn number_on_the_right(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Scalar(row) = op else { return Ok(None) };
+    let turned = match row {
+        Scalar::Eq | Scalar::Ne => *row,
+        Scalar::Lt => Scalar::Gt,
+        Scalar::Le => Scalar::Ge,
+        Scalar::Gt => Scalar::Lt,
+        Scalar::Ge => Scalar::Le,
+        _ => return Ok(None),
+    };
+    let number = |cx: &Cx, id: NodeId| cx.see().filled(id).is_some();
+    if !number(cx, operands[0]) || number(cx, operands[1]) {
+        return Ok(None);
+    }
+    cx.build(turned, &[operands[1], operands[0]], origins).map(Some)
+}

@@ -45,10 +45,14 @@ pub fn prune(model: &Model) -> Model {
     let kept: FxHashMap<NodeId, Kept> = asked
         .into_iter()
         .filter_map(|(id, which)| match model.op(id) {
-            Op::Scan(scan) => Some((id, Kept::of(scan, &which))),
+            Op::Scan(scan) => {
+                let kept = Kept::of(scan, &which);
+                let mut outside = model.operands(id).into_iter().skip(scan.carries + scan.slices);
+                let less = kept.is_less() || outside.any(|id| model.is_written_inside(id));
+                less.then_some((id, kept))
+            }
             _ => None,
         })
-        .filter(|(_, kept)| kept.is_less())
         .collect();
     if kept.is_empty() {
         return model.compact();

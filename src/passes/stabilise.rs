@@ -33,9 +33,21 @@ pub fn stabilise(model: &Model, named: &[NodeId]) -> Result<(Model, Vec<Used>), 
     let mut cx = Stabiliser::default();
     let stable = model.rebuild(|to, id, operands| {
         let op = model.op(id);
-        let node = match guarded.contains(&id) {
-            true => model.copy(to, id, operands)?,
-            false => cx.build(to, op, operands, model.origins(id))?,
+        let node = match op {
+            _ if guarded.contains(&id) => model.copy(to, id, operands)?,
+            Op::Scan(scan) => {
+                let inner = model.inner(scan);
+                let (body, used) = stabilise(&inner.model, &[])?;
+                if used.is_empty() {
+                    model.copy(to, id, operands)?
+                } else {
+                    cx.used.extend(used);
+                    let (scan, read) = inner.turned(body).closed(scan);
+                    let operands: Operands = read.iter().map(|&place| operands[place]).collect();
+                    to.insert(scan, &operands, model.origins(id))?
+                }
+            }
+            op => cx.build(to, op, operands, model.origins(id))?,
         };
         if asked.contains(&id) {
             cx.closed.insert(node);

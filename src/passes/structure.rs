@@ -1,6 +1,8 @@
 //! Laws of structured operators: each looks at an operator about to be inserted and may put another value in its place.
 
-use super::choices::{above_kink, choice_by_constant, choices_together, root_by_name};
+use super::choices::{
+    above_kink, choice_by_constant, choices_together, number_on_the_right, root_by_name,
+};
 use super::facts::symmetric;
 use super::law::Cx;
 use super::product::{emit, product_of};
@@ -54,6 +56,7 @@ pub const LAWS: &[(&str, &str, StructureLaw)] = &[
     ),
     ("slice of a slice", "x[2:8][1:] => x[3:8]", slice_of_slice),
     ("above the kink", "relu(x) > 0 => x > 0", above_kink),
+    ("number on the right of a comparison", "1 > x => x < 1", number_on_the_right),
     (
         "transpose before laying out",
         "broadcast(x, [N, K, M])' => broadcast(x', [N, M, K])",

@@ -1,6 +1,7 @@
 //! The pages of `docs` that are made of what the sources say.
 
 use crate::command::root;
+use pullback::cli::reference;
 use pullback::ops::laws::LAWS;
 use pullback::ops::stability::STABLE;
 use pullback::passes::{stable_steps, structure_laws};
@@ -35,6 +36,23 @@ fn laws_are_listed() {
     made("laws.md", &[("stability", stability), ("scalar", scalar), ("structure", structure)]);
 }
 
+/// Each operator and function has a page with all that belongs to it.
+#[test]
+fn operators_have_pages() {
+    for name in reference::names() {
+        let page = reference::page(name).expect("it has a name");
+        let floats = page.contains("-> f32") || page.contains("-> f64");
+        let gradient =
+            page.contains("Gradient of") || page.lines().any(|line| line.ends_with("-> f64[3, 3]"));
+        assert!(
+            page.lines().any(|line| line.starts_with("    ") && line.contains(" -> ")),
+            "{page}"
+        );
+        assert!(!floats || gradient || !page.contains(": f64"), "{page}");
+    }
+    made("operators.md", &[("operators", reference::document())]);
+}
+
 /// Fails where a page's tables are not these; with INSTA_UPDATE=always they are written.
 fn made(page: &str, tables: &[(&str, String)]) {
     let path = root().join("docs").join(page);
@@ -51,5 +69,5 @@ fn made(page: &str, tables: &[(&str, String)]) {
         std::fs::write(&path, &new).expect("it can be written");
         return;
     }
-    assert_eq!(old, new, "run this test with INSTA_UPDATE=always");
+    assert!(old == new, "docs/{page} is not up to date: run this test with INSTA_UPDATE=always");
 }

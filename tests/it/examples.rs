@@ -1,8 +1,9 @@
 //! The models in `examples/`: each runs, and its gradient reads as a lecture writes it.
 
 use super::command::run;
-use pullback::compile::{Level, default_request, differentiate, read};
-use pullback::graph::print::{Part, WIDTH, print};
+use pullback::cli::files::Folder;
+use pullback::compile::{Level, default_request, differentiate, read_from};
+use pullback::graph::print::{Part, WIDTH, print, print_folded};
 use std::path::{Path, PathBuf};
 
 /// Values for the inputs; what is not said here is drawn.
@@ -23,17 +24,47 @@ const RUNS: &[(&str, &[&str])] = &[
         ],
     ),
     ("digits", &["--data", "examples/digits.npz"]),
+    (
+        "gmm",
+        &[
+            "--dim",
+            "K=3",
+            "--dim",
+            "D=2",
+            "--set",
+            "x=[[1, 0], [0, 2], [-1, 1]]",
+            "--set",
+            "gamma=1",
+            "--set",
+            "m=0",
+            "--set",
+            "alphas=randn",
+            "--set",
+            "means=randn",
+            "--set",
+            "q=randn",
+            "--set",
+            "L=randn",
+        ],
+    ),
     ("lecture", &["--dim", "N=2", "--set", "x=randn", "--set", "y=zeros"]),
     ("lecture3", &["--set", "x=[[1, -1]]", "--set", "t=[[1, 0]]"]),
+    ("lenet", &["--dim", "N=2", "--set", "x=randn", "--set", "label=[3, 9]"]),
     ("linear_regression", &["--set", "x=[[1], [2], [3]]", "--set", "t=[2, 4, 6.5]"]),
     ("logistic", &["--set", "x=[[1, 0], [0, 2]]", "--set", "y=[0, 1]"]),
     ("lstm", &["--dim", "T=5", "--dim", "N=2", "--set", "x=randn", "--set", "y=zeros"]),
     ("mlp", &["--set", "x=[[1, 0], [0, 2]]", "--set", "label=[3, 9]"]),
+    ("pinn", &["--set", "t=[0, 0.5, 1, 1.5]"]),
     (
         "softmax_regression",
         &["--dim", "K=3", "--set", "x=[[1, 0], [0, 2]]", "--set", "label=[0, 2]"],
     ),
+    ("transformer", &["--set", "token=[[7, 0, 255]]", "--set", "next=[[0, 255, 3]]"]),
+    ("vae", &["--dim", "N=2", "--set", "x=full:0.3", "--training"]),
 ];
+
+/// Longer gradients are shown folded.
+const MOST: usize = 50;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
@@ -61,11 +92,14 @@ fn gradients() {
     for name in names {
         let text =
             std::fs::read_to_string(folder().join(format!("{name}.nn"))).expect("it is there");
-        let read = read(&text, &[]);
+        let folder = Folder::of(Some(&folder().join(format!("{name}.nn"))));
+        let read = read_from(&text, &[], &folder);
         assert!(read.diagnostics.is_empty(), "{:?}", read.diagnostics);
         let model = read.model.expect("it is a model");
         let request = default_request(&model).expect("it has a loss");
         let derived = differentiate(&model, &[request], Level::Readable).expect("it is derived");
+        let long = print(&derived.model, Part::Adjoint).adjoint_statements > MOST;
+        let print = if long { print_folded } else { print };
         let printed = print(&derived.model, Part::Adjoint);
         assert!(printed.widest <= WIDTH, "{}", printed.text);
         insta::assert_snapshot!(format!("gradient_of_{name}"), printed.text);

@@ -1,11 +1,14 @@
 //! Layers and repeated blocks: the models that they stand for, written out.
 
 use super::command::run;
+use proptest::prelude::*;
 use pullback::autodiff::expand;
 use pullback::compile::{Level, default_request, differentiate, read};
+use pullback::export::{dot, mermaid};
 use pullback::graph::Model;
-use pullback::graph::print::{Part, print};
+use pullback::graph::print::{Part, print, print_folded};
 use pullback::passes::release;
+use pullback::syntax::format;
 
 const LINEAR: &str = "
 layer linear(x: float[.., I]; O) -> float[.., O] {
@@ -18,6 +21,11 @@ layer twice(x: float[.., D]; H) -> float[.., D] {
   return linear(h; D) as out
 }
 layer plain(x: float[.., D]) -> float[.., D] { return linear(tanh(x); D) }
+layer centred(x: float[N, D]) -> float[N, D] {
+  state m: float[D] = 0
+  update m = mean[0](x)
+  return where(training, x - mean[0](x), x - m)
+}
 layer scale(x: float[.., D], by = 2) -> float[.., D] { param s: float[D] = by; return s * x }
 ";
 
@@ -89,6 +97,12 @@ fn written_out() {
              outer.0.inner.0 = outer.0.inner.0.s * x; outer.0 = outer.0.inner.1.s * outer.0.inner.0
              outer.1.inner.0 = outer.1.inner.0.s * outer.0; h = outer.1.inner.1.s * outer.1.inner.0; loss C = sum(h)",
         ),
+        (
+            "h = repeat 2 (h = x) { centred(h) } as cs; loss C = sum(h)",
+            "state cs.0.m: f32[4] = 0; state cs.1.m: f32[4] = 0
+             cs.0 = where(training, x - mean[0](x), x - cs.0.m); h = where(training, cs.0 - mean[0](cs.0), cs.0 - cs.1.m); loss C = sum(h)
+             update cs.0.m = mean[0](x); update cs.1.m = mean[0](cs.0)",
+        ),
         ("h = repeat 0 (h = x) { tanh(h) }; loss C = sum(tanh(h))", "h = x; loss C = sum(tanh(x))"),
         (
             "h = linear(x; 8) as l1; g = grad(sum(h^2), l1.W); loss C = sum(g^2)",
@@ -110,6 +124,20 @@ fn written_out() {
         let again = gradient(&forward);
         assert_eq!(bare(&layers), bare(&again), "the printed model is another one");
     }
+}
+
+/// The steps of a scan share the parameters of the layers that are called in it.
+#[test]
+fn steps_share_parameters() {
+    let text = format!(
+        "dim T\nparam x: f32[T, 4]\n{LINEAR}h = scan t in T (h = zeros(4)) for xt in x {{
+           g = repeat 2 (g = h) {{ linear(g; 4) }} as gs\n  h = tanh(linear(xt; 4) as i + g)\n}}
+         loss C = sum(h) + sum(gs.0.W^2)\n"
+    );
+    let names: Vec<String> = model(&text).variables.keys().map(|name| name.to_string()).collect();
+    assert_eq!(names, ["x", "gs.0.W", "gs.0.b", "gs.1.W", "gs.1.b", "i.W", "i.b"]);
+    let printed = gradient(&text);
+    assert!(printed.contains("d_gs.0.W") && printed.contains("scan reverse"), "{printed}");
 }
 
 /// Sizes may be symbolic, and each call has its own.
@@ -143,4 +171,102 @@ fn named_from_the_command_line() {
     ]);
     std::fs::remove_file(&file).expect("it is there");
     assert_eq!(ran.stdout, "C = 5\nd_l1.W =\n[[2 4]\n [4 8]]\nd_l1.b = [2 4]\n", "{}", ran.stderr);
+}
+
+/// In pictures a call is one box, and its adjoint another one; what belongs to it alone is not drawn.
+#[test]
+fn one_box_for_a_call() {
+    let text = format!(
+        "param x: f32[3, 4]\n{LINEAR}h = tanh(linear(x; 2) as l1)\ny = twice(h; 5)\nloss C = sum(y^2)\n"
+    );
+    let model = model(&text);
+    let request = default_request(&model).expect("it has a loss");
+    let derived = differentiate(&model, &[request], Level::Readable).expect("it is derived");
+    insta::assert_snapshot!(mermaid(&derived.model, true));
+    assert_eq!(dot(&derived.model, true).matches("box3d").count(), 4);
+    assert_eq!(dot(&derived.model, false).matches("box3d").count(), 0);
+}
+
+/// Compositions of layers and blocks on an array `h` of four columns, with `NAME` where an instance is named.
+fn composition() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(&[
+        "tanh(h)",
+        "h + x",
+        "gelu(h)",
+        "softmax(h)",
+        "linear(h; 4) as NAME",
+        "linear(tanh(h); 4) as NAME",
+        "twice(h; 3) as NAME",
+        "plain(h) as NAME",
+        "scale(h, 1/2) as NAME",
+        "linear(linear(h; 2) as NAME; 4) as NAME",
+        "relu(linear(h; 4) as NAME) + h",
+    ]);
+    leaf.prop_map(String::from).prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            (0..3usize, inner.clone())
+                .prop_map(|(count, body)| format!("repeat {count} (h = h) {{ {body} }} as NAME")),
+            (0..3usize, inner.clone(), inner.clone()).prop_map(|(count, a, b)| {
+                format!("repeat {count} (h = h) {{ g = {a}; h = g - ({b}) }} as NAME")
+            }),
+            (inner.clone(), inner).prop_map(|(a, b)| format!("({a}) - ({b})")),
+        ]
+    })
+}
+
+/// The text with another name in the place of each `NAME`.
+fn named(text: &str) -> String {
+    let mut pieces = text.split("NAME");
+    let first = pieces.next().unwrap_or_default().to_string();
+    first
+        + &pieces.enumerate().map(|(number, piece)| format!("n{number}{piece}")).collect::<String>()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What is printed is the same model, and so is what `fmt` lays out.
+    #[test]
+    fn printed_and_laid_out(first in composition(), second in composition()) {
+        let text = format!("param x: f32[3, 4]\n{LINEAR}h = x\na = {first}\nb = {second}\nloss C = sum(a * b)\n");
+        let text = named(&text);
+        let model = model(&text);
+        let plain = print(&release(&model), Part::Whole).text;
+        let again = read(&plain, &[]);
+        prop_assert!(again.diagnostics.iter().all(|said| !said.is_error()), "{:?} of\n{plain}", again.diagnostics);
+        let again = print(&release(&again.model.expect("a model")), Part::Whole).text;
+        prop_assert_eq!(&plain, &again, "of\n{}", text);
+        let laid = format(&text).expect("it can be read");
+        let laid = print(&release(&read(&laid, &[]).model.expect("a model")), Part::Whole).text;
+        prop_assert_eq!(&plain, &laid, "of\n{}", text);
+    }
+
+    /// With calls folded each adjoint stands behind what it is made of, and each gradient is there.
+    #[test]
+    fn folded_lines_are_in_order(first in composition(), second in composition()) {
+        let text = named(&format!("param x: f32[3, 4]\n{LINEAR}h = x\na = {first}\nb = {second}\nloss C = sum(a * b)\n"));
+        let model = model(&text);
+        let request = default_request(&model).expect("it has a loss");
+        let derived = differentiate(&model, &[request], Level::Readable).expect("it is derived");
+        let printed = print_folded(&derived.model, Part::Adjoint).text;
+        let mut said: Vec<&str> = Vec::new();
+        let known = |said: &[&str], word: &str| {
+            let all = |name: &&str| name.strip_suffix('*').is_some_and(|start| word.starts_with(start));
+            said.contains(&word) || said.iter().any(all)
+        };
+        let lines = printed.replace("\n#    ", " ");
+        for line in lines.lines() {
+            let line = line.trim_start_matches("# ").split("  #").next().expect("a line");
+            let (names, value) = line.split_once(" = ").expect("a statement");
+            let words = value.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.'));
+            for word in words.filter(|word| word.starts_with("d_")) {
+                prop_assert!(known(&said, word), "{word} is not there yet in\n{printed}of\n{text}");
+            }
+            said.extend(names.split(", "));
+        }
+        for (name, variable) in &model.variables {
+            let flows = variable.role == pullback::graph::Role::Param;
+            prop_assert!(!flows || known(&said, &format!("d_{name}")), "{name} in\n{printed}of\n{text}");
+        }
+    }
 }

@@ -178,6 +178,21 @@ const ODD: &[&str] = &[
     "dim",
     "const",
     "stop_gradient",
+    "layer",
+    "repeat",
+    "return",
+    "yield",
+    "train",
+    "expect",
+    "use",
+    "as l1",
+    "; 3",
+    "l1.W",
+    "bs.0.W",
+    "{",
+    "}",
+    "training",
+    "sgd(lr = 0.1)",
 ];
 
 /// Texts of the corpus with pieces taken away, doubled, swapped or put in.
@@ -346,6 +361,19 @@ proptest! {
     }
 
     #[test]
+    fn random_layers(body in formula(), result in formula(), claim in formula(), count in 0..4usize) {
+        let text = format!(
+            "dim N, D = 3\ninput x: f32[N, D]\ninput n: i64[N] in [0, N)\n\
+             layer f(x: f32[N, D], n: i64[N]; K) {{\n  param W: f32[D, K] ~ glorot()\n  param b: f32[K] = 1\n\
+               param s: f32 = 2\n  u = {body}\n  return {result} + u\n}}\n\
+             y = repeat {count} (h = x) {{ repeat 2 (g = h) {{ f(g, n; D) }} }} as r\nz = f(y, n; 3)\n\
+             loss C = mean(z)\nW = z.W\nb = z.b\ns = z.s\nexpect {claim} == C\n\
+             train {{ adam(lr = 0.1); epochs = {count} }}\n"
+        );
+        deep(move || whole(&text));
+    }
+
+    #[test]
     fn random_formulas_by_themselves(text in formula()) {
         deep(move || whole(&format!("dim N, D = 3\ninput x: f64[N, D]\nparam W: f64[D, D]\nparam b: f64[D]\nparam s: f64\ninput n: i64[N]\ninput k: bool[D]\nloss C = sum({text})\n")));
     }
@@ -385,6 +413,15 @@ fn extremes() {
         ("primes", format!("param x: f32[2, 2]\nloss C = sum(x{})\n", "'".repeat(10_000)), true),
         ("axes", format!("param x: f32[{}]\nloss C = sum(x)\n", vec!["1"; 300].join(", ")), false),
         ("derivatives of derivatives", "param x: f32\nc = x^3\nloss C = grad(grad(grad(grad(c, x), x), x), x)\n".into(), true),
+        ("repeated blocks", "param x: f32\ny = repeat 10000 (h = x) { tanh(h) }\nloss C = y\n".into(), true),
+        ("repeated numbers", "param x: f32\ny = repeat 5000 (h = 1) { h + h }\nloss C = x * y\n".into(), true),
+        ("repeated dimensions", "dim N\nparam x: f32\ny = repeat 5000 (h = N) { h * h + h }\nloss C = x * y\n".into(), true),
+        ("blocks in blocks", format!("param x: f32\ny = {}h{}\nloss C = y\n", "repeat 2 (h = x) { ".to_string() + &"repeat 2 (h = h) { ".repeat(30), " }".repeat(31)), false),
+        ("layers in layers", format!("layer g0(a: f32) {{ param w: f32 = 1; return a * w }}\n{}param x: f32\nloss C = g30(x)\n", (1..=30).map(|i| format!("layer g{i}(a: f32) {{ return g{}(a) }}\n", i - 1)).collect::<String>()), true),
+        ("layers that double", format!("layer g0(a: f32) {{ param w: f32 = 1; return a * w }}\n{}param x: f32\nloss C = g30(x)\n", (1..=30).map(|i| format!("layer g{i}(a: f32) {{ return g{0}(g{0}(a) as i) }}\n", i - 1)).collect::<String>()), false),
+        ("a layer of itself", "layer f(a: f32) { param w: f32; return f(a) }\nparam x: f32\nloss C = f(x)\n".into(), false),
+        ("many settings", format!("param w: f32\nloss C = w\ntrain {{ {} }}\n", "batch = 1; ".repeat(count)), false),
+        ("many claims", format!("param w: f32\nloss C = w\n{}", lines(|i| format!("expect w * {i} == {i} * w\n"))), true),
         ("null characters", "param x: f32\nloss C = x\0\n".into(), false),
     ];
     let slow = deep(move || {

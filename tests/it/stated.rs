@@ -36,6 +36,8 @@ fn claims_are_kept_apart() {
     for claim in &claiming.claims {
         assert_eq!(claiming.ty(claim.left), claiming.ty(claim.right));
     }
+    // A claim alone is use enough for an input.
+    assert_eq!(model("input x: f32\nparam w: f32\nloss C = w\nexpect x == x\n").claims.len(), 1);
     // What a claim needs is no part of the derived model.
     let (with, without) = (derived(&format!("{text}{claims}")), derived(text));
     assert!(with.claims.is_empty());

@@ -14,9 +14,11 @@ pub mod gemm;
 mod lanes;
 mod level;
 mod math;
+pub mod memory;
 mod portable;
 pub mod rows;
 mod scratch;
+pub mod spans;
 mod team;
 
 pub use lanes::Float;

@@ -2,7 +2,7 @@
 
 use crate::graph::{Model, NodeId, Operands};
 use crate::ops::align::{align, lay};
-use crate::ops::shape::Broadcast;
+use crate::ops::shape::{Broadcast, Reshape};
 use crate::ops::{Form, FormArg, Op, Operator, Size, Type, join};
 use crate::tensor::DType;
 use rustc_hash::FxHashMap;
@@ -126,6 +126,16 @@ impl Draft {
         draft
     }
 
+    /// A reduction with its axes kept: `sum[K, keep](x)`.
+    fn kept(&self) -> Option<Draft> {
+        let Some(Piece::Text(text)) = self.pieces.first() else { return None };
+        let place = text.find("](").filter(|_| self.level == Level::Atom)?;
+        let mut draft = self.clone();
+        draft.pieces[0] = Piece::Text(format!("{}, keep{}", &text[..place], &text[place..]));
+        draft.width += ", keep".len();
+        Some(draft)
+    }
+
     /// The text with every name given.
     pub fn finish(&self, names: &FxHashMap<NodeId, String>) -> String {
         self.pieces
@@ -166,7 +176,16 @@ pub fn render(model: &Model, id: NodeId, operands: Vec<Draft>) -> Draft {
             (spelled.collect(), false)
         }
     };
-    let mut draft = match op.form(&types, model.ty(id)) {
+    let form = match op {
+        Op::Reshape(reshape) if renames(model, &types[0], reshape) => {
+            Form::Postfix(format!(" as [{}]", join(&reshape.to)))
+        }
+        Op::Gather(gather) if operands[1].free || is_literal(model, id) => {
+            Form::call("gather", 2).along([types[0].axis_label(gather.axis)])
+        }
+        _ => op.form(&types, model.ty(id)),
+    };
+    let mut draft = match form {
         Form::Atom(text) => {
             let level = match op {
                 Op::Const(_) if text.starts_with('-') => Level::Sign,
@@ -203,6 +222,15 @@ pub fn render(model: &Model, id: NodeId, operands: Vec<Draft>) -> Draft {
             draft.push(&text);
             draft
         }
+        Form::Index(axis) => {
+            let mut operands = operands.into_iter();
+            let mut draft = Draft::empty(Level::Atom);
+            draft.append(operands.next().expect("what is indexed").within(Level::Atom));
+            draft.push(&format!("[{}", ":, ".repeat(axis)));
+            draft.append(operands.next().expect("an index"));
+            draft.push("]");
+            draft
+        }
         Form::TimesLog { power, quotient } => times_log(power, quotient, operands),
         Form::Call { name, brackets, args } => called(&name, &brackets, &args, operands),
         Form::Broadcast => {
@@ -219,6 +247,17 @@ pub fn render(model: &Model, id: NodeId, operands: Vec<Draft>) -> Draft {
     draft.product |= matches!(op, Op::MatMul(_) | Op::Conv(_) | Op::Pool(_));
     draft.nodes.push(id);
     draft
+}
+
+/// Whether a reshape gives other names to axes that stay as they are.
+fn renames(model: &Model, from: &Type, reshape: &Reshape) -> bool {
+    from.rank() == reshape.to.len()
+        && from.shape.iter().zip(&reshape.to).all(|(a, b)| model.dims.equal(a, b))
+}
+
+/// Whether the index of a gather is written out in numbers.
+fn is_literal(model: &Model, id: NodeId) -> bool {
+    matches!(model.op(model.operands(id)[1]), Op::Literal(_) | Op::Const(_))
 }
 
 fn size_level(size: &Size) -> Level {
@@ -489,6 +528,13 @@ fn opened(model: &Model, operand: NodeId, broadcast: &Broadcast, draft: Draft) -
         None => Size::Known(1),
     });
     let ty = inner.with_shape(shape);
+    if lead == 0
+        && let Op::Reduce(reduce) = model.op(model.operands(operand)[0])
+        && rest.iter().enumerate().all(|(axis, from)| from.is_none() == reduce.axes.contains(&axis))
+        && let Some(draft) = draft.kept()
+    {
+        return (draft, ty);
+    }
     let parts: Vec<&str> =
         rest.iter().map(|from| if from.is_some() { ":" } else { "None" }).collect();
     let mut indexed = Draft::empty(Level::Atom);

@@ -3,6 +3,7 @@
 mod comment;
 mod custom;
 mod draft;
+mod folded;
 mod looped;
 mod names;
 mod statements;
@@ -38,10 +39,25 @@ pub struct Printed {
 
 /// The text of `part` of a model. Statements that compute derivatives bear a comment with the source line and the rule.
 pub fn print(model: &Model, part: Part) -> Printed {
-    let statements = statements(model, part);
+    laid_out(model, part, statements(model, part), |_| true)
+}
+
+/// The same with one statement for each inlined call, and a comment for its adjoint: to be looked at, not to be read again.
+/// The parameters of layers that are shown so are not declared.
+pub fn print_folded(model: &Model, part: Part) -> Printed {
+    let (statements, calls) = folded::statements(model, part);
+    laid_out(model, part, statements, |name| !calls.iter().any(|call| call.owns(name)))
+}
+
+fn laid_out(
+    model: &Model,
+    part: Part,
+    statements: Vec<Statement>,
+    declared: impl Fn(&str) -> bool,
+) -> Printed {
     let mut lines: Vec<(String, Option<String>)> = Vec::new();
     if part == Part::Whole {
-        declarations(model, &mut lines);
+        declarations(model, declared, &mut lines);
         let functions = custom::functions(model);
         if !functions.is_empty() {
             lines.extend(functions.into_iter().map(|line| (line, None)));
@@ -83,7 +99,8 @@ fn aligned(lines: Vec<(String, Option<String>)>) -> String {
             let rest = line.split_off(place);
             text.push_str(line.trim_end());
             text.push('\n');
-            line = format!("    {}", rest.trim_start());
+            let note = if line.starts_with('#') { "#" } else { "" };
+            line = format!("{note}    {}", rest.trim_start());
         }
         let width = line.chars().count();
         text.push_str(&line);
@@ -116,7 +133,11 @@ fn shortened(comment: &str, room: usize) -> Option<String> {
     (cut > 3).then(|| format!("{}...", kept[..cut].trim_end_matches([',', ' '])))
 }
 
-fn declarations(model: &Model, lines: &mut Vec<(String, Option<String>)>) {
+fn declarations(
+    model: &Model,
+    declared: impl Fn(&str) -> bool,
+    lines: &mut Vec<(String, Option<String>)>,
+) {
     let dims: Vec<String> = model
         .dims
         .iter()
@@ -137,8 +158,8 @@ fn declarations(model: &Model, lines: &mut Vec<(String, Option<String>)>) {
         lines.push((line, None));
         lines.push((String::new(), None));
     }
-    let declared = model.variables.iter().filter(|(_, variable)| variable.role != Role::Given);
-    for (name, variable) in declared {
+    let variables = model.variables.iter().filter(|(_, variable)| variable.role != Role::Given);
+    for (name, variable) in variables.filter(|(name, _)| declared(name)) {
         lines.push((declaration(model, name, variable), None));
     }
     lines.push((String::new(), None));

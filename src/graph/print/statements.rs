@@ -4,6 +4,7 @@ use super::draft::{Draft, Level, argument, render, spelled, typed};
 use super::looped::looped;
 use super::names::{self, Names};
 use super::{Part, WIDTH, comment};
+use crate::graph::fold::Folded;
 use crate::graph::{Kind, Model, NodeId, Role};
 use crate::ops::scan::Which;
 use crate::ops::{Name, Op, Scalar};
@@ -17,6 +18,8 @@ pub struct Statement {
     pub comment: Option<String>,
     /// Whether it computes a derivative.
     pub adjoint: bool,
+    /// Whether it is said in a comment only.
+    pub note: bool,
     /// The lines between the braces of a scan, and how many statements they are.
     pub body: Option<(Vec<Line>, usize)>,
 }
@@ -45,8 +48,9 @@ impl Statement {
 
     /// Its lines.
     pub fn lines(self) -> Vec<Line> {
-        let Statement { keyword, name, text, comment, body, .. } = self;
-        let mut lines = vec![Line { text: format!("{keyword}{name} = {text}"), comment }];
+        let Statement { keyword, name, text, comment, body, note, .. } = self;
+        let note = if note { "# " } else { "" };
+        let mut lines = vec![Line { text: format!("{note}{keyword}{name} = {text}"), comment }];
         if let Some((body, _)) = body {
             lines.extend(body);
             lines.push(Line::new("}".into()));
@@ -76,6 +80,10 @@ pub struct Plan<'a> {
     pub parts: FxHashMap<(NodeId, Which), NodeId>,
     /// For each scan the expressions of its first values and arrays.
     pub heads: FxHashMap<NodeId, Vec<Draft>>,
+    /// The calls that are printed as one.
+    pub folded: Folded,
+    /// Values that have a line because a call that is printed as one reads them, or gives them.
+    pub forced: FxHashSet<NodeId>,
 }
 
 /// Expressions wider than this get lines for their parts: names and comments need room too.
@@ -94,16 +102,7 @@ pub fn statements(model: &Model, part: Part) -> Vec<Statement> {
     for (id, draft) in order {
         statements.extend(statement_of(&plan, &names, id, &draft, &called));
     }
-    for (name, draft) in updates {
-        statements.push(Statement {
-            keyword: "update ",
-            name: name.to_string(),
-            text: draft.finish(&names.text),
-            comment: None,
-            adjoint: false,
-            body: None,
-        });
-    }
+    statements.extend(updates.into_iter().map(|(name, draft)| update(&names, name, draft)));
     statements
 }
 
@@ -161,6 +160,20 @@ pub fn statement_of(
     statements
 }
 
+/// The next value of a state.
+pub fn update(names: &Names, name: Name, draft: Draft) -> Statement {
+    let (name, text) = (name.to_string(), draft.finish(&names.text));
+    Statement {
+        keyword: "update ",
+        name,
+        text,
+        comment: None,
+        adjoint: false,
+        body: None,
+        note: false,
+    }
+}
+
 /// The printed values in the order of the graph; results side by side that do not need each other in the order asked for.
 fn ordered(plan: &Plan, drafts: &[Option<Draft>]) -> Vec<NodeId> {
     let model = plan.model;
@@ -210,6 +223,7 @@ fn statement(plan: &Plan, names: &Names, id: NodeId, draft: &Draft) -> Statement
             comment: adjoint.then(|| comment::comment(plan, id, draft)).flatten(),
             adjoint,
             body: Some((looped.body, looped.statements)),
+            note: false,
         };
     }
     let name = names.text[&id].clone();
@@ -226,10 +240,18 @@ fn statement(plan: &Plan, names: &Names, id: NodeId, draft: &Draft) -> Statement
         text = format!("{dtype}({text})");
     }
     let comment = adjoint.then(|| comment::comment(plan, id, draft)).flatten();
-    Statement { keyword: keyword(model, &name), name, text, comment, adjoint, body: None }
+    Statement {
+        keyword: keyword(model, &name),
+        name,
+        text,
+        comment,
+        adjoint,
+        body: None,
+        note: false,
+    }
 }
 
-fn keyword(model: &Model, name: &str) -> &'static str {
+pub fn keyword(model: &Model, name: &str) -> &'static str {
     match model.outputs.iter().find(|output| &*output.name == name).map(|output| output.kind) {
         Some(Kind::Loss) => "loss ",
         Some(Kind::Metric) => "metric ",
@@ -238,7 +260,7 @@ fn keyword(model: &Model, name: &str) -> &'static str {
 }
 
 /// All that each value is called by bindings and results.
-fn called(model: &Model, part: Part) -> FxHashMap<NodeId, Vec<&Name>> {
+pub fn called(model: &Model, part: Part) -> FxHashMap<NodeId, Vec<&Name>> {
     let outputs = model
         .outputs
         .iter()
@@ -252,7 +274,7 @@ fn called(model: &Model, part: Part) -> FxHashMap<NodeId, Vec<&Name>> {
 }
 
 /// Further names of a value: `b = a`.
-fn aliases(
+pub fn aliases(
     plan: &Plan,
     names: &Names,
     called: &[&Name],
@@ -277,12 +299,13 @@ fn aliases(
                 comment: None,
                 adjoint,
                 body: None,
+                note: false,
             });
         }
     }
 }
 
-fn plan(model: &Model, part: Part, widths: FxHashMap<NodeId, usize>) -> Plan<'_> {
+pub fn plan(model: &Model, part: Part, widths: FxHashMap<NodeId, usize>) -> Plan<'_> {
     let mut known: Vec<Option<Name>> = vec![None; model.len()];
     let mut forward = vec![false; model.len()];
     for (name, variable) in &model.variables {
@@ -360,7 +383,21 @@ fn plan(model: &Model, part: Part, widths: FxHashMap<NodeId, usize>) -> Plan<'_>
     }
     let lines = vec![false; model.len()];
     let heads = FxHashMap::default();
-    Plan { model, known, forward, region, given, lines, before, widths, parts, heads }
+    let (folded, forced) = (Folded::default(), FxHashSet::default());
+    Plan {
+        model,
+        known,
+        forward,
+        region,
+        given,
+        lines,
+        before,
+        widths,
+        parts,
+        heads,
+        folded,
+        forced,
+    }
 }
 
 /// The states with their values in the next step.
@@ -376,7 +413,7 @@ fn kept(model: &Model) -> impl Iterator<Item = NodeId> {
 }
 
 /// Gives a line to each result, and to each value that is written more than once and not small.
-fn decide(plan: &mut Plan) {
+pub fn decide(plan: &mut Plan) {
     let model = plan.model;
     let mut written = vec![0u32; model.len()];
     let results: FxHashSet<NodeId> = model
@@ -394,12 +431,17 @@ fn decide(plan: &mut Plan) {
         if plan.given[index] {
             continue;
         }
+        if plan.folded.holds(id) {
+            plan.lines[index] = plan.forced.contains(&id);
+            continue;
+        }
         if let Op::Scan(scan) = model.op(id) {
             // The body says values from outside by name.
             let outside = &model.operands(id)[scan.carries + scan.slices..];
             outside.iter().for_each(|operand| forced[operand.index()] = true);
         }
         plan.lines[index] = forced[index]
+            || plan.forced.contains(&id)
             || matches!(model.op(id), Op::Scan(_) | Op::Part(_))
             || plan.known[index].is_some()
             || results.contains(&id)
@@ -456,12 +498,12 @@ fn is_small(plan: &Plan, id: NodeId) -> bool {
 }
 
 /// The expressions of all lines, and of the updates of states. What would make a line too wide gets a line too.
-fn drafts(plan: &mut Plan, whole: Part) -> (Vec<Option<Draft>>, Vec<(Name, Draft)>) {
+pub fn drafts(plan: &mut Plan, whole: Part) -> (Vec<Option<Draft>>, Vec<(Name, Draft)>) {
     let model = plan.model;
     let mut done: Vec<Option<Draft>> = vec![None; model.len()];
     let mut left = readers(plan);
     for id in model.nodes().filter(|id| plan.region[id.index()]).collect::<Vec<_>>() {
-        if plan.given[id.index()] {
+        if plan.given[id.index()] || plan.folded.holds(id) {
             continue;
         }
         let operands = model.operands(id);

@@ -231,6 +231,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("slice of a slice", "!x: f64[N=2, K=9]", "x[1, 1::2][2]"),
     ("one number among zeros", "s: f64", "pad(broadcast(s, [1]), [[1, 2]])"),
     ("sum of a one-hot vector", "s: f64", "s * sum(one_hot(1, 3))"),
+    ("number on the right of a comparison", "x: f64[N=3]", "where(0.1 > x, x, 2 * x)"),
     ("above the kink", "!x: f64[N=3]; y: f64[N=3]", "where(relu(x - y) > 0, x, y)"),
     ("matrix product with equal values", "!x: f64[N=2, K=3]", "x' @ full([N], 2)"),
     ("matrix product with equal values", "!x: f64[N=2, K=3]", "ones(N) @ x"),

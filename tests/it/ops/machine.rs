@@ -1,8 +1,9 @@
 //! Models from text, and their values at given numbers.
 
 use super::array::Array;
+use crate::plan::run;
 use pullback::compile::{self, Derived, Level, Request};
-use pullback::exec::{init, run};
+use pullback::exec::init;
 use pullback::graph::print::{Part, print};
 use pullback::graph::{Kind, Model, NodeId, Origin, Origins, Values, check};
 use pullback::ops::special::Mode;
@@ -86,6 +87,13 @@ pub fn round_trip(model: &Model, given: &[Given], bindings: &Bindings) {
     let second = print(&again, Part::Whole).text;
     let third = print(&self::model(&second), Part::Whole).text;
     assert_eq!(second, third, "printed twice, it changes; first it was:\n{first}");
+    read_back(model, given, bindings);
+}
+
+/// Fails unless the printed model has the same values, bit for bit.
+pub fn read_back(model: &Model, given: &[Given], bindings: &Bindings) {
+    let first = print(model, Part::Whole).text;
+    let again = self::model(&first);
     let wanted: Vec<_> = model
         .outputs
         .iter()

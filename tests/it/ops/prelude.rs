@@ -40,7 +40,95 @@ fn both(a: &[Array], f: impl Fn(f64, f64) -> f64) -> Array {
     build(&a[0].shape, |i| f(a[0].at(i), a[1].at(i)))
 }
 
+/// Each element through `f`, which knows the elements that it is normalised with.
+fn normal(
+    x: &Array,
+    with: impl Fn(&[usize], &[usize]) -> bool,
+    end: impl Fn(f64, usize) -> f64,
+) -> Array {
+    let indices = build(&x.shape, |_| 0.0);
+    let mut all: Vec<(Vec<usize>, f64)> = Vec::new();
+    for place in 0..indices.values.len() {
+        let mut rest = place;
+        let mut index = vec![0; x.shape.len()];
+        for (at, size) in index.iter_mut().zip(&x.shape).rev() {
+            *at = rest % size;
+            rest /= size;
+        }
+        all.push((index, x.values[place]));
+    }
+    build(&x.shape, |i| {
+        let group: Vec<f64> = all.iter().filter(|(j, _)| with(i, j)).map(|(_, v)| *v).collect();
+        end((x.at(i) - mean(&group)) / (variance(&group) + 1e-5).sqrt(), i[1])
+    })
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// `x @ w + h @ u + b` of vectors at one place.
+fn gate(a: &[Array], [x, w, b]: [usize; 3], at: usize) -> f64 {
+    total(a[x].values.len(), |k| a[x].values[k] * a[w].at(&[k, at])) + a[b].values[at]
+}
+
 const CASES: &[Row] = &[
+    ("x: f64[N=3, C=2]; g: f64[C=2]; b: f64[C=2]", "batch_norm(x, g, b)", |a| {
+        normal(&a[0], |i, j| i[1] == j[1], |v, c| v * a[1].values[c] + a[2].values[c])
+    }),
+    ("x: f64[N=2, C=2, T=2]; g: f64[C=2]; b: f64[C=2]", "batch_norm(x, g, b)", |a| {
+        normal(&a[0], |i, j| i[1] == j[1], |v, c| v * a[1].values[c] + a[2].values[c])
+    }),
+    ("x: f64[N=2, C=2, H=1, W=2]; g: f64[C=2]; b: f64[C=2]", "batch_norm(x, g, b)", |a| {
+        normal(&a[0], |i, j| i[1] == j[1], |v, c| v * a[1].values[c] + a[2].values[c])
+    }),
+    ("x: f64[N=2, 4]; g: f64[4]; b: f64[4]", "group_norm(x, g, b, 2)", |a| {
+        let group = |i: &[usize], j: &[usize]| i[0] == j[0] && i[1] / 2 == j[1] / 2;
+        normal(&a[0], group, |v, c| v * a[1].values[c] + a[2].values[c])
+    }),
+    ("x: f64[N=1, 4, H=1, W=2]; g: f64[4]; b: f64[4]", "group_norm(x, g, b, 2)", |a| {
+        let group = |i: &[usize], j: &[usize]| i[0] == j[0] && i[1] / 2 == j[1] / 2;
+        normal(&a[0], group, |v, c| v * a[1].values[c] + a[2].values[c])
+    }),
+    (
+        "x: f64[D=1]; h: f64[1]; c: f64[1]; w: f64[D=1, 4]; u: f64[1, 4]; b: f64[4]; o: f64[4] = 0 0 0 0",
+        "(m, n) = lstm_cell(x, h, c, w, u, b + 0 * o); concat([m, n])",
+        |a| {
+            let z = |at: usize| gate(a, [0, 3, 5], at) + gate(a, [1, 4, 6], at);
+            let cell = sigmoid(z(1)) * a[2].values[0] + sigmoid(z(0)) * z(2).tanh();
+            Array { shape: vec![2], values: vec![sigmoid(z(3)) * cell.tanh(), cell] }
+        },
+    ),
+    (
+        "x: f64[D=1]; h: f64[1]; w: f64[D=1, 3]; u: f64[1, 3]; b: f64[3]; r: f64[3]",
+        "gru_cell(x, h, w, u, b, r)",
+        |a| {
+            let (x, h) = (|at| gate(a, [0, 2, 4], at), |at| gate(a, [1, 3, 5], at));
+            let z = sigmoid(x(1) + h(1));
+            let n = (x(2) + sigmoid(x(0) + h(0)) * h(2)).tanh();
+            Array { shape: vec![1], values: vec![(1.0 - z) * n + z * a[1].values[0]] }
+        },
+    ),
+    ("x: f64[N=1, 2, T=2]; g: f64[2]; b: f64[2]", "group_norm(x, g, b, groups = 1)", |a| {
+        normal(&a[0], |i, j| i[0] == j[0], |v, c| v * a[1].values[c] + a[2].values[c])
+    }),
+    ("x: f64[N=2, I=3]; W: f64[I=3, O=2]; b: f64[O=2]", "dense(x, W, b)", |a| {
+        build(&[2, 2], |i| {
+            total(3, |k| a[0].at(&[i[0], k]) * a[1].at(&[k, i[1]])) + a[2].at(&[i[1]])
+        })
+    }),
+    (
+        "x: f64[2, 1, 2, 2]; w: f64[1, 1, 2, 2]; g: f64[1]; b: f64[1] = 3",
+        "conv_block(x, w, g, b, padding = 1, stride = 2)",
+        |a| {
+            // Padded by 1 and in steps of 2 each filter place meets one corner.
+            let y = build(&[2, 1, 2, 2], |i| {
+                a[0].at(&[i[0], 0, i[2], i[3]]) * a[1].at(&[0, 0, 1 - i[2], 1 - i[3]])
+            });
+            let moved = |v: f64, _| (v * a[2].values[0] + a[3].values[0]).max(0.0);
+            normal(&y, |_, _| true, moved)
+        },
+    ),
     ("x: f64[N=4]", "leaky_relu(x)", |a| a[0].map(|x| x.max(0.01 * x))),
     ("x: f64[4]", "leaky_relu(x, slope = 0.2)", |a| a[0].map(|x| x.max(0.2 * x))),
     ("x: f64[N=2, K=2]", "elu(x, 1.5)", |a| {

@@ -115,15 +115,14 @@ const VARIABLES: &[(char, &str, &str)] = &[
     ('Q', "q", "[3, 3]"),
 ];
 
-/// The text of a model: each choice gives a line.
-fn text(choices: &[(u16, u16, u16)]) -> String {
+/// Lines over values that are there, each choice one, and what is there then.
+pub fn lines(
+    choices: &[(u16, u16, u16)],
+    known: Vec<(char, String)>,
+) -> (Vec<String>, Vec<(char, String)>) {
     let all: Vec<(char, String)> =
         FORMULAS.iter().map(|(kind, text)| (*kind, text.to_string())).chain(rows()).collect();
-    let mut known: Vec<(char, String)> =
-        VARIABLES.iter().map(|(kind, name, _)| (*kind, name.to_string())).collect();
-    let mut text: String =
-        VARIABLES.iter().map(|(_, name, shape)| format!("input {name}: f64{shape}\n")).collect();
-    text += "input index: i64[3]\n";
+    let (mut lines, mut known) = (Vec::new(), known);
     for (number, &(which, one, two)) in choices.iter().enumerate() {
         let (kind, formula) = &all[usize::from(which) % all.len()];
         let mut line = String::new();
@@ -137,15 +136,32 @@ fn text(choices: &[(u16, u16, u16)]) -> String {
                 of => line.push_str(of[pick / 3 % of.len()]),
             }
         }
-        text += &format!("t{number} = {line}\n");
+        lines.push(format!("t{number} = {line}\n"));
         known.push((*kind, format!("t{number}")));
     }
+    (lines, known)
+}
+
+/// The inputs with their kinds, and their declarations.
+pub fn inputs() -> (Vec<(char, String)>, String) {
+    let known = VARIABLES.iter().map(|(kind, name, _)| (*kind, name.to_string())).collect();
+    let mut text: String =
+        VARIABLES.iter().map(|(_, name, shape)| format!("input {name}: f64{shape}\n")).collect();
+    text += "input index: i64[3]\n";
+    (known, text)
+}
+
+/// The text of a model: each choice gives a line.
+fn text(choices: &[(u16, u16, u16)]) -> String {
+    let (known, mut text) = inputs();
+    let (lines, known) = lines(choices, known);
+    text += &lines.concat();
     let ends: Vec<String> =
         known.iter().rev().take(3).map(|(_, name)| format!("sum({name} * {name})")).collect();
     text + &format!("loss L = {}\noutput f = {}\n", ends.join(" + "), known[known.len() - 1].1)
 }
 
-fn given() -> Vec<Given> {
+pub fn given() -> Vec<Given> {
     let mut given: Vec<Given> = VARIABLES
         .iter()
         .enumerate()

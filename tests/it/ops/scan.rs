@@ -2,8 +2,10 @@
 
 use super::array::{Array, build};
 use super::machine::{
-    Given, agree, array, derived, evaluate, model, operators, request, results, round_trip,
+    Given, agree, array, derived, evaluate, model, operators, read_back, request, results,
+    round_trip,
 };
+use proptest::prelude::*;
 use pullback::compile::Level;
 use pullback::graph::Kind;
 use pullback::graph::print::{Part, print};
@@ -264,5 +266,67 @@ fn gradients_of_loops_in_print() {
         let derived = derived(&model(&text), &[asked], Level::Readable, &text).model;
         let name = of.name.replace([' ', ','], "_");
         insta::assert_snapshot!(name, print(&derived, Part::Adjoint).text, &text);
+    }
+}
+
+/// Laws of stability reach into loops.
+#[test]
+fn losses_inside_loops_are_stable() {
+    let text = format!(
+        "dim T\n{HEAD}h = scan t in T (h = f64(0)) for xt in x {{
+            h = h + log(sum(exp(1000 * xt * w)))
+        }}\nloss C = h + 0 * sum(first)\n"
+    );
+    let stable = text.replace("log(sum(exp(1000 * xt * w)))", "logsumexp(1000 * xt * w)");
+    same_gradients(&text, &stable);
+}
+
+/// Random steps, as a loop and unrolled.
+fn both(choices: &[(u16, u16, u16)]) -> [String; 2] {
+    let (mut known, head) = super::random::inputs();
+    known.extend([('V', "a".to_string()), ('M', "b".into())]);
+    let (lines, known) = super::random::lines(choices, known);
+    let latest = |kind: char| {
+        let (_, name) = known.iter().rev().find(|(k, _)| *k == kind).expect("one is given");
+        format!("tanh({name})")
+    };
+    let body = lines.concat();
+    let (a, b) = (latest('V'), latest('M'));
+    let end = "loss L = sum(y^2) + sum(z)\n";
+    [
+        format!(
+            "{head}(y, z) = scan step in 2 (a = v, b = m) {{\n{body}n = {a}; b = {b}; a = n\n}}\n{end}"
+        ),
+        format!("{head}(y, z) = repeat 2 (a = v, b = m) {{\n{body}yield {a}, {b}\n}}\n{end}"),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn loops_are_what_they_repeat(choices in prop::collection::vec(any::<(u16, u16, u16)>(), 1..7)) {
+        let texts = both(&choices);
+        for level in [Level::Derived, Level::Readable] {
+            let values: Vec<Vec<Array>> = texts
+                .iter()
+                .map(|text| {
+                    let asked = request(Mode::Grad, "L", &["s", "u", "v", "m", "q"], &[]);
+                    let model = derived(&model(text), &[asked], level, text).model;
+                    let given = super::random::given();
+                    if std::ptr::eq(text, &texts[0]) {
+                        read_back(&model, &given, &Bindings::default());
+                    }
+                    let mut wanted = results(&model, Kind::Loss);
+                    wanted.extend(results(&model, Kind::Gradient));
+                    evaluate(&model, &wanted, &given, &Bindings::default()).iter().map(array).collect()
+                })
+                .collect();
+            for (found, wanted) in values[0].iter().zip(&values[1]) {
+                if wanted.values.iter().all(|value| value.is_finite()) {
+                    agree(&texts[0], found, wanted, 1e-8);
+                }
+            }
+        }
     }
 }

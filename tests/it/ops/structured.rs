@@ -225,6 +225,17 @@ const PRODUCTS: &[Row] = &[
 ];
 
 const EINSUMS: &[Row] = &[
+    ("x: f64[N=2, N=2]", "einsum(\"ii->i\", x)", |a| build(&[2], |i| a[0].at(&[i[0], i[0]]))),
+    ("x: f64[N=2, N=2]", "einsum(\"ii\", x)^2", |a| scalar(total(2, |k| a[0].at(&[k, k])).powi(2))),
+    ("x: f64[B=2, N=2, N=2]; v: f64[N=2]", "einsum(\"bii,i->b\", x, v)", |a| {
+        build(&[2], |i| total(2, |k| a[0].at(&[i[0], k, k]) * a[1].values[k]))
+    }),
+    ("x: f64[2, B=2, 2]; v: f64[B=2]", "einsum(\"iji, j\", x, v)", |a| {
+        scalar(total(4, |k| a[0].at(&[k / 2, k % 2, k / 2]) * a[1].values[k % 2]))
+    }),
+    ("x: f64[2, K=3]; y: f64[K=3]", "einsum(\"nk,k\", x, y)", |a| {
+        build(&[2], |i| total(3, |k| a[0].at(&[i[0], k]) * a[1].values[k]))
+    }),
     ("x: f64[N=2, D=2]; w: f64[D=2, H=3]", "einsum(\"nd,dh->nh\", x, w)", |a| {
         product(&a[0], &a[1])
     }),
