@@ -55,6 +55,8 @@ pub enum Verb {
     Eval(Eval),
     /// Check gradients numerically, and optimised against unoptimised
     Verify(Verify),
+    /// Time, flops and bytes of a call, and of its steps
+    Bench(Bench),
     /// Print the forward graph
     Graph(Graph),
     /// Canonical layout
@@ -117,9 +119,9 @@ pub enum Mode {
 /// How much the derived graph is worked on.
 #[derive(Group, Debug, Clone, Copy)]
 pub struct Optimise {
-    /// 0: as derived, 1: readable, 2: what runs
-    #[arg(short = 'O', value_name = "LEVEL", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=2))]
-    pub level: u8,
+    /// 0: as derived, 1: readable (the default for printing), 2: what runs (the default for running)
+    #[arg(short = 'O', value_name = "LEVEL", value_parser = clap::value_parser!(u8).range(0..=2))]
+    pub level: Option<u8>,
     /// The same as -O0
     #[arg(long)]
     pub raw: bool,
@@ -128,7 +130,12 @@ pub struct Optimise {
 impl Optimise {
     /// The level that is meant.
     pub fn level(self) -> Level {
-        if self.raw || self.level == 0 { Level::Derived } else { Level::Readable }
+        if self.raw || self.level == Some(0) { Level::Derived } else { Level::Readable }
+    }
+
+    /// Whether less is meant than what runs fastest.
+    pub fn is_plain(self) -> bool {
+        self.raw || self.level.is_some_and(|level| level < 2)
     }
 }
 
@@ -216,6 +223,27 @@ pub struct Data {
     pub dtype: Option<String>,
 }
 
+/// What models run on.
+#[derive(Group, Debug, Clone)]
+pub struct Machine {
+    /// So many threads (default: PULLBACK_THREADS, else as many as there are cores)
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+    /// The SIMD instructions: portable, avx2, avx512 (default: the best of this machine)
+    #[arg(long, value_name = "LEVEL")]
+    pub simd: Option<String>,
+    /// Elementary functions as the reference computes them, one element at a time
+    #[arg(long)]
+    pub precise: bool,
+    /// One operator after the other by the reference executor, as with -O0 and -O1
+    #[arg(long)]
+    pub reference: bool,
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&threads| threads > 0).ok_or_else(|| "a number from 1 on".into())
+}
+
 /// `eval`
 #[derive(Group, Debug)]
 pub struct Eval {
@@ -227,6 +255,8 @@ pub struct Eval {
     pub select: Select,
     #[command(flatten)]
     pub optimise: Optimise,
+    #[command(flatten)]
+    pub machine: Machine,
     /// Gradients too
     #[arg(long)]
     pub grad: bool,
@@ -252,6 +282,34 @@ pub enum Numbers {
     Npz,
 }
 
+/// `bench`
+#[derive(Group, Debug)]
+pub struct Bench {
+    #[command(flatten)]
+    pub model: Model,
+    #[command(flatten)]
+    pub data: Data,
+    #[command(flatten)]
+    pub select: Select,
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Values only, without gradients
+    #[arg(long, conflicts_with = "step")]
+    pub forward: bool,
+    /// Outputs and metrics too
+    #[arg(long)]
+    pub all: bool,
+    /// One step of gradient descent at this rate, which changes the parameters
+    #[arg(long, value_name = "RATE")]
+    pub step: Option<f64>,
+    /// The slowest steps with their source lines
+    #[arg(long)]
+    pub nodes: bool,
+    /// For about so long
+    #[arg(long, default_value_t = 1.0)]
+    pub seconds: f64,
+}
+
 /// `verify`
 #[derive(Group, Debug)]
 pub struct Verify {
@@ -261,6 +319,8 @@ pub struct Verify {
     pub data: Data,
     #[command(flatten)]
     pub select: Select,
+    #[command(flatten)]
+    pub machine: Machine,
 }
 
 /// `explain`

@@ -1,16 +1,15 @@
 //! `pullback eval`: values of loss, outputs and metrics; with --grad also gradients.
 
 use super::args::{Common, Data, Eval, Numbers};
-use super::bind::{self, Bound, Missing};
+use super::bind::{self, Missing};
 use super::data::{self, Packing};
 use super::out::{self, Failure};
-use super::session::{self, Session};
+use super::run;
+use super::session;
 use super::show;
 use crate::compile;
-use crate::diagnostic::Diagnostic;
-use crate::exec::{self, RunError};
 use crate::graph::{Kind, Model, NodeId, Output};
-use crate::ops::{Name, Op, ValueError};
+use crate::ops::Name;
 use crate::passes::retype;
 use crate::tensor::{DType, Tensor};
 use serde_json::{Map, Value, json};
@@ -68,7 +67,8 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
     let needed = bind::needed(&model, &wanted);
     let bound =
         bind::bind(common, &model, &session.sources, &args.data, &needed, Missing::Refused)?;
-    let mut values = run(common, &session, &model, &wanted, &bound)?;
+    let how = run::how(&args.machine, args.optimise.is_plain())?;
+    let mut values = run::run(common, &session, &model, &wanted, &bound, &how)?;
     let states = values.split_off(outputs.len());
     let mut gradients = wrt.into_iter();
     let named = outputs.iter().zip(values).map(|(output, value)| {
@@ -91,39 +91,6 @@ pub fn precision(model: &mut Model, args: &Data) -> Result<(), Failure> {
         *model = retype(model, dtype).map_err(|misfit| Failure::Request(misfit.to_string()))?;
     }
     Ok(())
-}
-
-/// Runs the reference executor; what goes wrong is shown at its place in the text.
-pub fn run(
-    common: &Common,
-    session: &Session,
-    model: &Model,
-    wanted: &[NodeId],
-    bound: &Bound,
-) -> Result<Vec<Tensor>, Failure> {
-    exec::run(model, wanted, &bound.values, &bound.bindings).map_err(|error| {
-        let RunError::Value { node, error } = &error else {
-            return Failure::Request(error.to_string());
-        };
-        match model.origins(*node).span() {
-            Some(span) => {
-                let mut diagnostic = Diagnostic::error("E0407", span, error.to_string());
-                let operands = model.operands(*node);
-                let indices = operands.iter().find_map(|id| match model.op(*id) {
-                    Op::Variable(variable) if variable.ty.dtype.is_int() => Some(&variable.name),
-                    _ => None,
-                });
-                if let (Some(name), ValueError::IndexOutOfRange { size, .. }) = (indices, error) {
-                    diagnostic = diagnostic.help(format!(
-                        "check `{name}`: behind its type, `in [0, {size})` has it checked before the run"
-                    ));
-                }
-                out::diagnostics(common, &[diagnostic], &session.sources);
-                Failure::Said(1)
-            }
-            None => Failure::Request(error.to_string()),
-        }
-    })
 }
 
 fn give(

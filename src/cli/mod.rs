@@ -1,6 +1,7 @@
 //! The command line: arguments, files and the terminal; the only room that reads and writes.
 
 mod args;
+mod bench;
 mod bind;
 mod check;
 pub mod codes;
@@ -15,6 +16,7 @@ mod graph;
 mod inline;
 mod out;
 pub mod reference;
+mod run;
 mod session;
 pub mod show;
 mod verify;
@@ -50,6 +52,7 @@ fn run(args: Args) -> ExitCode {
         Verb::Grad(grad) => grad::grad(&args.common, &grad),
         Verb::Graph(graph) => graph::graph(&args.common, &graph),
         Verb::Eval(eval) => eval::eval(&args.common, &eval),
+        Verb::Bench(bench) => bench::bench(&args.common, &bench),
         Verb::Verify(verify) => verify::verify(&args.common, &verify),
         Verb::Explain(explain) => explain::explain(&explain),
         Verb::Fmt(fmt) => fmt::fmt(&args.common, &fmt),

@@ -3,8 +3,8 @@
 use super::args::{Common, Verify};
 use super::bind::{self, Bound, Missing};
 use super::declared;
-use super::eval::run;
 use super::out::{self, Failure};
+use super::run::{self, How, run};
 use super::session::{self, Session};
 use super::show;
 use crate::compile::{self, Level, Request};
@@ -58,10 +58,11 @@ pub fn verify(common: &Common, args: &Verify) -> Result<(), Failure> {
     wanted.extend(&gradients);
     let needed = bind::needed(&model, &wanted);
     let mut bound = bind::bind(common, &model, &session.sources, &data, &needed, Missing::Drawn)?;
-    let values = run(common, &session, &model, &wanted, &bound)?;
+    let how = run::how(&args.machine, false)?;
+    let values = run(common, &session, &model, &wanted, &bound, &how)?;
     let (raw_of, raw_gradients) = results(&raw, &request)?;
     let _ = raw_of;
-    let raw_values = run(common, &session, &raw, &raw_gradients, &bound)?;
+    let raw_values = run(common, &session, &raw, &raw_gradients, &bound, &How::Reference)?;
 
     let mut verdicts = Vec::new();
     for (place, name) in request.wrt.iter().enumerate() {
@@ -72,7 +73,7 @@ pub fn verify(common: &Common, args: &Verify) -> Result<(), Failure> {
         }
         let gradient = values[place + 1].to_f64();
         let raw = largest_difference(&gradient, &raw_values[place].to_f64());
-        let measure = Measure { common, session: &session, model: &model, of };
+        let measure = Measure { common, session: &session, model: &model, of, how: &how };
         verdicts.push(measure.parameter(name, &gradient, raw, &mut bound, args.data.seed)?);
         if common.verbose {
             out::talk(common.quiet, &format!("checked {name}"));
@@ -110,6 +111,7 @@ struct Measure<'a> {
     session: &'a Session,
     model: &'a Model,
     of: NodeId,
+    how: &'a How,
 }
 
 impl Measure<'_> {
@@ -190,7 +192,7 @@ impl Measure<'_> {
         let mut at = |distance: f64| -> Result<f64, Failure> {
             let moved = point.iter().zip(&direction).map(|(p, d)| p + distance * d).collect();
             bound.values.insert(name.into(), Tensor::from_f64(DType::F64, start.shape(), moved));
-            let value = run(self.common, self.session, self.model, &[self.of], bound)?;
+            let value = run(self.common, self.session, self.model, &[self.of], bound, self.how)?;
             Ok(value[0].item().unwrap_or(f64::NAN))
         };
         let wide = (at(step)? - at(-step)?) / (2.0 * step);

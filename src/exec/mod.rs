@@ -2,7 +2,9 @@
 
 pub mod init;
 pub mod kernels;
+pub mod plan;
 pub mod pool;
 pub mod reference;
 
+pub use plan::Plan;
 pub use reference::{RunError, run};

@@ -1,9 +1,9 @@
 //! Models with known answers: `tests/cases/models/<id>/model.nn`, inputs and answers in `data.npz` beside it.
 
+use crate::plan::run;
 use pullback::autodiff::expand;
 use pullback::cli::data::{DataSet, open_set};
 use pullback::compile::{self, Derived, Level, Request};
-use pullback::exec::run;
 use pullback::graph::print::{Part, WIDTH, print};
 use pullback::graph::{Kind, Model, NodeId, Values};
 use pullback::ops::shape::{Broadcast, Reshape};

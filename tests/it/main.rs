@@ -15,6 +15,7 @@ mod instances;
 mod kernels;
 mod layers;
 mod ops;
+mod plan;
 mod readme;
 mod render;
 mod robust;

@@ -10,9 +10,11 @@ pub mod gemm;
 mod lanes;
 mod level;
 mod math;
+pub mod memory;
 mod portable;
 pub mod rows;
 mod scratch;
+pub mod spans;
 mod team;
 
 pub use lanes::Float;

@@ -6,9 +6,10 @@ mod misfits;
 mod pool;
 mod sort;
 
+use crate::plan::run;
 use pullback::autodiff::expand;
 use pullback::compile::{Level, Read, default_request, differentiate, read};
-use pullback::exec::reference::{run, sizes};
+use pullback::exec::reference::sizes;
 use pullback::graph::print::{Part, print};
 use pullback::graph::{Kind, Model, NodeId, Values};
 use pullback::ops::Bindings;

@@ -1,8 +1,9 @@
 //! Models from text, and their values at given numbers.
 
 use super::array::Array;
+use crate::plan::run;
 use pullback::compile::{self, Derived, Level, Request};
-use pullback::exec::{init, run};
+use pullback::exec::init;
 use pullback::graph::print::{Part, print};
 use pullback::graph::{Kind, Model, NodeId, Origin, Origins, Values, check};
 use pullback::ops::special::Mode;

@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""Measures pullback and other libraries on W1 to W10 in one run, and prints the table of ratios.
+
+  python benches/peers/run.py --threads 1,2 --peers numpy,torch,jax,ort [--workloads W1,W9] [--seconds 1] [--out lines.jsonl]
+
+Needs numpy and scipy, and for each peer its library, installed in the environment that runs this. Peers are measured from
+Python with warm calls, results forced; pullback by `pullback bench`. Every result is compared with one computed in f64.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import convert  # noqa: E402
+import workloads  # noqa: E402
+
+ROOT = os.path.dirname(os.path.dirname(HERE))
+TOLERANCE = 1e-4
+
+
+def environment(threads):
+    env = dict(os.environ)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM_CPU_THREADS"):
+        env[name] = str(threads)
+    env.setdefault("JAX_PLATFORMS", "cpu")
+    env["PULLBACK_THREADS"] = str(threads)
+    return env
+
+
+def pin(threads):
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def timed(call, seconds):
+    """The least and the median time of a call in milliseconds."""
+    clock = time.perf_counter
+    start, count = clock(), 0
+    while count < 3 or clock() - start < seconds / 4:
+        call()
+        count += 1
+    inner = max(1, int(200e-6 * count / (clock() - start)))
+    samples, start = [], clock()
+    while len(samples) < 5 or clock() - start < seconds:
+        begun = clock()
+        for _ in range(inner):
+            call()
+        samples.append((clock() - begun) / inner)
+    samples.sort()
+    return samples[0] * 1e3, samples[len(samples) // 2] * 1e3
+
+
+def pullback(workload, threads, seconds, binary):
+    """Times by `pullback bench`, values by `pullback eval`."""
+    model = os.path.join(HERE, "models", ("W1" if workload == "W10" else workload) + ".nn")
+    params, data = workloads.make(workload)
+    with tempfile.TemporaryDirectory() as folder:
+        archive = convert.convert(workload, params, data, folder)
+        mode = ["--mode", "hessian"] if workload == "W4" else []
+        step = ["--step", str(workloads.RATE)] if workload == "W10" else []
+        env = environment(threads)
+        ask = [binary, "bench", model, "--data", archive, "--seconds", str(seconds), "--json", *mode, *step]
+        found = subprocess.run(ask, env=env, capture_output=True, text=True, preexec_fn=lambda: pin(threads))
+        if found.returncode:
+            raise RuntimeError(found.stderr.strip().splitlines()[-1])
+        report = json.loads(found.stdout)
+        out = os.path.join(folder, "out.npz")
+        ask = [binary, "eval", model, "--data", archive, "--grad", "-o", out, *mode]
+        subprocess.run(ask, env=env, check=True, capture_output=True)
+        with np.load(out) as values:
+            loss = float(values["C"])
+            grads = {name[5:]: values[name] for name in values.files if name.startswith("grad.")}
+    return report["ms_min"], report["ms_median"], loss, grads
+
+
+def child(args):
+    """Measures one peer on one workload, and prints a line of JSON."""
+    workload, threads = args.workloads, int(args.threads)
+    line = dict(peer=args.peers, workload=workload, threads=threads)
+    try:
+        if args.peers == "pullback":
+            least, median, loss, grads = pullback(workload, threads, args.seconds, args.binary)
+        else:
+            pin(threads)
+            import peers
+            call, unpack = peers.build(args.peers, workload, threads)
+            loss, grads = unpack(call())
+            least, median = timed(call, args.seconds)
+        error = workloads.error(workload, loss, grads)
+        line.update(ms_min=least, ms_median=median, error=error, ok=bool(error <= TOLERANCE))
+    except NotImplementedError:
+        line.update(skipped=True)
+    except Exception as why:  # a peer that fails is a line of the table, not the end of it
+        line.update(failed=f"{type(why).__name__}: {why}"[:200])
+    print("LINE " + json.dumps(line))
+
+
+def table(lines, peers):
+    """The times, and how many times as long the best peer takes."""
+    text = []
+    for threads in sorted({line["threads"] for line in lines}):
+        text.append(f"\nBest time of a warm call in ms, {threads} thread(s)\n")
+        text.append("| | " + " | ".join(peers) + " | best peer / pullback |")
+        text.append("|---" * (len(peers) + 2) + "|")
+        for workload in workloads.NAMES:
+            times = {}
+            for line in lines:
+                if line["workload"] == workload and line["threads"] == threads:
+                    times[line["peer"]] = line["ms_min"] if line.get("ok") else None
+            if not times:
+                continue
+            own = times.get("pullback")
+            others = [time for peer, time in times.items() if peer != "pullback" and time]
+            ratio = f"{min(others) / own:.2f}" if own and others else "-"
+            cell = lambda time: f"{time:.4g}" if time else "-"
+            row = [cell(times.get(peer)) for peer in peers]
+            text.append(f"| {workload} | " + " | ".join(row) + f" | {ratio} |")
+    return "\n".join(text)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", default="numpy,torch,jax")
+    parser.add_argument("--workloads", default=",".join(workloads.NAMES))
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--binary", default=os.path.join(ROOT, "target", "release", "pullback"))
+    parser.add_argument("--out")
+    parser.add_argument("--child", action="store_true")
+    args = parser.parse_args()
+    if args.child:
+        return child(args)
+    peers = ["pullback", *[peer for peer in args.peers.split(",") if peer]]
+    lines = []
+    for workload in args.workloads.split(","):
+        for threads in args.threads.split(","):
+            for peer in peers:
+                ask = [sys.executable, os.path.abspath(__file__), "--child", "--peers", peer, "--workloads", workload,
+                       "--threads", threads, "--seconds", str(args.seconds), "--binary", args.binary]
+                done = subprocess.run(ask, env=environment(int(threads)), capture_output=True, text=True)
+                found = [line[5:] for line in done.stdout.splitlines() if line.startswith("LINE ")]
+                lines.extend(json.loads(line) for line in found)
+                print(found[-1] if found else f"{peer} {workload}: {done.stderr[-300:]}", file=sys.stderr, flush=True)
+    if args.out:
+        with open(args.out, "w") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+    print(table(lines, peers))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,336 @@
+//! A group in memory: the tape with addresses, run tile by tile in chunks whose number the shape decides.
+
+use super::Engine;
+use super::layout::Layout;
+use super::tape::{Code, Duty, Place, Tape};
+use crate::exec::kernels::memory::{Shared, Span, with_scratch};
+use crate::exec::kernels::spans::{self, Source};
+use crate::exec::kernels::{Float, fold};
+use crate::tensor::DType;
+use std::marker::PhantomData;
+
+/// A group that has its addresses.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The program.
+    pub tape: Tape,
+    /// For each port the first byte of its item, and the number of the item's elements.
+    pub ports: Vec<(usize, usize)>,
+    /// For each result its first byte.
+    pub outs: Vec<usize>,
+    /// For each end the first byte of its result, and of the parts that the chunks leave.
+    pub ends: Vec<(usize, usize)>,
+    /// The number of elements of a chunk, a multiple of the tile.
+    pub chunk: usize,
+}
+
+/// So much work, in elements times instructions, is worth a chunk.
+const GRAIN: usize = 1 << 16;
+/// No group has more chunks.
+const CHUNKS: usize = 32;
+
+/// The number of elements of a chunk: by shape alone, so that sums are the same for any number of threads.
+pub fn chunk(tape: &Tape) -> usize {
+    let work = tape.count.saturating_mul(tape.code.len().max(1));
+    let widest = tape.ends.iter().map(|end| end.size).max().unwrap_or(1);
+    let most = (tape.count / widest.saturating_mul(4).max(1)).clamp(1, CHUNKS);
+    let chunks = (work / GRAIN).clamp(1, most);
+    tape.count.div_ceil(chunks).next_multiple_of(tape.tile.max(1)).max(1)
+}
+
+/// The number of chunks of a tape.
+pub fn chunks(tape: &Tape, chunk: usize) -> usize {
+    tape.count.div_ceil(chunk).max(1)
+}
+
+/// Bytes of the parts that the chunks leave of an end.
+pub fn part_bytes(tape: &Tape, end: usize, chunk: usize) -> usize {
+    let size = if tape.dtype == DType::F32 { 4 } else { 8 };
+    tape.ends[end].size * size * chunks(tape, chunk)
+}
+
+impl Group {
+    /// The number of pieces that may run at the same time.
+    pub fn pieces(&self) -> usize {
+        chunks(&self.tape, self.chunk)
+    }
+
+    /// Runs one piece.
+    pub fn piece(&self, memory: Shared<'_>, engine: &Engine, piece: usize) {
+        match self.tape.dtype {
+            DType::F64 => self.typed::<f64>(memory, engine, piece),
+            _ => self.typed::<f32>(memory, engine, piece),
+        }
+    }
+
+    /// Joins what the pieces left of the ends.
+    pub fn finish(&self, memory: Shared<'_>, engine: &Engine) {
+        if self.pieces() == 1 {
+            return;
+        }
+        match self.tape.dtype {
+            DType::F64 => self.join::<f64>(memory, engine),
+            _ => self.join::<f32>(memory, engine),
+        }
+    }
+
+    /// Floating-point operations: one for each element and instruction.
+    pub fn flops(&self) -> f64 {
+        let tape = &self.tape;
+        let rows = tape.count / tape.width.max(1);
+        let of = |code: &Code| match code.duty {
+            Duty::Map(_) if code.by_row => rows as f64,
+            Duty::Map(_) | Duty::Fold(_) | Duty::End(_) => tape.count as f64,
+            _ => 0.0,
+        };
+        tape.code.iter().map(of).sum()
+    }
+
+    /// Bytes read and written.
+    pub fn bytes(&self) -> f64 {
+        let tape = &self.tape;
+        let size = if tape.dtype == DType::F64 { 8 } else { 4 };
+        let rows = tape.count / tape.width.max(1);
+        let count = |by_row: bool| if by_row { rows } else { tape.count };
+        let read: usize = tape
+            .ports
+            .iter()
+            .zip(&self.ports)
+            .map(|(port, &(_, len))| count(port.by_row).min(len))
+            .sum();
+        let written: usize = tape.outs.iter().map(|out| count(out.by_row)).sum();
+        let ends: usize = tape.ends.iter().map(|end| end.size).sum();
+        ((read + written + ends) * size) as f64
+    }
+
+    fn join<T: Float>(&self, memory: Shared<'_>, engine: &Engine) {
+        let pieces = self.pieces();
+        for (end, &(to, parts)) in self.tape.ends.iter().zip(&self.ends) {
+            let parts = memory.span::<T>(parts, end.size * pieces);
+            let to = memory.span::<T>(to, end.size);
+            to.write().fill(fold::identity(end.kind));
+            spans::accumulate(engine.level, end.kind, parts, 0, to);
+        }
+    }
+
+    fn typed<T: Float>(&self, memory: Shared<'_>, engine: &Engine, piece: usize) {
+        let tape = &self.tape;
+        let bytes = (tape.registers + 1) * stride::<T>(tape.tile) * size_of::<T>();
+        with_scratch(bytes, |scratch| {
+            let machine = Machine::<T> {
+                group: self,
+                memory,
+                engine,
+                scratch,
+                tile: stride::<T>(tape.tile),
+                life: PhantomData,
+            };
+            let from = piece * self.chunk;
+            let to = (from + self.chunk).min(tape.count);
+            for (end, &(_, parts)) in tape.ends.iter().zip(&self.ends) {
+                let part = memory.span::<T>(parts, end.size * self.pieces());
+                part.part(piece * end.size, end.size).write().fill(fold::identity(end.kind));
+            }
+            let mut start = from;
+            while start < to {
+                let count = tape.tile.min(to - start);
+                machine.tile(Tile {
+                    start,
+                    count,
+                    row: start / tape.width,
+                    rows: count / tape.width,
+                    piece,
+                    first: start == from,
+                });
+                start += count;
+            }
+        });
+    }
+}
+
+/// Registers start on cache lines.
+fn stride<T>(tile: usize) -> usize {
+    tile.next_multiple_of(64 / size_of::<T>())
+}
+
+/// Part of the space.
+#[derive(Clone, Copy)]
+struct Tile {
+    start: usize,
+    count: usize,
+    row: usize,
+    rows: usize,
+    piece: usize,
+    /// Whether it is the first of its piece.
+    first: bool,
+}
+
+impl Tile {
+    fn range(&self, by_row: bool) -> (usize, usize) {
+        if by_row { (self.row, self.rows) } else { (self.start, self.count) }
+    }
+}
+
+struct Machine<'a, T> {
+    group: &'a Group,
+    memory: Shared<'a>,
+    engine: &'a Engine,
+    scratch: Shared<'a>,
+    /// Elements from register to register.
+    tile: usize,
+    life: PhantomData<T>,
+}
+
+impl<T: Float> Machine<'_, T> {
+    fn tile(&self, tile: Tile) {
+        for code in &self.group.tape.code {
+            self.step(code, tile);
+        }
+    }
+
+    fn register(&self, number: u32, count: usize) -> Span<T> {
+        self.scratch.span(number as usize * self.tile * size_of::<T>(), count)
+    }
+
+    fn source(&self, place: Place, by_row: bool, tile: Tile) -> Source<T> {
+        let (start, count) = tile.range(by_row);
+        match place {
+            Place::Number(value) => Source::Number(T::of_f64(value)),
+            Place::Register(number) => Source::Span(self.register(number, count)),
+            Place::Port(port) => {
+                let layout = &self.group.tape.ports[port as usize].layout;
+                let at = self.group.ports[port as usize].0;
+                let first = layout.offset as usize + start;
+                Source::Span(self.memory.span(at + first * size_of::<T>(), count))
+            }
+            Place::Single(port) => {
+                let port = port as usize;
+                let (at, place) =
+                    (self.group.ports[port].0, self.group.tape.ports[port].layout.offset as usize);
+                Source::Number(match self.group.tape.ports[port].truth {
+                    true => truth(self.memory.span::<bool>(at + place, 1).read()[0]),
+                    false => self.memory.span::<T>(at + place * size_of::<T>(), 1).read()[0],
+                })
+            }
+            Place::Out(out) => {
+                let at = self.group.outs[out as usize];
+                Source::Span(self.memory.span(at + start * size_of::<T>(), count))
+            }
+        }
+    }
+
+    fn target(&self, place: Place, by_row: bool, tile: Tile) -> Span<T> {
+        match self.source(place, by_row, tile) {
+            Source::Span(span) => span,
+            Source::Number(_) => unreachable!("only spans are written and folded"),
+        }
+    }
+
+    fn step(&self, code: &Code, tile: Tile) {
+        let source = |place: usize| self.source(code.args[place], code.by_row, tile);
+        match code.duty {
+            Duty::Map(action) => {
+                let to = self.target(code.to, code.by_row, tile);
+                let args = [source(0), source(1), source(2)];
+                spans::apply(self.engine.level, self.engine.math, action, args, to);
+            }
+            Duty::Load(port) => self.load(port as usize, code, tile),
+            Duty::LoadOnce(port) if tile.first => self.load(port as usize, code, tile),
+            Duty::LoadOnce(_) => {}
+            Duty::Spread => {
+                let (x, to) =
+                    (self.target(code.args[0], true, tile), self.target(code.to, false, tile));
+                spans::spread(x, self.group.tape.width, to);
+            }
+            Duty::Fold(kind) => {
+                let (x, to) =
+                    (self.target(code.args[0], false, tile), self.target(code.to, true, tile));
+                spans::fold_rows(self.engine.level, kind, x, self.group.tape.width, to);
+            }
+            Duty::End(number) => {
+                self.end(number as usize, self.target(code.args[0], code.by_row, tile), tile);
+            }
+            Duty::Store(out) => {
+                let (start, count) = tile.range(code.by_row);
+                let to = self.memory.span::<bool>(self.group.outs[out as usize] + start, count);
+                spans::store_truth(source(0), to);
+            }
+        }
+    }
+
+    fn load(&self, number: usize, code: &Code, tile: Tile) {
+        let port = &self.group.tape.ports[number];
+        let (at, len) = self.group.ports[number];
+        let (start, count) = tile.range(port.by_row);
+        let to = self.target(code.to, port.by_row, tile);
+        if port.truth {
+            let from = self.memory.span::<bool>(at, len);
+            lines(&port.layout, start, count, |at, step, before, count| {
+                spans::gather(from, at, step, to.part(before, count), truth::<T>);
+            });
+        } else {
+            let from = self.memory.span::<T>(at, len);
+            lines(&port.layout, start, count, |at, step, before, count| {
+                spans::gather(from, at, step, to.part(before, count), |x: T| x);
+            });
+        }
+    }
+
+    fn end(&self, number: usize, x: Span<T>, tile: Tile) {
+        let end = &self.group.tape.ends[number];
+        let parts = self.group.ends[number].1;
+        let part = self.memory.span::<T>(parts, end.size * self.group.pieces());
+        let sums = part.part(tile.piece * end.size, end.size);
+        let (level, at) = (self.engine.level, tile.range(end.by_row).0 % end.size);
+        if end.size * 4 > x.len() {
+            return spans::accumulate(level, end.kind, x, at, sums);
+        }
+        // Sums of sums: rounding errors grow with the number of tiles, not of rows.
+        let inner = self.register(self.group.tape.registers as u32, end.size);
+        inner.write().fill(fold::identity(end.kind));
+        spans::accumulate(level, end.kind, x, at, inner);
+        spans::accumulate(level, end.kind, inner, 0, sums);
+    }
+}
+
+fn truth<T: Float>(holds: bool) -> T {
+    if holds { T::one() } else { T::zero() }
+}
+
+/// Runs of elements of a layout, from element `start` on: the place of the first, the step, the number of those before and of
+/// the run.
+fn lines(
+    layout: &Layout,
+    start: usize,
+    count: usize,
+    mut line: impl FnMut(isize, isize, usize, usize),
+) {
+    let rank = layout.sizes.len();
+    let Some(last) = rank.checked_sub(1) else {
+        (0..count).for_each(|i| line(layout.offset, 0, i, 1));
+        return;
+    };
+    let mut index: super::layout::Sizes = smallvec::SmallVec::from_elem(0, rank);
+    let (mut rest, mut place) = (start, layout.offset);
+    for axis in (0..rank).rev() {
+        index[axis] = rest % layout.sizes[axis];
+        rest /= layout.sizes[axis];
+        place += index[axis] as isize * layout.steps[axis];
+    }
+    let mut done = 0;
+    while done < count {
+        let run = (layout.sizes[last] - index[last]).min(count - done);
+        line(place, layout.steps[last], done, run);
+        done += run;
+        index[last] += run;
+        place += run as isize * layout.steps[last];
+        let mut axis = last;
+        while index[axis] == layout.sizes[axis] && axis > 0 {
+            place -= layout.steps[axis] * layout.sizes[axis] as isize;
+            index[axis] = 0;
+            axis -= 1;
+            index[axis] += 1;
+            place += layout.steps[axis];
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! A model compiled for given sizes: steps over one block of memory, to be run many times.
+
+mod arena;
+mod cache;
+mod draft;
+mod folds;
+mod fuse;
+mod group;
+mod index;
+mod layout;
+mod maps;
+mod place;
+mod products;
+mod scan;
+mod step;
+mod tape;
+mod tiny;
+mod windows;
+
+use super::kernels::memory::Block;
+use super::kernels::{Level, Math, Team};
+use super::pool::Pool;
+use super::reference::{RunError, described};
+use crate::graph::{Model, NodeId, Values};
+use crate::ops::{Bindings, Name};
+use crate::tensor::{Array, DType, Element, Tensor};
+pub use cache::Plans;
+use draft::{Id, Kind};
+use ndarray::{ArrayD, IxDyn};
+use smallvec::smallvec;
+use std::sync::Arc;
+use step::{Step, typed};
+
+/// A compiled model.
+#[derive(Debug)]
+pub struct Plan {
+    steps: Vec<Step>,
+    nodes: Vec<Box<[NodeId]>>,
+    variables: Vec<Slot>,
+    results: Vec<Slot>,
+    constants: Vec<(usize, Tensor)>,
+    bytes: usize,
+    bindings: Bindings,
+}
+
+/// What a step is.
+#[derive(Clone, Debug)]
+pub struct Cost {
+    /// The kind of the step.
+    pub what: &'static str,
+    /// The nodes that it computes.
+    pub nodes: Vec<NodeId>,
+    /// Floating-point operations.
+    pub flops: f64,
+    /// Bytes read and written.
+    pub bytes: f64,
+}
+
+/// A value with a place in the block.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// The variable's name; empty for results.
+    pub name: Name,
+    /// The element type.
+    pub dtype: DType,
+    /// The sizes of the axes.
+    pub sizes: Vec<usize>,
+    at: usize,
+}
+
+/// The memory of the runs of a plan: variables, results and all between. It belongs to the caller and is used again and again.
+#[derive(Debug)]
+pub struct State {
+    block: Block,
+    engine: Arc<Engine>,
+}
+
+/// What plans run on.
+#[derive(Debug, Default)]
+pub struct Engine {
+    /// The threads.
+    pub pool: Pool,
+    /// The SIMD level.
+    pub level: Level,
+    /// Which functions.
+    pub math: Math,
+}
+
+impl Engine {
+    /// An engine of the caller's thread alone.
+    pub fn alone() -> Engine {
+        Engine { pool: Pool::new(1), ..Engine::default() }
+    }
+
+    fn team(&self) -> &Team {
+        self.pool.team()
+    }
+}
+
+/// The values of `wanted` by a plan: as `reference::run`, for a single run.
+pub fn run(
+    model: &Model,
+    wanted: &[NodeId],
+    values: &Values,
+    bindings: &Bindings,
+    engine: &Arc<Engine>,
+) -> Result<Vec<Tensor>, RunError> {
+    let plan = Plan::new(model, wanted, bindings)?;
+    let mut state = plan.state(engine)?;
+    plan.bind(&mut state, values)?;
+    plan.run(&mut state)?;
+    Ok((0..wanted.len()).map(|number| plan.result(&state, number)).collect())
+}
+
+impl Plan {
+    /// The plan that computes `wanted` of a model whose dimensions have the sizes `bindings`.
+    pub fn new(model: &Model, wanted: &[NodeId], bindings: &Bindings) -> Result<Plan, RunError> {
+        Plan::build(model, wanted, &[], bindings)
+    }
+
+    /// The same, where each run gives variables the values that `model.updates` names: a step of training.
+    pub fn step(model: &Model, wanted: &[NodeId], bindings: &Bindings) -> Result<Plan, RunError> {
+        let updates: Vec<(NodeId, NodeId)> = model
+            .updates
+            .iter()
+            .filter_map(|(name, &value)| Some((model.variables.get(name)?.node, value)))
+            .collect();
+        Plan::build(model, wanted, &updates, bindings)
+    }
+
+    fn build(
+        model: &Model,
+        wanted: &[NodeId],
+        updates: &[(NodeId, NodeId)],
+        bindings: &Bindings,
+    ) -> Result<Plan, RunError> {
+        let mut roots = wanted.to_vec();
+        roots.extend(updates.iter().flat_map(|&(variable, value)| [value, variable]));
+        let (mut draft, mut ids) = draft::draft(model, &roots, bindings)?;
+        let variable = |draft: &draft::Draft, id: Id| {
+            matches!(draft.items[id as usize].kind, Kind::Variable(_))
+        };
+        if !updates.is_empty() {
+            // What is reported or given to another variable is the value before the step.
+            for (place, id) in ids.iter_mut().enumerate() {
+                let target = place >= wanted.len() && (place - wanted.len()) % 2 == 1;
+                if !target && variable(&draft, *id) {
+                    let item = &draft.items[*id as usize];
+                    let (dtype, sizes) = (item.dtype, item.sizes.clone());
+                    let view = draft::View { of: *id, layout: layout::Layout::rows(&sizes) };
+                    *id = draft
+                        .add(
+                            Kind::copy(dtype, &sizes),
+                            dtype,
+                            &sizes,
+                            smallvec![view],
+                            roots[place],
+                        )
+                        .of;
+                }
+            }
+        }
+        let pairs: Vec<(Id, Id)> =
+            ids[wanted.len()..].chunks_exact(2).map(|pair| (pair[1], pair[0])).collect();
+        let results = &ids[..wanted.len()];
+        let placed = place::place(model, &draft, results, &pairs, bindings)?;
+        let slot = |id: Id, name: Name, sizes: Vec<usize>| Slot {
+            name,
+            dtype: draft.items[id as usize].dtype,
+            sizes,
+            at: placed.at[id as usize],
+        };
+        let mut variables = Vec::with_capacity(draft.variables.len());
+        for (id, item) in draft.items.iter().enumerate() {
+            if let Kind::Variable(number) = item.kind {
+                let name = draft.variables[number as usize].clone();
+                variables.push(slot(id as Id, name, item.sizes.to_vec()));
+            }
+        }
+        let results = results
+            .iter()
+            .zip(wanted)
+            .map(|(&id, &node)| {
+                let sizes = super::reference::sizes(model, &model.ty(node).shape, bindings)?;
+                Ok(slot(id, "".into(), sizes))
+            })
+            .collect::<Result<_, RunError>>()?;
+        Ok(Plan {
+            steps: placed.steps,
+            nodes: placed.nodes,
+            variables,
+            results,
+            constants: placed.constants,
+            bytes: placed.bytes,
+            bindings: bindings.clone(),
+        })
+    }
+
+    /// The variables that have to be given.
+    pub fn variables(&self) -> &[Slot] {
+        &self.variables
+    }
+
+    /// The results in the order in which they were wanted.
+    pub fn results(&self) -> &[Slot] {
+        &self.results
+    }
+
+    /// The bytes of a state.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// What each step does and costs.
+    pub fn costs(&self) -> Vec<Cost> {
+        let mut costs = Vec::with_capacity(self.steps.len());
+        for (step, nodes) in self.steps.iter().zip(&self.nodes) {
+            let (what, flops, bytes) = step.cost();
+            costs.push(Cost { what, nodes: nodes.to_vec(), flops, bytes });
+        }
+        costs
+    }
+
+    /// Runs one step, with what is in the memory at the time.
+    pub fn run_step(&self, state: &mut State, step: usize) -> Result<(), RunError> {
+        assert!(state.block.len() >= self.bytes, "a state of this plan");
+        self.steps[step].run(state.block.shared(), &state.engine, &self.bindings)
+    }
+
+    /// Memory for runs on an engine, variables all zero.
+    pub fn state(&self, engine: &Arc<Engine>) -> Result<State, RunError> {
+        let shape = || RunError::Shape(format!("of {} bytes in all", self.bytes));
+        let mut block = Block::new(self.bytes).ok_or_else(shape)?;
+        for (at, value) in &self.constants {
+            crate::each_dtype!(value, array => write(&mut block, *at, array));
+        }
+        Ok(State { block, engine: Arc::clone(engine) })
+    }
+
+    /// Gives every variable its value.
+    pub fn bind(&self, state: &mut State, values: &Values) -> Result<(), RunError> {
+        for slot in &self.variables {
+            let value =
+                values.get(&slot.name).ok_or_else(|| RunError::Missing(slot.name.clone()))?;
+            self.set(state, slot, value)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a variable of this plan a value.
+    pub fn set(&self, state: &mut State, slot: &Slot, value: &Tensor) -> Result<(), RunError> {
+        if value.dtype() != slot.dtype || value.shape() != slot.sizes.as_slice() {
+            return Err(RunError::Unfit {
+                name: slot.name.clone(),
+                wanted: described(slot.dtype, &slot.sizes),
+                found: described(value.dtype(), value.shape()),
+            });
+        }
+        crate::each_dtype!(value, array => write(&mut state.block, slot.at, array));
+        Ok(())
+    }
+
+    /// The elements of a variable or result of this plan.
+    pub fn read<'a, T: Element>(&self, state: &'a State, slot: &Slot) -> &'a [T] {
+        assert_eq!(T::DTYPE, slot.dtype, "the element type of the slot");
+        state.block.read(slot.at, slot.sizes.iter().product())
+    }
+
+    /// The same, to be written.
+    pub fn write<'a, T: Element>(&self, state: &'a mut State, slot: &Slot) -> &'a mut [T] {
+        assert_eq!(T::DTYPE, slot.dtype, "the element type of the slot");
+        state.block.write(slot.at, slot.sizes.iter().product())
+    }
+
+    /// A result as a tensor.
+    pub fn result(&self, state: &State, number: usize) -> Tensor {
+        let slot = &self.results[number];
+        typed!(slot.dtype, T => {
+            let values = self.read::<T>(state, slot).to_vec();
+            let array = ArrayD::from_shape_vec(IxDyn(&slot.sizes), values);
+            T::wrap(array.expect("as many elements as the shape asks for").into_shared())
+        })
+    }
+
+    /// Computes the results, and new values of variables where the plan is of a step.
+    pub fn run(&self, state: &mut State) -> Result<(), RunError> {
+        assert!(state.block.len() >= self.bytes, "a state of this plan");
+        let memory = state.block.shared();
+        for step in &self.steps {
+            step.run(memory, &state.engine, &self.bindings)?;
+        }
+        Ok(())
+    }
+}
+
+fn write<T: Element>(block: &mut Block, at: usize, array: &Array<T>) {
+    let to = block.write::<T>(at, array.len());
+    match array.as_slice() {
+        Some(values) => to.copy_from_slice(values),
+        None => to.iter_mut().zip(array.iter()).for_each(|(to, &x)| *to = x),
+    }
+}

@@ -1,0 +1,365 @@
+//! Units to steps: which values meet memory, where they lie and for how long, and what may be written over.
+
+use super::arena::Arena;
+use super::draft::{Draft, Id, Kind, View};
+use super::fuse::{self, Role, Unit, is_leaf};
+use super::group::{self, Group};
+use super::index::{Index, find};
+use super::layout::Layout;
+use super::scan::{self, Loop, ScanError};
+use super::step::{Move, Node, Operand, Product, Step};
+use super::tape::{Tape, tape};
+use super::tiny::tiny;
+use crate::exec::reference::RunError;
+use crate::graph::{Model, NodeId};
+use crate::ops::{Bindings, Op};
+use crate::tensor::{DType, Tensor};
+use rustc_hash::FxHashMap;
+
+/// Steps and addresses.
+#[derive(Debug, Default)]
+pub struct Placed {
+    /// The steps in order.
+    pub steps: Vec<Step>,
+    /// For each step the nodes that it computes.
+    pub nodes: Vec<Box<[NodeId]>>,
+    /// For each item its first byte, where it is in memory.
+    pub at: Vec<usize>,
+    /// Constants with their first bytes.
+    pub constants: Vec<(usize, Tensor)>,
+    /// The size of the block.
+    pub bytes: usize,
+}
+
+/// The number of bytes of an element.
+pub fn width(dtype: DType) -> usize {
+    match dtype {
+        DType::Bool => 1,
+        DType::I32 | DType::F32 => 4,
+        DType::I64 | DType::F64 => 8,
+    }
+}
+
+/// Gives every value a place. `updates` are variables with the items that become their values when all is done.
+pub fn place(
+    model: &Model,
+    draft: &Draft,
+    results: &[Id],
+    updates: &[(Id, Id)],
+    bindings: &Bindings,
+) -> Result<Placed, RunError> {
+    let roots: Vec<Id> =
+        results.iter().copied().chain(updates.iter().map(|&(_, item)| item)).collect();
+    let live = fuse::live(draft, &roots);
+    if let Some(placed) = tiny(draft, &live, results, updates) {
+        return Ok(placed);
+    }
+    let (roles, units) = fuse::fuse(draft, &live, &roots);
+    let count = draft.items.len();
+    let mut unit_of = vec![usize::MAX; count];
+    for (number, unit) in units.iter().enumerate() {
+        members(unit).iter().for_each(|&id| unit_of[id as usize] = number);
+    }
+    let mut last = vec![0usize; count];
+    let mut outside = vec![false; count];
+    for id in (0..count).filter(|&id| live[id]) {
+        let user = unit_of[id];
+        for view in &draft.items[id].args {
+            let of = view.of as usize;
+            last[of] = last[of].max(user);
+            outside[of] |= unit_of[of] != user;
+        }
+    }
+    for &id in &roots {
+        last[id as usize] = usize::MAX;
+        outside[id as usize] = true;
+    }
+    let mut placer = Placer {
+        model,
+        draft,
+        roles: &roles,
+        last,
+        outside,
+        updates,
+        owned: vec![false; count],
+        arena: Arena::default(),
+        placed: Placed { at: vec![usize::MAX; count], ..Placed::default() },
+        dying: vec![Vec::new(); units.len()],
+        bindings,
+        parts: FxHashMap::default(),
+    };
+    for id in (0..count).filter(|&id| live[id]) {
+        if let Kind::Part(_) = draft.items[id].kind {
+            placer.parts.entry(draft.items[id].args[0].of).or_default().push(id as Id);
+        }
+    }
+    placer.leaves(&live);
+    for id in (0..count).filter(|&id| live[id] && !is_leaf(&draft.items[id])) {
+        if let Some(dying) = placer.dying.get_mut(placer.last[id]) {
+            dying.push(id as Id);
+        }
+    }
+    for (number, unit) in units.iter().enumerate() {
+        placer.unit(number, unit)?;
+    }
+    for &(variable, item) in updates {
+        let (from, to) = (placer.placed.at[item as usize], placer.placed.at[variable as usize]);
+        if from != to {
+            let dtype = draft.items[item as usize].dtype;
+            let layout = Layout::rows(&draft.items[item as usize].sizes);
+            let count = layout.len();
+            let parts = vec![(Operand { at: from, count, layout: layout.clone() }, layout)];
+            let moved = Move { dtype, parts, gaps: false, count, to };
+            placer.placed.steps.push(Step::Move(Box::new(moved)));
+            placer.placed.nodes.push([draft.nodes[item as usize]].into());
+        }
+    }
+    placer.placed.bytes = placer.arena.bytes();
+    Ok(placer.placed)
+}
+
+fn members(unit: &Unit) -> &[Id] {
+    match unit {
+        Unit::Item(id) => std::slice::from_ref(id),
+        Unit::Group(group) => &group.members,
+    }
+}
+
+struct Placer<'a> {
+    model: &'a Model,
+    draft: &'a Draft,
+    roles: &'a [Role],
+    /// For each item the last unit that reads it.
+    last: Vec<usize>,
+    outside: Vec<bool>,
+    updates: &'a [(Id, Id)],
+    /// Whether an item's place is its own, to be given back.
+    owned: Vec<bool>,
+    arena: Arena,
+    placed: Placed,
+    bindings: &'a Bindings,
+    /// The results of loops that are needed.
+    parts: FxHashMap<Id, Vec<Id>>,
+    /// For each unit the items that nothing reads after it.
+    dying: Vec<Vec<Id>>,
+}
+
+impl Placer<'_> {
+    fn bytes(&self, id: Id) -> usize {
+        let item = &self.draft.items[id as usize];
+        item.sizes.iter().product::<usize>() * width(item.dtype)
+    }
+
+    fn take(&mut self, id: Id) -> usize {
+        let at = self.arena.take(self.bytes(id));
+        self.placed.at[id as usize] = at;
+        self.owned[id as usize] = true;
+        at
+    }
+
+    fn leaves(&mut self, live: &[bool]) {
+        for (id, item) in self.draft.items.iter().enumerate() {
+            match &item.kind {
+                Kind::Variable(_) => {
+                    self.take(id as Id);
+                }
+                Kind::Constant(value) if live[id] => {
+                    let at = self.take(id as Id);
+                    self.placed.constants.push((at, value.clone()));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn operand(&self, view: &View) -> Operand {
+        Operand {
+            at: self.placed.at[view.of as usize],
+            count: self.draft.items[view.of as usize].sizes.iter().product(),
+            layout: view.layout.clone(),
+        }
+    }
+
+    fn unit(&mut self, number: usize, unit: &Unit) -> Result<(), RunError> {
+        let mut nodes: Vec<NodeId> =
+            members(unit).iter().map(|&id| self.draft.nodes[id as usize]).collect();
+        nodes.dedup();
+        if !matches!(unit, Unit::Item(id) if matches!(self.draft.items[*id as usize].kind, Kind::Part(_)))
+        {
+            self.placed.nodes.push(nodes.into());
+        }
+        match unit {
+            Unit::Item(id) => self.item(*id)?,
+            Unit::Group(group) => {
+                let outside = |id: Id| self.outside[id as usize];
+                let tape = tape(self.draft, self.roles, group, &outside);
+                self.group(number, tape);
+            }
+        }
+        for id in std::mem::take(&mut self.dying[number]) {
+            if std::mem::take(&mut self.owned[id as usize]) {
+                self.arena.give(self.placed.at[id as usize], self.bytes(id));
+            }
+        }
+        Ok(())
+    }
+
+    fn item(&mut self, id: Id) -> Result<(), RunError> {
+        let item = &self.draft.items[id as usize];
+        if let Kind::Part(_) = item.kind {
+            // The loop has made room for it.
+            return Ok(());
+        }
+        let to = self.take(id);
+        let args: Vec<Operand> = item.args.iter().map(|view| self.operand(view)).collect();
+        let step = match item.kind {
+            Kind::Product => {
+                let mut args = args.into_iter();
+                let (Some(left), Some(right)) = (args.next(), args.next()) else { return Ok(()) };
+                Step::Product(Box::new(Product::new(item.dtype, &left, &right, to)))
+            }
+            Kind::Node(node) => Step::Node(Box::new(Node {
+                id: node,
+                op: self.model.op(node).clone(),
+                args: item
+                    .args
+                    .iter()
+                    .map(|view| self.draft.items[view.of as usize].dtype)
+                    .zip(args)
+                    .collect(),
+                sizes: item.sizes.to_vec(),
+                to,
+            })),
+            Kind::Index(node) => {
+                let Some((find, indices, from, added, axis)) = find(self.model.op(node)) else {
+                    return Ok(());
+                };
+                let lines = match from {
+                    Some(from) => &args[from].layout.sizes,
+                    None => &item.sizes,
+                };
+                let index = Index {
+                    find,
+                    dtype: item.dtype,
+                    integers: self.draft.items[item.args[indices].of as usize].dtype,
+                    outer: lines[..axis].iter().product(),
+                    axis: lines[axis],
+                    inner: lines[axis + 1..].iter().product(),
+                    indices: args[indices].clone(),
+                    from: from.map(|from| args[from].clone()),
+                    added: added.map(|added| args[added].clone()),
+                    to,
+                };
+                Step::Index(Box::new((node, index)))
+            }
+            Kind::Scan(node) => {
+                let Op::Scan(scan) = self.model.op(node) else { return Ok(()) };
+                let body = scan::body(scan, self.model, self.bindings);
+                let body = body.map_err(|error| match error {
+                    ScanError::Run(error) => error,
+                    ScanError::Value(error) => RunError::Value { node, error },
+                })?;
+                let mut parts = Vec::new();
+                for part in self.parts.remove(&id).unwrap_or_default() {
+                    let Kind::Part(which) = self.draft.items[part as usize].kind else { continue };
+                    parts.push((which, self.take(part)));
+                }
+                let bytes = body.0.bytes();
+                let at = self.arena.take(bytes);
+                self.arena.give(at, bytes);
+                Step::Loop(Box::new((node, Loop::new(scan, body, args, at, parts))))
+            }
+            Kind::Move(ref places, gaps) => Step::Move(Box::new(Move {
+                dtype: item.dtype,
+                parts: args.into_iter().zip(places.iter().cloned()).collect(),
+                gaps,
+                count: item.sizes.iter().product(),
+                to,
+            })),
+            _ => return Ok(()),
+        };
+        self.placed.steps.push(step);
+        Ok(())
+    }
+
+    fn group(&mut self, number: usize, tape: Tape) {
+        let chunk = group::chunk(&tape);
+        let mut taken: Vec<Id> = Vec::new();
+        let mut outs = Vec::with_capacity(tape.outs.len());
+        for out in 0..tape.outs.len() {
+            let at = match self.reused(number, &tape, out, &taken) {
+                Some(of) => {
+                    taken.push(of);
+                    let at = self.placed.at[of as usize];
+                    let id = tape.outs[out].of;
+                    self.placed.at[id as usize] = at;
+                    // A variable's place stays its own.
+                    self.owned[id as usize] = std::mem::take(&mut self.owned[of as usize]);
+                    at
+                }
+                None => self.take(tape.outs[out].of),
+            };
+            outs.push(at);
+        }
+        let mut ends = Vec::with_capacity(tape.ends.len());
+        let mut parts = Vec::new();
+        for end in 0..tape.ends.len() {
+            let to = self.take(tape.ends[end].of);
+            if group::chunks(&tape, chunk) == 1 {
+                ends.push((to, to));
+            } else {
+                let bytes = group::part_bytes(&tape, end, chunk);
+                let at = self.arena.take(bytes);
+                parts.push((at, bytes));
+                ends.push((to, at));
+            }
+        }
+        let ports = tape
+            .ports
+            .iter()
+            .map(|port| {
+                let item = &self.draft.items[port.of as usize];
+                (self.placed.at[port.of as usize], item.sizes.iter().product())
+            })
+            .collect();
+        for (at, bytes) in parts {
+            self.arena.give(at, bytes);
+        }
+        let group = Group { tape, ports, outs, ends, chunk };
+        self.placed.steps.push(Step::Group(Box::new(group)));
+    }
+
+    /// The operand that a result may be written over: of the same elements, read for the last time, each before it is written.
+    fn reused(&self, number: usize, tape: &Tape, out: usize, taken: &[Id]) -> Option<Id> {
+        let out = &tape.outs[out];
+        if out.truth {
+            return None;
+        }
+        let result = &self.draft.items[out.of as usize];
+        let variable = self.updates.iter().find(|(_, item)| *item == out.of).map(|(v, _)| *v);
+        let fits = |of: Id| {
+            let item = &self.draft.items[of as usize];
+            let is_variable = matches!(item.kind, Kind::Variable(_));
+            let free = if is_variable {
+                variable == Some(of) && self.last[of as usize] <= number
+            } else {
+                !is_leaf(item) && self.owned[of as usize] && self.last[of as usize] == number
+            };
+            let mut reads = tape.ports.iter().filter(|port| port.of == of);
+            free && !taken.contains(&of)
+                && item.dtype == result.dtype
+                && item.sizes.iter().product::<usize>() == result.sizes.iter().product::<usize>()
+                && reads.all(|port| {
+                    port.is_direct()
+                        && port.layout.offset == 0
+                        && port.by_row == out.by_row
+                        && port.last <= out.by
+                })
+        };
+        if let Some(variable) = variable {
+            // Only here, since a step may be the last to read the variable without being the one that updates it.
+            return Some(variable).filter(|&of| fits(of));
+        }
+        tape.ports.iter().map(|port| port.of).find(|&of| fits(of))
+    }
+}

@@ -1,0 +1,197 @@
+//! A loop whose body is a plan of its own, in a part of the block.
+
+use super::Plan;
+use super::step::{Operand, typed};
+use super::{Engine, Slot};
+use crate::exec::kernels::memory::Shared;
+use crate::exec::reference::RunError;
+use crate::graph::{Model, NodeId, Origins};
+use crate::ops::leaf::Variable;
+use crate::ops::scan::{Scan, Which};
+use crate::ops::{Bindings, Misfit, Name, ValueError};
+use crate::tensor::{DType, Tensor};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// A loop with its addresses.
+#[derive(Debug)]
+pub struct Loop {
+    /// The plan of the body: its results are what is stacked, its updates the carries.
+    pub body: Plan,
+    /// The first byte of the body's memory.
+    pub at: usize,
+    /// The number of steps.
+    pub length: usize,
+    /// From the end.
+    pub reverse: bool,
+    /// The variable of the body that is the index, where it is read.
+    index: Option<Slot>,
+    /// Values that are copied once: from where, to which variable of the body.
+    once: Vec<(Operand, Slot)>,
+    /// Arrays of which each step reads a slice.
+    slices: Vec<(Operand, Slot)>,
+    /// Results: which, and their first bytes.
+    pub parts: Vec<(Which, usize)>,
+    /// The carries' variables.
+    carries: Vec<Slot>,
+}
+
+/// The body of a scan as a model: inputs by number, what is stacked, and carries with their next values.
+fn model(scan: &Scan, outer: &Model) -> Result<(Model, Vec<NodeId>), Misfit> {
+    let body = &scan.body;
+    let mut model = Model::default();
+    model.dims.clone_from(&outer.dims);
+    let origins = Origins::default();
+    let mut places: Vec<NodeId> = Vec::with_capacity(body.inputs.len() + body.steps.len());
+    for (number, ty) in body.inputs.iter().enumerate() {
+        let variable = Variable { name: name(number), ty: Arc::new(ty.clone()) };
+        places.push(model.insert(variable, &[], &origins)?);
+    }
+    for step in &body.steps {
+        let operands: SmallVec<[NodeId; 4]> =
+            step.operands.iter().map(|&operand| places[operand as usize]).collect();
+        places.push(model.insert(step.op.clone(), &operands, &origins)?);
+    }
+    Ok((model, places))
+}
+
+fn name(number: usize) -> Name {
+    number.to_string().into()
+}
+
+/// The plan of a scan's body, and the number of steps.
+pub fn body(scan: &Scan, outer: &Model, bindings: &Bindings) -> Result<(Plan, usize), ScanError> {
+    let length = usize::try_from(scan.length.eval(bindings).map_err(RunError::from)?)
+        .map_err(|_| ValueError::Shape(format!("a scan of {} steps", scan.length)))?;
+    let (model, places) = model(scan, outer).map_err(|misfit| ValueError::Shape(misfit.message))?;
+    let results: Vec<NodeId> =
+        scan.body.results.iter().map(|&place| places[place as usize]).collect();
+    let (next, yields) = results.split_at(scan.carries);
+    let updates: Vec<(NodeId, NodeId)> =
+        next.iter().enumerate().map(|(carry, &value)| (places[1 + carry], value)).collect();
+    Ok((Plan::build(&model, yields, &updates, bindings)?, length))
+}
+
+/// Why a body has no plan.
+pub enum ScanError {
+    /// Of the whole.
+    Run(RunError),
+    /// Of the scan.
+    Value(ValueError),
+}
+
+impl From<RunError> for ScanError {
+    fn from(error: RunError) -> Self {
+        // Nodes of the body are none of the model's.
+        match error {
+            RunError::Value { error, .. } => ScanError::Value(error),
+            error => ScanError::Run(error),
+        }
+    }
+}
+
+impl From<ValueError> for ScanError {
+    fn from(error: ValueError) -> Self {
+        ScanError::Value(error)
+    }
+}
+
+impl Loop {
+    /// The loop of a scan over operands that lie in the block, dense.
+    pub fn new(
+        scan: &Scan,
+        (body, length): (Plan, usize),
+        args: Vec<Operand>,
+        at: usize,
+        parts: Vec<(Which, usize)>,
+    ) -> Loop {
+        let slot = |number: usize| {
+            let wanted = name(number);
+            body.variables.iter().find(|slot| slot.name == wanted).cloned()
+        };
+        let (mut once, mut slices, mut carries) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, operand) in args.into_iter().enumerate() {
+            let sliced = (scan.carries..scan.carries + scan.slices).contains(&place);
+            let Some(slot) = slot(1 + place) else { continue };
+            if place < scan.carries {
+                carries.push(slot.clone());
+            }
+            if sliced { slices.push((operand, slot)) } else { once.push((operand, slot)) }
+        }
+        let index = slot(0);
+        Loop { at, length, reverse: scan.reverse, index, once, slices, parts, carries, body }
+    }
+
+    /// Runs all steps.
+    pub fn run(&self, memory: Shared<'_>, engine: &Engine) -> Result<(), ValueError> {
+        let inner = memory.within(self.at, self.body.bytes);
+        for (at, value) in &self.body.constants {
+            crate::each_dtype!(value, array => {
+                inner.span(*at, array.len()).write().iter_mut().zip(array.iter()).for_each(|(to, &x)| *to = x);
+            });
+        }
+        for (from, to) in &self.once {
+            copy(memory, from.at, from.layout.offset as usize, inner, to.at, 0, to);
+        }
+        for step in 0..self.length {
+            let at = if self.reverse { self.length - 1 - step } else { step };
+            if let Some(slot) = &self.index {
+                let number = Tensor::scalar(DType::I64, at as f64).cast(slot.dtype);
+                crate::each_dtype!(&number, array => {
+                    inner.span(slot.at, 1).write().iter_mut().zip(array.iter()).for_each(|(to, &x)| *to = x);
+                });
+            }
+            for (from, to) in &self.slices {
+                let start = from.layout.offset as usize + at * count(to);
+                copy(memory, from.at, start, inner, to.at, 0, to);
+            }
+            for &(which, part) in &self.parts {
+                if let Which::Trace(carry) = which {
+                    let slot = &self.carries[carry];
+                    copy(inner, slot.at, 0, memory, part, at * count(slot), slot);
+                }
+            }
+            for step in &self.body.steps {
+                step.run(inner, engine, &self.body.bindings).map_err(|error| match error {
+                    RunError::Value { error, .. } => error,
+                    error => ValueError::Shape(error.to_string()),
+                })?;
+            }
+            for &(which, part) in &self.parts {
+                if let Which::Yield(result) = which {
+                    let slot = &self.body.results[result];
+                    copy(inner, slot.at, 0, memory, part, at * count(slot), slot);
+                }
+            }
+        }
+        for &(which, part) in &self.parts {
+            if let Which::Final(carry) = which {
+                let slot = &self.carries[carry];
+                copy(inner, slot.at, 0, memory, part, 0, slot);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn count(slot: &Slot) -> usize {
+    slot.sizes.iter().product()
+}
+
+/// Copies as many elements as a slot has, from and to elements behind a first byte.
+fn copy(
+    from: Shared<'_>,
+    at: usize,
+    start: usize,
+    to: Shared<'_>,
+    to_at: usize,
+    to_start: usize,
+    slot: &Slot,
+) {
+    let count = count(slot);
+    typed!(slot.dtype, T => {
+        let size = size_of::<T>();
+        let source = from.span::<T>(at + start * size, count).read();
+        to.span::<T>(to_at + to_start * size, count).write().copy_from_slice(source);
+    });
+}

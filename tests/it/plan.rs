@@ -1,0 +1,227 @@
+//! Plans against the reference: wherever a test evaluates a model, both executors do, and agree.
+
+use pullback::compile::{self, Level};
+use pullback::exec::plan::{Engine, Plans, State};
+use pullback::exec::pool::Pool;
+use pullback::exec::{Plan, RunError, kernels, reference};
+use pullback::graph::{Model, NodeId, Origins, Values};
+use pullback::ops::{Bindings, Name, Number, Scalar};
+use pullback::tensor::{DType, Tensor};
+use std::sync::{Arc, LazyLock};
+
+/// The values by the reference, with which a plan has to agree, in its first run and in its second.
+pub fn run(
+    model: &Model,
+    wanted: &[NodeId],
+    values: &Values,
+    bindings: &Bindings,
+) -> Result<Vec<Tensor>, RunError> {
+    let expected = reference::run(model, wanted, values, bindings);
+    let found = planned(model, wanted, values, bindings);
+    match (&expected, found) {
+        (Ok(expected), Ok(found)) => {
+            let largest = values.values().chain(expected).map(size).fold(1.0, f64::max);
+            for ((expected, found), node) in expected.iter().zip(&found).zip(wanted) {
+                agree(expected, found, largest).unwrap_or_else(|why| {
+                    panic!("{why}\nof {:?}\n{expected:?}\n{found:?}", model.op(*node))
+                });
+            }
+        }
+        (Err(expected), Err(found)) => assert_eq!(expected.to_string(), found.to_string()),
+        (Ok(_), Err(error)) => panic!("only the plan says {error}"),
+        (Err(error), Ok(_)) => panic!("only the reference says {error}"),
+    }
+    expected
+}
+
+fn planned(
+    model: &Model,
+    wanted: &[NodeId],
+    values: &Values,
+    bindings: &Bindings,
+) -> Result<Vec<Tensor>, RunError> {
+    let plan = Plan::new(model, wanted, bindings)?;
+    static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(Arc::default);
+    let mut state = plan.state(&ENGINE)?;
+    plan.bind(&mut state, values)?;
+    let results = |state: &State| -> Vec<Tensor> {
+        (0..wanted.len()).map(|number| plan.result(state, number)).collect()
+    };
+    plan.run(&mut state)?;
+    let once = results(&state);
+    plan.run(&mut state)?;
+    for (one, two) in once.iter().zip(results(&state)) {
+        assert!(format!("{one:?}") == format!("{two:?}"), "a second run differs");
+    }
+    Ok(once)
+}
+
+/// The largest finite number.
+fn size(tensor: &Tensor) -> f64 {
+    let finite = tensor.to_f64().into_iter().filter(|x| x.is_finite());
+    finite.fold(0.0, |most: f64, x| most.max(x.abs()))
+}
+
+/// Equal numbers, but for rounding in sums of terms that are as large as `largest`.
+fn agree(expected: &Tensor, found: &Tensor, largest: f64) -> Result<(), String> {
+    if expected.dtype() != found.dtype() || expected.shape() != found.shape() {
+        return Err("types differ".into());
+    }
+    let tolerance = match expected.dtype() {
+        DType::F64 => 1e-12,
+        DType::F32 => 1e-5,
+        _ => 0.0,
+    };
+    let (expected, found) = (expected.to_f64(), found.to_f64());
+    for (place, (a, b)) in expected.iter().zip(&found).enumerate() {
+        let same = a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * largest;
+        if !same {
+            return Err(format!("element {place}: {a} by the reference, {b} by the plan"));
+        }
+    }
+    Ok(())
+}
+
+/// A perceptron with a batch large enough to be shared among threads.
+const MODEL: &str = "
+    dim N, D = 96, H = 80, K = 7
+    input x: f32[N, D]
+    input y: i64[N] in [0, K)
+    param a: f32[D, H] ~ glorot()
+    param b: f32[H] = 0
+    param c: f32[H, K] ~ glorot()
+    z = relu(x @ a + b) @ c
+    loss C = mean[N](cross_entropy[K](z, y)) + sum(tanh(x)^2) / N
+";
+
+struct Trained {
+    model: Model,
+    wanted: Vec<NodeId>,
+    values: Values,
+    bindings: Bindings,
+}
+
+/// The model with its gradient, numbers for it, and steps of descent as updates.
+fn trained(rows: usize) -> Trained {
+    let model = compile::read(MODEL, &[]).model.expect("a model");
+    let request = compile::default_request(&model).expect("it has a loss");
+    let mut model =
+        compile::differentiate(&model, &[request], Level::Readable).expect("derived").model;
+    let bindings =
+        model.dims.bind(&[("N".into(), rows as i64)].into_iter().collect()).expect("sizes");
+    let mut values = Values::default();
+    for (name, variable) in &model.variables {
+        let shape =
+            reference::sizes(&model, &model.ty(variable.node).shape, &bindings).expect("sizes");
+        let start = f64::from(name.as_bytes()[0]);
+        let count = shape.iter().product::<usize>() as u64;
+        let dtype = model.ty(variable.node).dtype;
+        let number = |i| match dtype {
+            DType::I64 => ((i as f64 + start) * 5.0) % 7.0,
+            _ => (i as f64 * 12.9898 + start).sin() / 3.0,
+        };
+        values.insert(
+            name.clone(),
+            Tensor::from_f64(dtype, &shape, (0..count).map(number).collect()),
+        );
+    }
+    let origins = Origins::default();
+    for name in ["a", "b", "c"] {
+        let gradient = format!("d_{name}");
+        let output = model.outputs.iter().find(|output| *output.name == *gradient);
+        let gradient = output.expect("its gradient").node;
+        let variable = model.variables[name].node;
+        let rate = model.number(DType::F32, Number::float(0.1), &origins);
+        let step = model.insert(Scalar::Mul, &[gradient, rate], &origins).expect("a product");
+        let moved = model.insert(Scalar::Sub, &[variable, step], &origins).expect("a difference");
+        model.updates.insert(name.into(), moved);
+    }
+    let wanted = model.outputs.iter().map(|output| output.node).collect();
+    Trained { model, wanted, values, bindings }
+}
+
+fn on(engine: &Arc<Engine>, trained: &Trained, steps: bool, runs: usize) -> Vec<Tensor> {
+    let build = if steps { Plan::step } else { Plan::new };
+    let plan = build(&trained.model, &trained.wanted, &trained.bindings).expect("a plan");
+    let mut state = plan.state(engine).expect("memory");
+    plan.bind(&mut state, &trained.values).expect("all that is needed");
+    for _ in 0..runs {
+        plan.run(&mut state).expect("a run");
+    }
+    (0..trained.wanted.len()).map(|number| plan.result(&state, number)).collect()
+}
+
+/// The same bits for any number of threads and in every run.
+#[test]
+fn threads_change_nothing() {
+    let trained = trained(700);
+    let bits = |threads: usize| {
+        let engine = Arc::new(Engine { pool: Pool::new(threads), ..Engine::default() });
+        format!(
+            "{:?}",
+            on(&engine, &trained, false, 2).iter().map(Tensor::to_f64).collect::<Vec<_>>()
+        )
+    };
+    let one = bits(1);
+    for threads in [1, 2, 3, 8] {
+        assert!(bits(threads) == one, "{threads} threads");
+    }
+}
+
+/// Every level, and the functions of the reference, agree with the reference.
+#[test]
+fn levels_agree() {
+    let trained = trained(33);
+    let expected =
+        reference::run(&trained.model, &trained.wanted, &trained.values, &trained.bindings);
+    let expected = expected.expect("values");
+    for level in kernels::Level::available() {
+        for math in [kernels::Math::Fast, kernels::Math::Precise] {
+            let engine = Arc::new(Engine { level, math, ..Engine::alone() });
+            for (expected, found) in expected.iter().zip(on(&engine, &trained, false, 1)) {
+                agree(expected, &found, 33.0)
+                    .unwrap_or_else(|why| panic!("{why} at {}", level.name()));
+            }
+        }
+    }
+}
+
+/// Steps change variables in place: after three the gradient is that of three steps by the reference.
+#[test]
+fn steps_move_parameters() {
+    let mut trained = trained(40);
+    let found = on(&Arc::new(Engine::alone()), &trained, true, 3);
+    for _ in 0..2 {
+        let updates: Vec<(Name, NodeId)> =
+            trained.model.updates.iter().map(|(name, node)| (name.clone(), *node)).collect();
+        let nodes: Vec<NodeId> = updates.iter().map(|(_, node)| *node).collect();
+        let moved = reference::run(&trained.model, &nodes, &trained.values, &trained.bindings);
+        for ((name, _), value) in updates.into_iter().zip(moved.expect("values")) {
+            trained.values.insert(name, value);
+        }
+    }
+    let expected =
+        reference::run(&trained.model, &trained.wanted, &trained.values, &trained.bindings);
+    for (expected, found) in expected.expect("values").iter().zip(&found) {
+        agree(expected, found, 40.0).expect("the same steps");
+    }
+}
+
+/// Plans are kept for each binding of the sizes as far as the limit goes, the one used last the longest.
+#[test]
+fn plans_are_kept() {
+    let trained = trained(5);
+    let sizes = |rows: i64| {
+        let given: Bindings = [("N".into(), rows)].into_iter().collect();
+        trained.model.dims.bind(&given).expect("sizes")
+    };
+    let mut plans = Plans::new(&trained.model, &trained.wanted, false, usize::MAX);
+    let first = plans.get(&sizes(5)).expect("a plan");
+    plans.get(&sizes(6)).expect("a plan");
+    assert!(Arc::ptr_eq(&first, &plans.get(&sizes(5)).expect("a plan")));
+    assert_eq!(plans.len(), 2);
+    let mut plans = Plans::new(&trained.model, &trained.wanted, false, 1);
+    plans.get(&sizes(5)).expect("a plan");
+    plans.get(&sizes(6)).expect("a plan");
+    assert_eq!(plans.len(), 1);
+}
