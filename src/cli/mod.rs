@@ -16,6 +16,7 @@ mod graph;
 mod inline;
 mod out;
 pub mod reference;
+mod rules;
 mod run;
 mod session;
 pub mod show;

@@ -100,9 +100,14 @@ fn sections() -> Vec<(&'static str, Vec<Entry>)> {
 /// The names of the functions of the prelude.
 pub fn prelude() -> impl Iterator<Item = &'static str> {
     let mut last = "";
-    let names =
-        PRELUDE.lines().filter_map(|line| line.strip_prefix("fn ")?.split(['(', '[']).next());
+    let names = PRELUDE.lines().filter_map(defined);
     names.filter(move |name| std::mem::replace(&mut last, *name) != *name)
+}
+
+/// The name of the function or layer that begins on a line.
+fn defined(line: &str) -> Option<&str> {
+    let signature = line.strip_prefix("fn ").or_else(|| line.strip_prefix("layer "))?;
+    signature.split(['(', '[']).next()
 }
 
 /// The page of that name.
@@ -179,7 +184,8 @@ impl Entry {
                 let definition = definition(name);
                 let line = definition.lines().next().unwrap_or_default();
                 let end = line.find(" -> ").or(line.find(" {")).unwrap_or(line.len());
-                line["fn ".len()..end].into()
+                let start = line.find(' ').map_or(0, |space| space + 1);
+                line[start..end].into()
             }
             Entry::Scalar(row) => {
                 let args = row.arguments();
@@ -240,9 +246,7 @@ impl Entry {
 
 /// What stands above a function of the prelude: what it is, and an example.
 fn comments(name: &str) -> (String, String) {
-    let head = |line: &str| {
-        line.strip_prefix("fn ").and_then(|rest| rest.split(['(', '[']).next()) == Some(name)
-    };
+    let head = |line: &str| defined(line) == Some(name);
     let lines: Vec<&str> = PRELUDE.lines().collect();
     let at = lines.iter().position(|line| head(line)).unwrap_or(0);
     let above = lines[..at].iter().rev().map_while(|line| line.strip_prefix("# "));
@@ -262,9 +266,7 @@ pub fn definition(name: &str) -> String {
     let mut text = String::new();
     let mut inside = false;
     for line in PRELUDE.lines() {
-        let starts =
-            line.strip_prefix("fn ").and_then(|rest| rest.split(['(', '[']).next()) == Some(name);
-        inside |= starts;
+        inside |= defined(line) == Some(name);
         if inside {
             text.push_str(line);
             text.push('\n');
@@ -312,7 +314,7 @@ fn worked(example: &str) -> Option<Worked> {
     let floats: Vec<Name> = model
         .variables
         .iter()
-        .filter(|(_, variable)| model.ty(variable.node).dtype.is_float())
+        .filter(|(_, known)| known.role != Role::State && model.ty(known.node).dtype.is_float())
         .map(|(name, _)| name.clone())
         .collect();
     let (head, rule) = rule(&model, value, result, formula)?;

@@ -4,6 +4,7 @@ use super::args::{Common, Verify};
 use super::bind::{self, Bound, Missing};
 use super::declared;
 use super::out::{self, Failure};
+use super::rules::{self, Deviation};
 use super::run::{self, How, run};
 use super::session::{self, Session};
 use super::show;
@@ -79,7 +80,8 @@ pub fn verify(common: &Common, args: &Verify) -> Result<(), Failure> {
             out::talk(common.quiet, &format!("checked {name}"));
         }
     }
-    report(common, &request, &verdicts)
+    let rules = rules::deviations(common, &session, &bound, args.data.seed)?;
+    report(common, &request, &verdicts, &rules)
 }
 
 fn results(model: &Model, request: &Request) -> Result<(NodeId, Vec<NodeId>), Failure> {
@@ -227,9 +229,16 @@ fn index(shape: &[usize], entry: usize) -> String {
     if places.is_empty() { String::new() } else { format!("[{}]", crate::ops::join(places)) }
 }
 
-fn report(common: &Common, request: &Request, verdicts: &[Verdict]) -> Result<(), Failure> {
+fn report(
+    common: &Common,
+    request: &Request,
+    verdicts: &[Verdict],
+    rules: &[Deviation],
+) -> Result<(), Failure> {
+    let kept = |rule: &Deviation| rule.worst < TOLERANCE;
     let good = |verdict: &Verdict| verdict.worst < TOLERANCE && verdict.raw < TOLERANCE;
-    let refuted = verdicts.iter().any(|verdict| !good(verdict));
+    let refuted =
+        verdicts.iter().any(|verdict| !good(verdict)) || rules.iter().any(|rule| !kept(rule));
     if common.json {
         let lines: Vec<_> = verdicts
             .iter()
@@ -238,13 +247,15 @@ fn report(common: &Common, request: &Request, verdicts: &[Verdict]) -> Result<()
                     "measured": v.measured, "readable_vs_derived": v.raw, "ok": good(v)})
             })
             .collect();
-        out::result(
-            &format!(
-                "{}\n",
-                json!({"v": 1, "of": *request.of, "ok": !refuted, "gradients": lines})
-            ),
-            None,
-        )?;
+        let mut document = json!({"v": 1, "of": *request.of, "ok": !refuted, "gradients": lines});
+        if !rules.is_empty() {
+            let rules = rules.iter().map(|rule| {
+                json!({"function": rule.name, "line": rule.line, "checked": rule.checked, "error": rule.worst,
+                    "derived": rule.derived, "measured": rule.measured, "ok": kept(rule)})
+            });
+            document["rules"] = rules.collect();
+        }
+        out::result(&format!("{document}\n"), None)?;
     } else {
         let width = verdicts.iter().map(|verdict| verdict.name.len()).max().unwrap_or(0);
         let mut text = format!("gradient of {} against central differences in f64\n", request.of);
@@ -266,6 +277,21 @@ fn report(common: &Common, request: &Request, verdicts: &[Verdict]) -> Result<()
                     "", v.raw
                 ));
             }
+        }
+        if !rules.is_empty() {
+            text.push_str("rules of functions (vjp) against central differences of their bodies\n");
+        }
+        for rule in rules {
+            text.push_str(&format!(
+                "  {}, called on line {}  {}  {} entries  worst: {} derived, {} measured, relative error {:.1e}\n",
+                rule.name,
+                rule.line,
+                if kept(rule) { "agrees" } else { "REFUTED" },
+                rule.checked,
+                show::number(rule.derived),
+                show::number(rule.measured),
+                rule.worst,
+            ));
         }
         out::result(&text, None)?;
     }

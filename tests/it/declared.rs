@@ -85,3 +85,26 @@ fn states() {
     assert_eq!(run_with(lazy, &["eval", "-", "--updates"]).code, Some(2));
     assert_eq!(run_with(lazy, &["grad", "-", "--wrt", "m"]).code, Some(2));
 }
+
+/// Rules beside functions are checked against the functions, each by itself.
+#[test]
+fn rules() {
+    let text = |rule: &str| {
+        format!(
+            "input x: f64[3]
+             param s: f64[3]
+             fn scaled(x: float[..], s: float[..]) -> float[..] {{ return x * exp(s) }} vjp(dy) {{ return {rule} }}
+             fn cube(x: float[..]) -> float[..] {{ return x^3 }} vjp(dy) {{ return 3 * x^2 * dy }}
+             loss C = sum(cube(scaled(x, s)))"
+        )
+    };
+    let right = fine(&text("exp(s) * dy, x * exp(s) * dy"), &["verify", "-"]);
+    assert_eq!(right.matches("called on line 5  agrees").count(), 2, "{right}");
+    let wrong = run_with(&text("exp(s) * dy, x * dy"), &["verify", "-", "--wrt", "x"]);
+    assert_eq!(wrong.code, Some(1));
+    for line in
+        ["  x  agrees", "  scaled, called on line 5  REFUTED", "  cube, called on line 5  agrees"]
+    {
+        assert!(wrong.stdout.contains(line), "{}", wrong.stdout);
+    }
+}

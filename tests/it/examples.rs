@@ -60,6 +60,7 @@ const RUNS: &[(&str, &[&str])] = &[
         &["--dim", "K=3", "--set", "x=[[1, 0], [0, 2]]", "--set", "label=[0, 2]"],
     ),
     ("transformer", &["--set", "token=[[7, 0, 255]]", "--set", "next=[[0, 255, 3]]"]),
+    ("vae", &["--dim", "N=2", "--set", "x=full:0.3", "--training"]),
 ];
 
 /// Longer gradients are shown folded.

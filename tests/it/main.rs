@@ -14,6 +14,7 @@ mod imports;
 mod instances;
 mod kernels;
 mod layers;
+mod norms;
 mod ops;
 mod plan;
 mod readme;

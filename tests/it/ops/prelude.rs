@@ -109,6 +109,26 @@ const CASES: &[Row] = &[
             Array { shape: vec![1], values: vec![(1.0 - z) * n + z * a[1].values[0]] }
         },
     ),
+    ("x: f64[N=1, 2, T=2]; g: f64[2]; b: f64[2]", "group_norm(x, g, b, groups = 1)", |a| {
+        normal(&a[0], |i, j| i[0] == j[0], |v, c| v * a[1].values[c] + a[2].values[c])
+    }),
+    ("x: f64[N=2, I=3]; W: f64[I=3, O=2]; b: f64[O=2]", "dense(x, W, b)", |a| {
+        build(&[2, 2], |i| {
+            total(3, |k| a[0].at(&[i[0], k]) * a[1].at(&[k, i[1]])) + a[2].at(&[i[1]])
+        })
+    }),
+    (
+        "x: f64[2, 1, 2, 2]; w: f64[1, 1, 2, 2]; g: f64[1]; b: f64[1] = 3",
+        "conv_block(x, w, g, b, padding = 1, stride = 2)",
+        |a| {
+            // Padded by 1 and in steps of 2 each filter place meets one corner.
+            let y = build(&[2, 1, 2, 2], |i| {
+                a[0].at(&[i[0], 0, i[2], i[3]]) * a[1].at(&[0, 0, 1 - i[2], 1 - i[3]])
+            });
+            let moved = |v: f64, _| (v * a[2].values[0] + a[3].values[0]).max(0.0);
+            normal(&y, |_, _| true, moved)
+        },
+    ),
     ("x: f64[N=4]", "leaky_relu(x)", |a| a[0].map(|x| x.max(0.01 * x))),
     ("x: f64[4]", "leaky_relu(x, slope = 0.2)", |a| a[0].map(|x| x.max(0.2 * x))),
     ("x: f64[N=2, K=2]", "elu(x, 1.5)", |a| {
