@@ -33,7 +33,7 @@ pub mod special;
 pub mod stability;
 pub mod stream;
 pub mod term;
-mod window;
+pub mod window;
 
 use crate::tensor::{DType, Tensor};
 pub use elementwise::{Scalar, Select};

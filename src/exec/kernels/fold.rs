@@ -78,13 +78,29 @@ impl<T: Float> Task for Rows<'_, T> {
         by_kind!(self.fold, J => {
             for (i, to) in self.to.iter_mut().enumerate() {
                 let row = &self.x[i * self.width..(i + 1) * self.width];
-                let value = one::<T::On<S>, J>(row, zero);
+                let value = match row.len() < T::On::<S>::LEN {
+                    true => short(self.fold, row),
+                    false => one::<T::On<S>, J>(row, zero),
+                };
                 *to = match self.fold {
                     Fold::Mean => value / T::of_f64(self.width as f64),
                     _ => value,
                 };
             }
         });
+    }
+}
+
+/// A row that does not fill a vector, in order.
+#[inline(always)]
+fn short<T: Float>(fold: Fold, x: &[T]) -> T {
+    let start = identity(fold);
+    let x = x.iter().copied();
+    match fold {
+        Fold::Prod => x.fold(start, |a, b| a * b),
+        Fold::Max | Fold::Any => x.fold(start, |a, b| if b > a || b.is_nan() { b } else { a }),
+        Fold::Min | Fold::All => x.fold(start, |a, b| if b < a || b.is_nan() { b } else { a }),
+        _ => x.fold(start, |a, b| a + b),
     }
 }
 

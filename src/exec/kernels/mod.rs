@@ -1,10 +1,14 @@
 //! The inner loops of the executor, compiled for every SIMD level: the one place where `unsafe` is allowed.
+//!
+//! `RUSTFLAGS=-Zsanitizer=address cargo +nightly test --target x86_64-unknown-linux-gnu --test it -- kernels` checks every
+//! address that they touch; `cargo bench --bench kernels` tells how fast they are.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub mod conv;
 pub mod fold;
 pub mod gemm;
 mod lanes;

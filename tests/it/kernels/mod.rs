@@ -1,5 +1,6 @@
 //! The inner loops, at every SIMD level that this machine has.
 
+mod conv;
 mod fold;
 mod gemm;
 mod math;
