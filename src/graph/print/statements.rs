@@ -1,6 +1,6 @@
 //! Which values get a line of their own, and their order.
 
-use super::draft::{Draft, Level, argument, render, spelled, typed};
+use super::draft::{Draft, Level, Piece, argument, render, spelled, typed};
 use super::looped::looped;
 use super::names::{self, Names};
 use super::{Part, WIDTH, comment};
@@ -188,10 +188,7 @@ fn ordered(plan: &Plan, drafts: &[Option<Draft>]) -> Vec<NodeId> {
     order.retain(|id| drafts[id.index()].is_some() || plan.given[id.index()]);
     let needs = |id: NodeId, other: NodeId| {
         drafts[id.index()].as_ref().is_some_and(|draft| {
-            draft
-                .pieces
-                .iter()
-                .any(|piece| matches!(piece, super::draft::Piece::Name(name) if *name == other))
+            draft.pieces.iter().any(|piece| matches!(piece, Piece::Name(name) if *name == other))
         })
     };
     let mut start = 0;
@@ -208,7 +205,34 @@ fn ordered(plan: &Plan, drafts: &[Option<Draft>]) -> Vec<NodeId> {
         }
         start = end;
     }
+    numbers_last(plan, drafts, &mut order);
     order
+}
+
+/// Puts lines of numbers, wherever the graph happens to have them, before the first line that reads them, else at the end.
+fn numbers_last(plan: &Plan, drafts: &[Option<Draft>], order: &mut Vec<NodeId>) {
+    let is_number = |id: &NodeId| plan.model.is_written_inside(*id) && !plan.given[id.index()];
+    let (mut numbers, lines): (Vec<NodeId>, Vec<NodeId>) =
+        order.iter().copied().partition(is_number);
+    if numbers.is_empty() {
+        return;
+    }
+    order.clear();
+    for id in lines {
+        if let Some(draft) = &drafts[id.index()] {
+            let reads = |number: &NodeId| {
+                draft
+                    .pieces
+                    .iter()
+                    .any(|piece| matches!(piece, Piece::Name(name) if name == number))
+            };
+            let (read, rest) = numbers.into_iter().partition(reads);
+            order.extend::<Vec<NodeId>>(read);
+            numbers = rest;
+        }
+        order.push(id);
+    }
+    order.extend(numbers);
 }
 
 fn statement(plan: &Plan, names: &Names, id: NodeId, draft: &Draft) -> Statement {
