@@ -82,6 +82,14 @@ fn each_runs() {
 }
 
 #[test]
+fn each_is_laid_out() {
+    for (name, _) in RUNS {
+        let ran = run(&["fmt", "--check", &format!("examples/{name}.nn")]);
+        assert_eq!(ran.code, Some(0), "{name}: {}{}", ran.stdout, ran.stderr);
+    }
+}
+
+#[test]
 fn gradients() {
     let mut names: Vec<String> = std::fs::read_dir(folder())
         .expect("the folder is there")
