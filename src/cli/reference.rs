@@ -376,16 +376,7 @@ fn rule(
     let adjoint: Name = format!("d_{result}").into();
     let leaf = leaf::Variable { name: adjoint.clone(), ty: Arc::new(ty.clone()) };
     let node = model.insert(leaf, &[], &Origins::default()).ok()?;
-    let declared = Variable {
-        node,
-        role: Role::Input,
-        init: None,
-        frozen: false,
-        symmetric: false,
-        range: None,
-        span: Default::default(),
-        axes: Vec::new(),
-    };
+    let declared = Variable::plain(node, Role::Input);
     model.variables.insert(adjoint, declared);
     let variables: Vec<NodeId> = operands.iter().copied().chain([value, node]).collect();
     for (&operand, term) in operands.iter().zip(terms) {

@@ -272,16 +272,7 @@ pub fn add_vectors(model: &mut Model, request: &mut Request) {
         });
         let known = model.variables.contains_key(&name) || model.names.contains_key(&name);
         if !known {
-            let variable = Variable {
-                node: vector,
-                role: Role::Input,
-                init: None,
-                frozen: false,
-                symmetric: false,
-                range: None,
-                span,
-                axes: Vec::new(),
-            };
+            let variable = Variable { span, ..Variable::plain(vector, Role::Input) };
             model.variables.insert(name.clone(), variable);
         }
         request.vectors.push(name);

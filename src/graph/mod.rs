@@ -104,6 +104,22 @@ pub struct Variable {
     pub axes: Vec<Span>,
 }
 
+impl Variable {
+    /// A variable about which nothing is declared.
+    pub fn plain(node: NodeId, role: Role) -> Variable {
+        Variable {
+            node,
+            role,
+            init: None,
+            frozen: false,
+            symmetric: false,
+            range: None,
+            span: Span::default(),
+            axes: Vec::new(),
+        }
+    }
+}
+
 /// What a result is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {

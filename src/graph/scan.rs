@@ -263,7 +263,7 @@ impl Model {
             let variable = leaf::Variable { name: name.clone(), ty: Arc::new(ty.clone()) };
             let node =
                 model.insert(variable, &[], &Origins::default()).expect("a type that was held");
-            model.variables.insert(name, Variable::given(node));
+            model.variables.insert(name, Variable::plain(node, Role::Given));
             inputs.push(node);
         }
         let (results, notes) = model
@@ -280,22 +280,6 @@ impl Model {
             model.outputs.push(Output { kind, name: format!("?r{place}").into(), node });
         }
         Inner { model, inputs }
-    }
-}
-
-impl Variable {
-    /// A variable that nothing declares.
-    pub fn given(node: NodeId) -> Variable {
-        Variable {
-            node,
-            role: Role::Given,
-            init: None,
-            frozen: false,
-            symmetric: false,
-            range: None,
-            span: Default::default(),
-            axes: Vec::new(),
-        }
     }
 }
 

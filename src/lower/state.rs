@@ -84,16 +84,8 @@ impl Lowerer {
         let origins = self.origins(span);
         let leaf = leaf::Variable { name: name.clone(), ty: Arc::new(Type::scalar(dtype)) };
         let node = self.model.insert(leaf, &[], &origins).expect("a variable has no operands");
-        let variable = Variable {
-            node,
-            role: Role::Given,
-            init: None,
-            frozen: true,
-            symmetric: false,
-            range: None,
-            span: self.place(span),
-            axes: Vec::new(),
-        };
+        let variable =
+            Variable { frozen: true, span: self.place(span), ..Variable::plain(node, Role::Given) };
         self.model.variables.insert(name, variable);
         node
     }

@@ -82,16 +82,7 @@ fn function(model: &Model, id: NodeId, custom: &Custom) -> Vec<String> {
 fn variable(rule: &mut Model, name: Name, ty: Type) -> NodeId {
     let leaf = leaf::Variable { name: name.clone(), ty: Arc::new(ty) };
     let node = rule.insert(leaf, &[], &Origins::default()).expect("a variable has no operands");
-    let variable = Variable {
-        node,
-        role: Role::Input,
-        init: None,
-        frozen: false,
-        symmetric: false,
-        range: None,
-        span: Default::default(),
-        axes: Vec::new(),
-    };
+    let variable = Variable::plain(node, Role::Input);
     rule.variables.insert(name, variable);
     node
 }
