@@ -43,3 +43,4 @@ pub mod ops;
 pub mod passes;
 pub mod syntax;
 pub mod tensor;
+pub mod train;

@@ -16,10 +16,14 @@ pub struct Training {
     pub seed: Option<u64>,
     /// The part of the rows that is kept back to validate, at least 0 and below 1.
     pub val: Option<Number>,
-    /// The largest norm of a gradient, above 0.
+    /// The largest norm of all gradients together, above 0.
     pub clip: Option<Number>,
-    /// What part of a parameter each step takes away, times the rate; not below 0.
+    /// The largest absolute value of an entry of a gradient, above 0.
+    pub clip_value: Option<Number>,
+    /// So much of a parameter is added to its gradient; not below 0.
     pub weight_decay: Option<Number>,
+    /// The gradients of so many batches make one update, at least 1.
+    pub accumulate: Option<u64>,
     /// How the rate changes from step to step.
     pub schedule: Option<Rule<Schedule>>,
 }
@@ -137,6 +141,13 @@ pub const SCHEDULES: &[Row<Schedule>] = &[
 ];
 
 impl<K: Copy + PartialEq + 'static> Rule<K> {
+    /// The rule with the numbers that it has if nothing is said.
+    pub fn usual(kind: K, table: &[Row<K>]) -> Rule<K> {
+        let row = table.iter().find(|(known, ..)| *known == kind).expect("each rule has a row");
+        let usual = row.2.iter().map(|(.., usual)| Number::parse(usual).expect("a number"));
+        Rule { kind, numbers: usual.collect() }
+    }
+
     /// The rule's number of that name, if it has one.
     pub fn number(&self, table: &[Row<K>], name: &str) -> Option<Number> {
         let (_, _, params) = table.iter().find(|(kind, ..)| *kind == self.kind)?;
@@ -204,7 +215,9 @@ impl Training {
         say("seed", self.seed.map(|seed| seed.to_string()));
         say("val", self.val.map(|val| val.to_string()));
         say("clip", self.clip.map(|clip| clip.to_string()));
+        say("clip_value", self.clip_value.map(|clip| clip.to_string()));
         say("weight_decay", self.weight_decay.map(|decay| decay.to_string()));
+        say("accumulate", self.accumulate.map(|batches| batches.to_string()));
         say("schedule", self.schedule.as_ref().map(|schedule| schedule.text(SCHEDULES)));
         let optimiser = self.optimiser.as_ref().map(|optimiser| optimiser.text(METHODS));
         optimiser.into_iter().chain(settings).collect()

@@ -296,7 +296,7 @@ impl Lowerer {
 pub const RESERVED: &[&str] = &[
     "dim", "input", "param", "state", "update", "const", "fn", "layer", "repeat", "scan", "loss",
     "output", "metric", "grad", "expect", "use", "train", "wrt", "in", "for", "yield", "return",
-    "as", "and", "or", "not", "inf", "nan", "pi", "e", "true", "false", "training", "f32", "f64",
-    "i32", "i64", "bool", "float", "keep", "None", "where", "jvp", "vjp", "hvp", "jacobian",
-    "hessian",
+    "as", "and", "or", "not", "inf", "nan", "pi", "e", "true", "false", "training",
+    "training_step", "f32", "f64", "i32", "i64", "bool", "float", "keep", "None", "where", "jvp",
+    "vjp", "hvp", "jacobian", "hessian",
 ];
