@@ -68,8 +68,10 @@ fn printed_models_are_models() {
                 assert!(same_bits(&value, &two[&name]), "{name}\n{}", printed.text);
             }
             assert!(printed.widest <= WIDTH, "{}", printed.text);
-            let reprinted = print(&again, Part::Whole).text;
-            assert_eq!(without_comments(&reprinted), without_comments(&printed.text));
+            if std::ptr::eq(derived, case.readable()) {
+                let reprinted = print(&again, Part::Whole).text;
+                assert_eq!(without_comments(&reprinted), without_comments(&printed.text));
+            }
         }
     });
 }
