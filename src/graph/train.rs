@@ -3,6 +3,9 @@
 use crate::ops::Number;
 use std::fmt;
 
+/// The law by which a step of training adds to a model: what it makes of gradients is printed behind them.
+pub const MADE: &str = "step of training";
+
 /// What `train { ... }` says; what it leaves open is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Training {
@@ -148,6 +151,46 @@ impl<K: Copy + PartialEq + 'static> Rule<K> {
         Rule { kind, numbers: usual.collect() }
     }
 
+    /// Reads `adam:lr=1e-3,beta1=0.8`, the numbers that are not given as they are if nothing is said.
+    pub fn parse(text: &str, what: &str, table: &[Row<K>]) -> Result<Rule<K>, String> {
+        let (name, given) = text.split_once(':').unwrap_or((text, ""));
+        let (name, names) = (name.trim(), table.iter().map(|(_, name, _)| *name));
+        let Some((kind, _, params)) = table.iter().find(|(_, known, _)| *known == name) else {
+            let known: Vec<&str> = names.clone().collect();
+            let near = crate::diagnostic::nearest(name, names);
+            let help = near.map_or(format!("there are {}", known.join(", ")), |near| {
+                format!("did you mean `{near}`?")
+            });
+            return Err(format!("no {what} is called `{name}`; {help}"));
+        };
+        let mut rule = Rule::usual(*kind, table);
+        for part in given.split(',').filter(|part| !part.trim().is_empty()) {
+            let (own, value) =
+                part.split_once('=').map_or(("", part), |(own, value)| (own.trim(), value));
+            let known: Vec<&str> = params.iter().map(|(known, ..)| *known).collect();
+            let place = known.iter().position(|known| *known == own).ok_or_else(|| match known
+                .is_empty()
+            {
+                true => format!("`{name}` has no numbers"),
+                false => {
+                    format!("`{name}` has the numbers {}, not `{}`", known.join(", "), part.trim())
+                }
+            })?;
+            rule.numbers[place] = params[place].1.parse(own, value)?;
+        }
+        Ok(rule)
+    }
+
+    /// The same rule with another number.
+    pub fn with(mut self, table: &[Row<K>], name: &str, number: Number) -> Rule<K> {
+        let row = table.iter().find(|(kind, ..)| *kind == self.kind);
+        let place = row.and_then(|row| row.2.iter().position(|(known, ..)| *known == name));
+        if let Some(place) = place {
+            self.numbers[place] = number;
+        }
+        self
+    }
+
     /// The rule's number of that name, if it has one.
     pub fn number(&self, table: &[Row<K>], name: &str) -> Option<Number> {
         let (_, _, params) = table.iter().find(|(kind, ..)| *kind == self.kind)?;
@@ -170,6 +213,14 @@ impl<K: Copy + PartialEq + 'static> Rule<K> {
 }
 
 impl Limit {
+    /// Reads the number `name` within the limit.
+    pub fn parse(self, name: &str, text: &str) -> Result<Number, String> {
+        let number = Number::parse(text.trim());
+        number
+            .filter(|number| self.holds(*number))
+            .ok_or_else(|| format!("`{name}` is {self}, not `{}`", text.trim()))
+    }
+
     /// Whether the number may be.
     pub fn holds(self, number: Number) -> bool {
         let value = number.to_f64();

@@ -17,8 +17,7 @@ impl Lowerer {
             return;
         };
         let known = self.model.variables.iter().find(|(_, variable)| variable.node == kept);
-        let known =
-            known.filter(|(_, known)| matches!(known.role, Role::State | Role::Param));
+        let known = known.filter(|(_, known)| matches!(known.role, Role::State | Role::Param));
         let Some((name, variable)) = known else {
             return self.no_state(ident, kept);
         };

@@ -168,9 +168,10 @@ impl<'a> Run<'a> {
         let (batch, pace) = pace(job.settings, train.len());
         let loss = model.outputs.iter().filter(|output| output.name == job.loss);
         let scalar = |node: NodeId| model.ty(node).rank() == 0;
-        let metrics = model.outputs.iter().filter(|output| {
-            output.kind == Kind::Metric && scalar(output.node)
-        });
+        let metrics = model
+            .outputs
+            .iter()
+            .filter(|output| output.kind == Kind::Metric && scalar(output.node));
         let (mut names, mut watched) = (Vec::new(), Vec::new());
         for output in loss.take(1).chain(metrics) {
             names.push(output.name.clone());
@@ -180,9 +181,11 @@ impl<'a> Run<'a> {
             let own = names.iter().position(|name| name == goal);
             own.or((**goal == *"loss").then_some(0))
         };
-        let goals = job.stop.until.iter().map(|goal| {
-            place(&goal.name).ok_or_else(|| TrainError::Goal(goal.name.clone()))
-        });
+        let goals = job
+            .stop
+            .until
+            .iter()
+            .map(|goal| place(&goal.name).ok_or_else(|| TrainError::Goal(goal.name.clone())));
         let goals = goals.collect::<Result<_, _>>()?;
         let moving: Vec<Name> = model.updates.keys().cloned().collect();
         let mut values = Vec::new();
@@ -245,7 +248,8 @@ impl<'a> Run<'a> {
 
     /// Rows seen in all.
     pub fn seen(&self) -> u64 {
-        let (epochs, batches) = (self.kept.step / self.pace.batches, self.kept.step % self.pace.batches);
+        let (epochs, batches) =
+            (self.kept.step / self.pace.batches, self.kept.step % self.pace.batches);
         let own = (batches as usize * self.batch).min(self.train.len());
         epochs * self.train.len() as u64 + own as u64
     }
@@ -255,7 +259,8 @@ impl<'a> Run<'a> {
         if self.kept.ended || self.kept.step >= self.pace.batches.saturating_mul(self.pace.epochs) {
             return Ok(Event::Done);
         }
-        let (epoch, place) = (self.kept.step / self.pace.batches, self.kept.step % self.pace.batches);
+        let (epoch, place) =
+            (self.kept.step / self.pace.batches, self.kept.step % self.pace.batches);
         if place == 0 {
             self.start = self.kept();
         }
@@ -311,11 +316,12 @@ impl<'a> Run<'a> {
             true => None,
             false => Some(self.validated()?),
         };
-        let mut report = Report { epoch: epoch + 1, step: self.kept.step, train, val, is_last: false };
+        let mut report =
+            Report { epoch: epoch + 1, step: self.kept.step, train, val, is_last: false };
         let decisive = report.decisive();
         let mut goals = self.job.stop.until.iter().zip(&self.goals);
-        let reached = !self.goals.is_empty()
-            && goals.all(|(goal, &place)| goal.is_reached(decisive[place]));
+        let reached =
+            !self.goals.is_empty() && goals.all(|(goal, &place)| goal.is_reached(decisive[place]));
         if decisive[0] < self.kept.best {
             (self.kept.best, self.kept.stale) = (decisive[0], 0);
         } else {
@@ -348,7 +354,8 @@ impl<'a> Run<'a> {
 
     /// The seat for so many rows.
     fn seat(&mut self, training: bool, rows: usize) -> Result<usize, TrainError> {
-        let known = self.seats.iter().position(|seat| seat.training == training && seat.rows == rows);
+        let known =
+            self.seats.iter().position(|seat| seat.training == training && seat.rows == rows);
         if let Some(number) = known {
             return Ok(number);
         }
@@ -408,9 +415,10 @@ impl<'a> Run<'a> {
     /// Goes on from what was kept of a training of the same model, with the same settings, on the same data.
     pub fn resume(&mut self, kept: Kept) -> Result<(), TrainError> {
         let same = |(name, value): &(Name, crate::tensor::Tensor)| {
-            self.job.values.get(name).is_some_and(|own| {
-                own.dtype() == value.dtype() && own.shape() == value.shape()
-            })
+            self.job
+                .values
+                .get(name)
+                .is_some_and(|own| own.dtype() == value.dtype() && own.shape() == value.shape())
         };
         let known = kept.values.iter().all(same)
             && self.moving.iter().all(|name| kept.values.iter().any(|(own, _)| own == name));

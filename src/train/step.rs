@@ -2,18 +2,18 @@
 
 use super::rate::{Pace, rate};
 use super::settings::Settings;
-use crate::graph::train::{Method, Training};
+use crate::graph::train::{MADE, Method, Training};
 use crate::graph::{Init, Kind, Model, NodeId, Origin, Origins, Role, Variable};
 use crate::ops::elementwise::Cast;
+use crate::ops::leaf::{self, Const, SizeOf};
 use crate::ops::random::STEP;
 use crate::ops::term::{apply, select, spread, sum};
-use crate::ops::{Misfit, Name, Number, Scalar, Size, Term, Type, leaf};
+use crate::ops::{Misfit, Name, Number, Op, Scalar, Size, Term, Type};
 use crate::tensor::DType;
 use std::sync::Arc;
 
-/// The model of a step: `derived` has the gradients by `learnt`, in that order, as its outputs of kind `Gradient`. They go, and
-/// what they make of the parameters is in its `updates`; what the optimiser keeps are states, called `m_W` for a parameter `W`.
-/// `rows` is the dimension that counts the rows of a batch.
+/// The model of a step: `derived` has the gradients by `learnt`, in that order, as its outputs of kind `Gradient`. What they make
+/// of the parameters is in the `updates`; what the optimiser keeps are states, called such as `m_W` for a parameter `W`. `rows` is the dimension that counts the rows of a batch.
 ///
 /// In this order: gradients are collected over batches, each with the weight of its rows; entries are clipped; all together are
 /// scaled to the largest norm; decay is added; the optimiser moves the parameters, at the rate of the update.
@@ -35,11 +35,6 @@ pub fn step(
             by: output.node,
         })
         .collect();
-    let called = derived.outputs.iter().filter(|output| output.kind == Kind::Gradient);
-    for output in called {
-        builder.model.names.entry(output.name.clone()).or_insert(output.node);
-    }
-    builder.model.outputs.retain(|output| output.kind != Kind::Gradient);
     builder.model.requests.clear();
     builder.model.training = Some(Training {
         optimiser: None,
@@ -90,8 +85,8 @@ impl Builder<'_> {
             Some(turn) => turn.update,
             None => count,
         };
-        let rate = self.scalar(&rate(self.settings, self.pace), &[update])?;
-        self.call("rate", rate);
+        self.call("t", update);
+        let rate = self.called("rate", &rate(self.settings, self.pace), &[update])?;
         let numbers = self.numbers(rate, update)?;
         for gradient in gradients.iter() {
             let own: Vec<NodeId> =
@@ -129,26 +124,24 @@ impl Builder<'_> {
     ) -> Result<Turn, Misfit> {
         let whole = |count: u64| Term::from(Number::int(i64::try_from(count).unwrap_or(i64::MAX)));
         let (all, own) = (whole(self.pace.batches), whole(self.pace.updates(batches)));
-        let t = Term::Var(0);
+        let [x, y] = [Term::Var(0), Term::Var(1)];
         let floor = |term: Term| apply(Scalar::Floor, vec![term]);
-        let compare = |row: Scalar, left: Term, right: Term| apply(row, vec![left, right]);
-        let epoch = floor(&t / &all);
-        let place = &t - &epoch * &all;
-        let part = floor(&place / whole(batches));
-        let within = &place - &part * whole(batches);
-        let first = self.scalar(&compare(Scalar::Eq, within.clone(), 0.into()), &[count])?;
-        let full = compare(Scalar::Eq, within, whole(batches - 1));
-        let end = compare(Scalar::Eq, place, all - 1);
-        let last = self.scalar(&apply(Scalar::Or, vec![full, end]), &[count])?;
-        let update = self.scalar(&(epoch * own + part), &[count])?;
-        self.call("first", first);
-        self.call("last", last);
+        let equal = |left: Term, right: Term| apply(Scalar::Eq, vec![left, right]);
+        let epoch = self.called("epoch", &floor(&x / &all), &[count])?;
+        let place = self.called("place", &(&x - &y * &all), &[count, epoch])?;
+        let part = self.called("part", &floor(&x / whole(batches)), &[place])?;
+        let within = self.called("within", &(&x - &y * whole(batches)), &[place, part])?;
+        let first = self.called("first", &equal(x.clone(), 0.into()), &[within])?;
+        let ends = vec![equal(x.clone(), whole(batches - 1)), equal(y.clone(), all - 1)];
+        let last = self.called("last", &apply(Scalar::Or, ends), &[within, place])?;
+        let update = self.scalar(&(x * own + y), &[epoch, part])?;
         let size = rows.map_or(1.into(), |rows| Term::Size(Size::Named(rows.clone())));
         let size = self.scalar(&size, &[])?;
         let weight = self.kept("rows", "", &Type::scalar(DType::F64))?;
         let more = |old: Term, new: Term| select(Term::Var(0), 0, old) + new;
         let vars = [first, weight.1, size];
         let seen = self.scalar(&more(Term::Var(1), Term::Var(2)), &vars)?;
+        self.call(&format!("next_{}", weight.0), seen);
         self.model.updates.insert(weight.0, seen);
         for gradient in gradients.iter_mut() {
             let ty = self.model.ty(gradient.by).clone();
@@ -156,8 +149,10 @@ impl Builder<'_> {
             let (size, seen) = (self.cast(size, gradient.by)?, self.cast(seen, gradient.by)?);
             let term = more(Term::Var(1), Term::Var(2) * Term::Var(3));
             let total = self.plant(&term, &[first, kept, gradient.by, size])?;
+            self.call(&format!("next_{name}"), total);
             self.model.updates.insert(name, total);
             gradient.by = self.plant(&(Term::Var(0) / Term::Var(1)), &[total, seen])?;
+            self.call(&format!("mean_{}", gradient.name), gradient.by);
         }
         Ok(Turn { last, update })
     }
@@ -185,14 +180,14 @@ impl Builder<'_> {
             });
         }
         let Some(squares) = squares else { return Ok(()) };
-        let norm = self.scalar(&apply(Scalar::Sqrt, vec![Term::Var(0)]), &[squares])?;
-        self.call("norm", norm);
+        let norm = self.called("norm", &apply(Scalar::Sqrt, vec![Term::Var(0)]), &[squares])?;
         let most = Term::from(most);
         let beyond = apply(Scalar::Gt, vec![Term::Var(0), most.clone()]);
-        let scale = self.scalar(&select(beyond, most / Term::Var(0), 1), &[norm])?;
+        let scale = self.called("scale", &select(beyond, most / Term::Var(0), 1), &[norm])?;
         for gradient in gradients.iter_mut() {
             let own = self.cast(scale, gradient.by)?;
             gradient.by = self.plant(&(Term::Var(0) * Term::Var(1)), &[gradient.by, own])?;
+            self.call(&format!("g_{}", gradient.name), gradient.by);
         }
         Ok(())
     }
@@ -207,8 +202,9 @@ impl Builder<'_> {
         let (first, second) = (power(beta("beta1")), power(beta("beta2")));
         let first = self.scalar(&first, &[update])?;
         let second = self.scalar(&second, &[update])?;
-        let scaled = self.scalar(&(Term::Var(0) / Term::Var(1)), &[rate, first])?;
-        let root = self.scalar(&(1 / apply(Scalar::Sqrt, vec![Term::Var(0)])), &[second])?;
+        let scaled = self.called("rate_t", &(Term::Var(0) / Term::Var(1)), &[rate, first])?;
+        let root = 1 / apply(Scalar::Sqrt, vec![Term::Var(0)]);
+        let root = self.called("scale_t", &root, &[second])?;
         Ok(vec![rate, scaled, root])
     }
 
@@ -234,8 +230,10 @@ impl Builder<'_> {
             vars.push(node);
         }
         let mut next = Vec::new();
-        for (_, term) in &moves.kept {
-            next.push(self.plant(term, &vars)?);
+        for (name, (_, term)) in names.iter().zip(&moves.kept) {
+            let value = self.plant(term, &vars)?;
+            self.call(&format!("next_{name}"), value);
+            next.push(value);
         }
         let before = vars.len() - next.len();
         vars.extend(&next);
@@ -267,7 +265,7 @@ impl Builder<'_> {
         };
         let zeros = self.model.plant(&zeros, &[], ty.dtype, &Origins::default())?;
         let init = Some(Init::Value(zeros));
-        let state = Variable { init, frozen: true, ..Variable::plain(node, Role::State) };
+        let state = Variable { init, ..Variable::plain(node, Role::State) };
         self.model.variables.insert(name.clone(), state);
         Ok((name, node))
     }
@@ -295,11 +293,21 @@ impl Builder<'_> {
     /// A number in the element type of `like`.
     fn cast(&mut self, number: NodeId, like: NodeId) -> Result<NodeId, Misfit> {
         let to = self.model.ty(like).dtype;
-        match self.model.constant(number) {
-            Some(value) => Ok(self.model.number(to, value, &made())),
-            None if self.model.ty(number).dtype == to => Ok(number),
-            None => self.model.insert(Cast { to }, &[number], &made()),
+        match self.model.op(number).clone() {
+            Op::Const(Const { value, .. }) => Ok(self.model.number(to, value, &made())),
+            Op::SizeOf(SizeOf { size, .. }) => {
+                self.model.insert(SizeOf { dtype: to, size }, &[], &made())
+            }
+            _ if self.model.ty(number).dtype == to => Ok(number),
+            _ => self.model.insert(Cast { to }, &[number], &made()),
         }
+    }
+
+    /// A number of the step, f64, that has a name.
+    fn called(&mut self, name: &str, term: &Term, vars: &[NodeId]) -> Result<NodeId, Misfit> {
+        let node = self.scalar(term, vars)?;
+        self.call(name, node);
+        Ok(node)
     }
 
     fn scalar(&mut self, term: &Term, vars: &[NodeId]) -> Result<NodeId, Misfit> {
@@ -321,7 +329,7 @@ struct Turn {
 }
 
 fn made() -> Origins {
-    Origins::one(Origin::Law("step of training"))
+    Origins::one(Origin::Law(MADE))
 }
 
 /// The rules of the optimisers, as published: momentum (Polyak 1964; the gradient is not damped), Nesterov's as of Sutskever et
@@ -329,8 +337,7 @@ fn made() -> Origins {
 /// What is kept before has numbers from `kept` on.
 fn moves(settings: &Settings, kept: usize) -> Moves {
     let (w, g, rate) = (Term::Var(0), Term::Var(1), Term::Var(2));
-    let number =
-        |name: &str| settings.number(name).expect("the optimiser's row has the number");
+    let number = |name: &str| settings.number(name).expect("the optimiser's row has the number");
     let term = |name: &str| Term::from(number(name));
     let rest = |name: &str| Term::from(Number::ONE - number(name));
     let old = |place: usize| Term::Var(kept + place);
@@ -338,10 +345,9 @@ fn moves(settings: &Settings, kept: usize) -> Moves {
     let root = |term: Term| apply(Scalar::Sqrt, vec![term]);
     match settings.optimiser.kind {
         Method::Sgd => Moves { kept: Vec::new(), moved: w - rate * g },
-        Method::Momentum => Moves {
-            kept: vec![("v_", term("momentum") * old(0) + g)],
-            moved: w - rate * old(1),
-        },
+        Method::Momentum => {
+            Moves { kept: vec![("v_", term("momentum") * old(0) + g)], moved: w - rate * old(1) }
+        }
         Method::Nesterov => Moves {
             kept: vec![("v_", term("momentum") * old(0) + &g)],
             moved: w - rate * (g + term("momentum") * old(1)),

@@ -5,7 +5,8 @@ use super::looped::looped;
 use super::names::{self, Names};
 use super::{Part, WIDTH, comment};
 use crate::graph::fold::Folded;
-use crate::graph::{Kind, Model, NodeId};
+use crate::graph::train::MADE;
+use crate::graph::{Kind, Model, NodeId, Origin};
 use crate::ops::scan::Which;
 use crate::ops::{Name, Op, Scalar};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -336,8 +337,9 @@ pub fn plan(model: &Model, part: Part, widths: FxHashMap<NodeId, usize>) -> Plan
         known[variable.node.index()] = Some(name.clone());
         forward[variable.node.index()] = true;
     }
+    let made = |id: NodeId| model.origins(id).iter().any(|o| *o == Origin::Law(MADE));
     for (name, id) in &model.names {
-        forward[id.index()] = true;
+        forward[id.index()] |= !made(*id);
         known[id.index()].get_or_insert_with(|| name.clone());
     }
     for output in model.outputs.iter().filter(|output| output.kind != Kind::Gradient) {
@@ -350,7 +352,7 @@ pub fn plan(model: &Model, part: Part, widths: FxHashMap<NodeId, usize>) -> Plan
         }
     }
     for id in kept(model) {
-        forward[id.index()] = true;
+        forward[id.index()] |= !made(id);
     }
     for id in model.nodes().rev() {
         if forward[id.index()] {
