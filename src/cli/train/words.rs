@@ -56,10 +56,11 @@ pub fn words(args: &Train) -> Words {
 /// The command line that goes on from a checkpoint: what is said now, and what was said then of all else.
 pub fn merged(now: &Train, then: &Words, path: &Path) -> Result<Train, Failure> {
     let said = words(now);
-    let own = |flag: &str| said.iter().any(|(known, _)| known == flag);
-    let told = then
-        .iter()
-        .filter(|(flag, _)| !own(flag) && !(flag == "expression" && now.model.file.is_some()));
+    let is_said = |flag: &str| {
+        said.iter().any(|(known, _)| known == flag)
+            || flag == "expression" && now.model.file.is_some()
+    };
+    let told = then.iter().filter(|(flag, _)| !is_said(flag));
     let mut line = vec!["pullback".to_string(), "train".to_string()];
     line.extend(now.model.file.as_ref().map(|file| file.display().to_string()));
     for (flag, words) in said.iter().chain(told) {
