@@ -10,7 +10,7 @@ use crate::graph::{Model, Role, Values};
 use crate::ops::size::{BindError, SizeError};
 use crate::ops::{Bindings, Name, Size};
 use crate::tensor::{DType, Tensor};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::path::PathBuf;
 
 /// What a run needs besides the model.
@@ -73,6 +73,7 @@ pub fn bind(
     }
     let mut values = init::given(model, args.seed(), 0, args.training);
     let mut absent: Vec<Name> = Vec::new();
+    let needed: FxHashSet<&Name> = needed.iter().collect();
     for (name, variable) in model.variables.iter().filter(|(_, known)| known.role != Role::Given) {
         let ty = model.ty(variable.node);
         if let Some(found) = found.remove(name) {

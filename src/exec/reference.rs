@@ -7,6 +7,7 @@ use crate::ops::size::SizeError;
 use crate::ops::{Bindings, Name, Op, Operator, Size, ValueError};
 use crate::tensor::{DType, Tensor};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 /// Why a model has no value.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -73,36 +74,38 @@ pub fn run(
     values: &Values,
     bindings: &Bindings,
 ) -> Result<Vec<Tensor>, RunError> {
-    let mut uses = needed(model, wanted);
-    let last = wanted.iter().map(|id| id.index() + 1).max().unwrap_or(0);
-    let mut known: Vec<Option<Tensor>> = vec![None; last];
-    let picked = picked(model, &uses);
+    let cone = model.cone(wanted);
+    let place: FxHashMap<NodeId, usize> =
+        cone.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+    let mut uses = vec![0u32; cone.len()];
+    let read = cone.iter().flat_map(|id| model.reads(*id)).chain(wanted.iter().copied());
+    read.for_each(|id| uses[place[&id]] += 1);
+    let mut known: Vec<Option<Tensor>> = vec![None; cone.len()];
+    let picked = picked(model, &cone);
     let mut scans: FxHashMap<NodeId, Vec<Tensor>> = FxHashMap::default();
-    for index in 0..last {
-        if uses[index] == 0 {
-            continue;
-        }
-        let id = NodeId::new(index);
+    for (index, &id) in cone.iter().enumerate() {
         let operands = model.operands(id);
         if let Op::Part(part) = model.op(id) {
             let scan = operands[0];
-            let place = picked[&scan].iter().position(|which| *which == part.which);
-            let value = scans[&scan][place.expect("it is picked")].clone();
-            uses[scan.index()] -= 1;
-            if uses[scan.index()] == 0 {
+            let number = picked[&scan].iter().position(|which| *which == part.which);
+            let value = scans[&scan][number.expect("it is picked")].clone();
+            let left = &mut uses[place[&scan]];
+            *left -= 1;
+            if *left == 0 {
                 scans.remove(&scan);
             }
             known[index] = Some(value);
             continue;
         }
-        let tensors: Vec<Tensor> = operands
+        let places: SmallVec<[usize; 4]> = operands.iter().map(|operand| place[operand]).collect();
+        let tensors: Vec<Tensor> = places
             .iter()
-            .map(|operand| known[operand.index()].clone().expect("operands come first"))
+            .map(|&operand| known[operand].clone().expect("operands come first"))
             .collect();
-        for operand in &operands {
-            uses[operand.index()] -= 1;
-            if uses[operand.index()] == 0 {
-                known[operand.index()] = None;
+        for operand in places {
+            uses[operand] -= 1;
+            if uses[operand] == 0 {
+                known[operand] = None;
             }
         }
         let to = sizes(model, &model.ty(id).shape, bindings)?;
@@ -130,29 +133,14 @@ pub fn run(
         debug_assert_eq!(value.shape(), to.as_slice(), "{:?}", model.op(id));
         known[index] = Some(value);
     }
-    Ok(wanted.iter().map(|id| known[id.index()].clone().expect("what is wanted is kept")).collect())
-}
-
-/// How often each node is used; what is wanted once more than by operators.
-fn needed(model: &Model, wanted: &[NodeId]) -> Vec<u32> {
-    let mut uses = vec![0; model.len()];
-    for id in wanted {
-        uses[id.index()] += 1;
-    }
-    for id in model.nodes().rev() {
-        if uses[id.index()] > 0 {
-            for operand in model.operands(id) {
-                uses[operand.index()] += 1;
-            }
-        }
-    }
-    uses
+    let value = |id: &NodeId| known[place[id]].clone().expect("what is wanted is kept");
+    Ok(wanted.iter().map(value).collect())
 }
 
 /// The results that are picked of each scan.
-fn picked(model: &Model, uses: &[u32]) -> FxHashMap<NodeId, Vec<Which>> {
+fn picked(model: &Model, cone: &[NodeId]) -> FxHashMap<NodeId, Vec<Which>> {
     let mut picked: FxHashMap<NodeId, Vec<Which>> = FxHashMap::default();
-    for id in model.nodes().filter(|id| uses[id.index()] > 0) {
+    for &id in cone {
         if let Op::Part(part) = model.op(id) {
             picked.entry(model.operands(id)[0]).or_default().push(part.which);
         }

@@ -18,7 +18,7 @@ use crate::tensor::{DType, Tensor};
 use fold::Call;
 use indexmap::IndexMap;
 use petgraph::graph::{DiGraph, NodeIndex};
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use store::{Held, Store};
 pub use tidy::Operands;
@@ -216,12 +216,19 @@ impl Model {
 
     /// The operands of a node in order.
     pub fn operands(&self, id: NodeId) -> Operands {
+        let mut operands = Operands::new();
+        self.reads(id).for_each(|operand| operands.push(operand));
+        operands
+    }
+
+    /// The operands of a node, one after the other.
+    pub fn reads(&self, id: NodeId) -> impl ExactSizeIterator<Item = NodeId> + '_ {
         self.store.operands(id)
     }
 
     /// The types of the operands of a node.
     pub fn operand_types(&self, id: NodeId) -> SmallVec<[Type; 2]> {
-        self.operands(id).iter().map(|&operand| self.ty(operand).clone()).collect()
+        self.reads(id).map(|operand| self.ty(operand).clone()).collect()
     }
 
     /// All nodes, operands before their users.
@@ -422,12 +429,24 @@ impl Model {
         roots.for_each(|id| needed[id.index()] = true);
         for id in self.nodes().rev() {
             if needed[id.index()] {
-                for operand in self.operands(id) {
-                    needed[operand.index()] = true;
-                }
+                self.reads(id).for_each(|operand| needed[operand.index()] = true);
             }
         }
         needed
+    }
+
+    /// The same in order, for roots of which each needs little.
+    pub fn cone(&self, roots: &[NodeId]) -> Vec<NodeId> {
+        let mut seen: FxHashSet<NodeId> = roots.iter().copied().collect();
+        let mut cone: Vec<NodeId> = seen.iter().copied().collect();
+        let mut next = 0;
+        while next < cone.len() {
+            let new = self.reads(cone[next]).filter(|operand| seen.insert(*operand));
+            cone.extend(new.collect::<Operands>());
+            next += 1;
+        }
+        cone.sort_unstable();
+        cone
     }
 
     /// Whether `node` is computed from `from`.
@@ -435,7 +454,7 @@ impl Model {
         let mut seen = vec![false; node.index() + 1];
         let mut waiting = vec![node];
         while let Some(id) = waiting.pop().filter(|id| *id != from) {
-            for operand in self.operands(id).into_iter().filter(|operand| *operand >= from) {
+            for operand in self.reads(id).filter(|operand| *operand >= from) {
                 if !std::mem::replace(&mut seen[operand.index()], true) {
                     waiting.push(operand);
                 }
@@ -454,9 +473,7 @@ impl Model {
         let live = self.live();
         let mut uses = vec![0; self.len()];
         for id in self.nodes().filter(|id| live[id.index()]) {
-            for operand in self.operands(id) {
-                uses[operand.index()] += 1;
-            }
+            self.reads(id).for_each(|operand| uses[operand.index()] += 1);
         }
         for output in &self.outputs {
             uses[output.node.index()] += 1;

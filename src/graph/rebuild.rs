@@ -22,8 +22,8 @@ impl Model {
         called.sort_by_key(|(id, _)| *id);
         let mut called = called.into_iter().peekable();
         for id in self.nodes().filter(|id| live[id.index()]) {
-            let operands: Operands =
-                self.operands(id).iter().map(|operand| map[operand.index()]).collect();
+            let mut operands = Operands::new();
+            self.reads(id).for_each(|operand| operands.push(map[operand.index()]));
             let node = replace(&mut model, id, &operands)?;
             map[id.index()] = node;
             // What is replaced later may want to know what is called how.

@@ -87,8 +87,8 @@ impl Store {
     }
 
     /// The operands of a node in order.
-    pub fn operands(&self, id: NodeId) -> Operands {
-        operands(&self.graph, id).collect()
+    pub fn operands(&self, id: NodeId) -> impl ExactSizeIterator<Item = NodeId> + '_ {
+        operands(&self.graph, id)
     }
 
     /// The number of nodes.
@@ -176,9 +176,9 @@ impl Store {
         let mut map = vec![NodeId::end(); self.len()];
         for id in self.graph.node_indices().filter(|id| live[id.index()]) {
             let node = &self.graph[id];
-            let operands: Operands =
-                operands(&self.graph, id).map(|operand| map[operand.index()]).collect();
-            map[id.index()] = kept.add(node.op, node.ty, &operands, node.origins.clone());
+            let mut moved = Operands::new();
+            operands(&self.graph, id).for_each(|operand| moved.push(map[operand.index()]));
+            map[id.index()] = kept.add(node.op, node.ty, &moved, node.origins.clone());
         }
         (kept, map)
     }

@@ -5,6 +5,7 @@
 use super::elementwise::Scalar;
 use super::term::{apply, select};
 use super::{Number, Op, Term};
+use rustc_hash::FxHashMap;
 use std::sync::LazyLock;
 
 /// An equality with a name. Variables are numbered in the order in which the left side meets them.
@@ -20,11 +21,6 @@ pub struct Law {
 }
 
 impl Law {
-    /// Whether the left side begins with this operator.
-    pub fn starts_with(&self, op: &Op) -> bool {
-        matches!(&self.left, Term::Apply(inner) if inner.0 == *op)
-    }
-
     /// The operands of the left side.
     pub fn left_operands(&self) -> &[Term] {
         match &self.left {
@@ -32,6 +28,20 @@ impl Law {
             _ => &[],
         }
     }
+}
+
+/// The laws whose left side begins with an operator.
+pub fn laws_of(op: &Op) -> impl Iterator<Item = &'static Law> + use<> {
+    static PLACES: LazyLock<FxHashMap<Op, Vec<&Law>>> = LazyLock::new(|| {
+        let mut places: FxHashMap<Op, Vec<&Law>> = FxHashMap::default();
+        for law in LAWS.iter() {
+            if let Term::Apply(inner) = &law.left {
+                places.entry(inner.0.clone()).or_default().push(law);
+            }
+        }
+        places
+    });
+    PLACES.get(op).into_iter().flatten().copied()
 }
 
 macro_rules! laws {

@@ -1,6 +1,7 @@
 //! Where a value comes from.
 
 use crate::diagnostic::Span;
+use smallvec::{SmallVec, smallvec};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ pub enum Origin {
 /// The reasons for a value to be there, without repetition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origins {
-    reasons: Option<Arc<[Origin]>>,
+    reasons: Option<Arc<SmallVec<[Origin; 1]>>>,
     call: Option<u32>,
 }
 
@@ -35,7 +36,7 @@ const LIMIT: usize = 16;
 impl Origins {
     /// One reason.
     pub fn one(origin: Origin) -> Origins {
-        Origins { reasons: Some(Arc::new([origin])), call: None }
+        Origins { reasons: Some(Arc::new(smallvec![origin])), call: None }
     }
 
     /// The same reasons, for a value that the inlined call of this number computes, or the adjoint of the call.
@@ -50,7 +51,7 @@ impl Origins {
 
     /// Adds the reasons of `other`; the value stays in its call.
     pub fn unite(&mut self, other: &Origins) {
-        let (Some(known), Some(more)) = (&self.reasons, &other.reasons) else {
+        let (Some(known), Some(more)) = (&mut self.reasons, &other.reasons) else {
             if self.reasons.is_none() {
                 self.clone_from(other);
             }
@@ -59,11 +60,10 @@ impl Origins {
         if Arc::ptr_eq(known, more) {
             return;
         }
-        let new = more.iter().filter(|origin| !known.contains(origin));
-        let mut new = new.take(LIMIT - known.len()).peekable();
-        if new.peek().is_some() {
-            let all: Vec<Origin> = known.iter().chain(new).cloned().collect();
-            self.reasons = Some(all.into());
+        for origin in more.iter() {
+            if known.len() < LIMIT && !known.contains(origin) {
+                Arc::make_mut(known).push(origin.clone());
+            }
         }
     }
 

@@ -2,10 +2,10 @@
 
 use super::{product, structure, sum};
 use crate::graph::{Model, NodeId, Operands, Origins};
-use crate::ops::laws::{LAWS, Law};
+use crate::ops::laws::{Law, laws_of};
 use crate::ops::shape::Broadcast;
 use crate::ops::term::spread;
-use crate::ops::{Misfit, Number, Op, Scalar, Shape, Term, Type};
+use crate::ops::{Misfit, Number, Op, Scalar, Shape, Term};
 use indexmap::IndexMap;
 
 /// The model under construction, and what is known of its nodes.
@@ -149,14 +149,13 @@ impl Cx {
         origins: &Origins,
         whole: bool,
     ) -> Result<NodeId, Misfit> {
-        let wanted = self.wanted(&op, operands)?;
         if let Some(node) = self.by_rows(&op, operands, origins)? {
-            return self.filling(node, &wanted, origins);
+            return self.filling(node, &op, operands, origins);
         }
         for (name, _, law) in structure::LAWS {
             if let Some(node) = law(self, &op, operands, origins)? {
                 self.fire(name);
-                return self.filling(node, &wanted, origins);
+                return self.filling(node, &op, operands, origins);
             }
         }
         let normal = match op {
@@ -168,7 +167,7 @@ impl Cx {
             _ => None,
         };
         match normal {
-            Some(node) => self.filling(node, &wanted, origins),
+            Some(node) => self.filling(node, &op, operands, origins),
             None => self.model.insert(op, operands, origins),
         }
     }
@@ -189,30 +188,25 @@ impl Cx {
         self.model.number(dtype, value, origins)
     }
 
-    fn wanted(&mut self, op: &Op, operands: &[NodeId]) -> Result<Type, Misfit> {
-        self.model.infer(op, operands).cloned()
-    }
-
-    /// A law may give a scalar where a filled array is meant.
-    pub fn filling(
+    /// A law may give a scalar where `op` on `operands` is a filled array.
+    fn filling(
         &mut self,
         node: NodeId,
-        wanted: &Type,
+        op: &Op,
+        operands: &[NodeId],
         origins: &Origins,
     ) -> Result<NodeId, Misfit> {
-        let found = self.model.ty(node).clone();
-        debug_assert_eq!(found.dtype, wanted.dtype);
-        if found.rank() == wanted.rank() {
+        let wanted = self.model.infer(op, operands)?;
+        let (rank, dtype) = (wanted.rank(), wanted.dtype);
+        let found = self.model.ty(node);
+        debug_assert_eq!(found.dtype, dtype);
+        if found.rank() == rank {
             return Ok(node);
         }
-        debug_assert_eq!(found.rank(), 0, "{found} for {wanted}");
-        let axes: Vec<usize> = (0..wanted.rank()).collect();
-        self.model.plant(
-            &spread(Term::Var(0), &wanted.shape, &axes),
-            &[node],
-            wanted.dtype,
-            origins,
-        )
+        debug_assert_eq!(found.rank(), 0, "{found} for a value of rank {rank}");
+        let axes: Vec<usize> = (0..rank).collect();
+        let shape = self.model.infer(op, operands)?.shape.clone();
+        self.model.plant(&spread(Term::Var(0), &shape, &axes), &[node], dtype, origins)
     }
 
     fn by_rows(
@@ -221,7 +215,10 @@ impl Cx {
         operands: &[NodeId],
         origins: &Origins,
     ) -> Result<Option<NodeId>, Misfit> {
-        for law in LAWS.iter().filter(|law| law.starts_with(op)) {
+        if !matches!(op, Op::Scalar(_) | Op::Select(_)) {
+            return Ok(None);
+        }
+        for law in laws_of(op) {
             let mut bound: Operands = Operands::new();
             if !self.matches_all(law.left_operands(), operands, &mut bound) {
                 continue;

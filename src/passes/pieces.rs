@@ -6,6 +6,7 @@ use crate::graph::{NodeId, Origins};
 use crate::ops::shape::{Broadcast, Concat, Stack};
 use crate::ops::term::spread;
 use crate::ops::{Misfit, Number, Op, Scalar, Size, Term};
+use smallvec::smallvec;
 
 /// What stands at a part of the axis.
 enum Value {
@@ -59,7 +60,11 @@ pub fn join(
         });
         terms.insert(
             gone[0].min(terms.len()),
-            Product { number: Number::ONE, factors: vec![(node, 1)], origins: origins.clone() },
+            Product {
+                number: Number::ONE,
+                factors: smallvec![(node, 1)],
+                origins: origins.clone(),
+            },
         );
         return Ok(true);
     }

@@ -2,19 +2,23 @@
 
 use super::facts::positive;
 use super::law::Cx;
-use crate::graph::{NodeId, Origins};
+use crate::graph::{NodeId, Operands, Origins};
 use crate::ops::leaf::SizeOf;
 use crate::ops::reduce::{Fold, Reduce};
 use crate::ops::{Misfit, Number, Op, Scalar, Select, Size, elements};
+use smallvec::SmallVec;
 
 /// `number * f1^e1 * f2^e2 * ...`
 #[derive(Clone, Debug)]
 pub struct Product {
     pub number: Number,
     /// Factors with exponents, none 0; the same factor may stand once above and once below.
-    pub factors: Vec<(NodeId, i32)>,
+    pub factors: Factors,
     pub origins: Origins,
 }
+
+/// Factors with exponents.
+pub type Factors = SmallVec<[(NodeId, i32); 4]>;
 
 /// So many factors are looked at together; the rest stays one factor.
 const FACTORS: usize = 64;
@@ -31,7 +35,7 @@ pub fn normal(
         return Ok(None);
     }
     let mut product =
-        Product { number: Number::ONE, factors: Vec::new(), origins: origins.clone() };
+        Product { number: Number::ONE, factors: Factors::new(), origins: origins.clone() };
     match op {
         Op::Scalar(Scalar::Mul) => {
             gather(cx, operands[0], 1, &mut product);
@@ -67,15 +71,18 @@ pub fn normal(
 /// A value as a product, taken apart as far as nothing else uses the parts.
 pub fn product_of(cx: &mut Cx, id: NodeId) -> Product {
     let mut product =
-        Product { number: Number::ONE, factors: Vec::new(), origins: Origins::default() };
+        Product { number: Number::ONE, factors: Factors::new(), origins: Origins::default() };
     gather(cx, id, 1, &mut product);
     product
 }
 
 /// A value taken apart even if something else uses it: what has no axes and is made of numbers and dimensions, and the rest.
 pub fn free_factors(cx: &mut Cx, id: NodeId) -> (Product, Product) {
-    let mut whole =
-        Product { number: Number::ONE, factors: Vec::new(), origins: cx.see().origins(id).clone() };
+    let mut whole = Product {
+        number: Number::ONE,
+        factors: Factors::new(),
+        origins: cx.see().origins(id).clone(),
+    };
     let operands = cx.see().operands(id);
     match *cx.see().op(id) {
         Op::Scalar(Scalar::Mul) => {
@@ -88,7 +95,7 @@ pub fn free_factors(cx: &mut Cx, id: NodeId) -> (Product, Product) {
         }
         _ => gather(cx, id, 1, &mut whole),
     }
-    let (free, rest): (Vec<_>, Vec<_>) = whole
+    let (free, rest): (Factors, Factors) = whole
         .factors
         .iter()
         .copied()
@@ -98,7 +105,7 @@ pub fn free_factors(cx: &mut Cx, id: NodeId) -> (Product, Product) {
 }
 
 fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
-    let mut waiting = vec![(id, exponent)];
+    let mut waiting = Factors::from_slice(&[(id, exponent)]);
     while let Some((id, exponent)) = waiting.pop() {
         let model = cx.see();
         if let Some(number) = model
@@ -198,7 +205,7 @@ fn add(product: &mut Product, id: NodeId, exponent: i32) {
 
 /// The same factor above and below goes where it is not 0.
 fn cancel(cx: &mut Cx, product: &mut Product) {
-    let above: Vec<NodeId> =
+    let above: Operands =
         product.factors.iter().filter(|(_, e)| *e > 0).map(|(id, _)| *id).collect();
     for id in above {
         let below =
@@ -253,7 +260,7 @@ fn choice(cx: &mut Cx, product: &Product, like: NodeId) -> Result<Option<NodeId>
     inner.origins.unite(cx.see().origins(id));
     inner.factors[place].0 = branches[3 - zero];
     let mut flat =
-        Product { number: inner.number, factors: Vec::new(), origins: inner.origins.clone() };
+        Product { number: inner.number, factors: Factors::new(), origins: inner.origins.clone() };
     for (factor, exponent) in inner.factors {
         gather(cx, factor, exponent, &mut flat);
     }
@@ -287,7 +294,7 @@ fn share_broadcasts(cx: &mut Cx, product: &mut Product) -> Result<(), Misfit> {
         if alike.len() > 1 && alike.len() < product.factors.len() {
             let mut inner = Product {
                 number: Number::ONE,
-                factors: Vec::new(),
+                factors: Factors::new(),
                 origins: product.origins.clone(),
             };
             for &other in &alike {
@@ -349,8 +356,8 @@ fn average(cx: &mut Cx, product: &mut Product, origins: &Origins) -> Result<(), 
 pub fn emit(cx: &mut Cx, product: &Product, like: NodeId) -> Result<NodeId, Misfit> {
     let origins = &product.origins;
     let (negative, above, below) = parts(plain(product.number));
-    let mut numerators: Vec<NodeId> = Vec::new();
-    let mut denominators: Vec<NodeId> = Vec::new();
+    let mut numerators = Operands::new();
+    let mut denominators = Operands::new();
     for &(id, exponent) in &product.factors {
         let power = raised(cx, id, exponent.abs(), origins)?;
         if exponent > 0 { numerators.push(power) } else { denominators.push(power) }
@@ -425,8 +432,8 @@ fn parts(number: Number) -> (bool, Number, Number) {
     let negative = number.is_negative();
     let size = if negative { -number } else { number };
     let Some((above, below)) = size.parts() else { return (negative, size, Number::ONE) };
-    let decimal = !size.to_string().contains('/');
-    let plain = below == 1 || (decimal && !(above == 1 && matches!(below, 2 | 4 | 8)));
+    let decimal = || !size.to_string().contains('/');
+    let plain = below == 1 || (!(above == 1 && matches!(below, 2 | 4 | 8)) && decimal());
     match (plain, i64::try_from(above), i64::try_from(below)) {
         (false, Ok(above), Ok(below)) => (negative, Number::int(above), Number::int(below)),
         _ => (negative, size, Number::ONE),

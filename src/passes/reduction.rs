@@ -1,7 +1,7 @@
 //! Laws of sums along axes.
 
 use super::law::Cx;
-use super::product::{emit, product_of};
+use super::product::{Factors, emit, product_of};
 use super::structure::Found;
 use crate::graph::{NodeId, Origins};
 use crate::ops::reduce::{Fold, Reduce};
@@ -99,7 +99,7 @@ pub fn factor_out_of_sum(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Or
         Op::Broadcast(broadcast) => axes.iter().all(|&axis| broadcast.from[axis].is_none()),
         _ => false,
     };
-    let (out, stay): (Vec<_>, Vec<_>) =
+    let (out, stay): (Factors, Factors) =
         product.factors.iter().copied().partition(|&(id, _)| constant(cx, id));
     if out.is_empty() || !stay.iter().any(|&(id, _)| cx.see().ty(id).rank() > 0) {
         return Ok(None);

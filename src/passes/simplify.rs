@@ -112,7 +112,7 @@ fn inner(model: &Model, live: &[bool], forward: &[bool], uses: &[u32]) -> Vec<bo
     let mut inner = vec![false; model.len()];
     for user in model.nodes().filter(|user| live[user.index()] && !forward[user.index()]) {
         let op = model.op(user);
-        for operand in model.operands(user) {
+        for operand in model.reads(user) {
             let part = model.op(operand);
             let same = (sum(op) && sum(part)) || (product(op) && product(part));
             inner[operand.index()] =
@@ -126,7 +126,7 @@ fn inner(model: &Model, live: &[bool], forward: &[bool], uses: &[u32]) -> Vec<bo
 fn forward(model: &Model) -> Vec<bool> {
     let mut forward: Vec<bool> = model
         .nodes()
-        .map(|id| model.operands(id).is_empty() || model.origins(id).source().is_some())
+        .map(|id| model.reads(id).len() == 0 || model.origins(id).source().is_some())
         .collect();
     let named = model
         .outputs

@@ -9,7 +9,7 @@ use crate::ops::{Misfit, Op, Scalar};
 type Step =
     fn(&mut Stabiliser, &mut Model, &Op, &[NodeId], &Origins) -> Result<Option<NodeId>, Misfit>;
 
-/// All of them with their equalities.
+/// All of them with their equalities. Each is about logarithms.
 pub const STEPS: &[(&str, &str, Step)] = &[
     ("log of chosen elements", "log(p[i]) => log(p)[i]", log_of_chosen),
     ("log of a choice", "log(where(c, p, q)) => where(c, log(p), log(q))", log_of_choice),
@@ -20,7 +20,8 @@ pub const STEPS: &[(&str, &str, Step)] = &[
     ),
 ];
 
-const LOG: Op = Op::Scalar(Scalar::Log);
+/// What they begin with.
+pub const LOG: Op = Op::Scalar(Scalar::Log);
 
 /// `log(p[i])` is `log(p)[i]`, for whatever moves elements, where a law makes `log(p)` stable.
 fn log_of_chosen(

@@ -5,7 +5,7 @@ use super::choices::{
 };
 use super::facts::symmetric;
 use super::law::Cx;
-use super::product::{emit, product_of};
+use super::product::{Factors, emit, product_of};
 use super::reduction::{
     factor_out_of_sum, sum_of_deviations, sum_of_one_hot, sum_of_repeated, sum_of_sums,
 };
@@ -142,7 +142,7 @@ fn scalar_out(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> F
     let mut rest: Operands = operands.into();
     let mut scalars = super::product::Product {
         number: Number::ONE,
-        factors: Vec::new(),
+        factors: Factors::new(),
         origins: origins.clone(),
     };
     let mut moved = false;
@@ -158,7 +158,7 @@ fn scalar_out(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> F
         }
         let mut product = product_of(cx, id);
         let rank = |cx: &Cx, id: NodeId| cx.see().ty(id).rank();
-        let (out, stay): (Vec<_>, Vec<_>) =
+        let (out, stay): (Factors, Factors) =
             product.factors.iter().copied().partition(|&(id, _)| rank(cx, id) == 0);
         if (out.is_empty() && product.number.is_one()) || stay.is_empty() {
             continue;

@@ -3,12 +3,14 @@
 use super::law::Cx;
 use super::logistic;
 use super::pieces;
-use super::product::{Product, emit, free_factors, product_of};
+use super::product::{Factors, Product, emit, free_factors, product_of};
 use crate::graph::{NodeId, Origins};
 use crate::ops::matmul::MatMul;
 use crate::ops::reduce::Fold;
 use crate::ops::shape::Permute;
 use crate::ops::{Misfit, Number, Op, Scalar};
+use rustc_hash::FxHashMap;
+use smallvec::{SmallVec, smallvec};
 
 /// The normal form of `op` on `operands`, where it differs.
 pub fn normal(
@@ -60,7 +62,7 @@ struct Sum {
 }
 
 fn gather(cx: &mut Cx, id: NodeId, negative: bool, sum: &mut Sum) -> Result<(), Misfit> {
-    let mut waiting = vec![(id, negative)];
+    let mut waiting: SmallVec<[(NodeId, bool); 8]> = SmallVec::from_slice(&[(id, negative)]);
     while let Some((id, negative)) = waiting.pop() {
         let model = cx.see();
         let operands = model.operands(id);
@@ -177,8 +179,12 @@ fn signed(cx: &mut Cx, term: &mut Product) -> Result<(), Misfit> {
 
 /// Terms with the same factors become one.
 fn collect(sum: &mut Sum) {
-    let mut places: rustc_hash::FxHashMap<Vec<(NodeId, i32)>, usize> =
-        rustc_hash::FxHashMap::default();
+    if let [one, two] = sum.terms.as_slice()
+        && one.factors.len() != two.factors.len()
+    {
+        return sum.terms.retain(|term| !term.number.is_zero());
+    }
+    let mut places: FxHashMap<Factors, usize> = FxHashMap::default();
     let mut kept: Vec<Product> = Vec::new();
     for term in sum.terms.drain(..) {
         let mut key = term.factors.clone();
@@ -209,7 +215,7 @@ fn products(cx: &mut Cx, sum: &mut Sum, like: NodeId) -> Result<(), Misfit> {
             {
                 sum.terms[left] = Product {
                     number: Number::ONE,
-                    factors: vec![(node, 1)],
+                    factors: smallvec![(node, 1)],
                     origins: sum.origins.clone(),
                 };
                 sum.terms.remove(right);
@@ -269,11 +275,7 @@ fn joined(
 }
 
 fn turned(cx: &mut Cx, id: NodeId, turn: bool, origins: &Origins) -> Result<NodeId, Misfit> {
-    if turn {
-        cx.build(Permute { order: smallvec::smallvec![1, 0] }, &[id], origins)
-    } else {
-        Ok(id)
-    }
+    if turn { cx.build(Permute { order: smallvec![1, 0] }, &[id], origins) } else { Ok(id) }
 }
 
 /// The sum of two values, each with its scalars. A plain value stands before its transpose.
@@ -301,7 +303,7 @@ fn common(sum: &Sum) -> Option<Product> {
     if rest.is_empty() || sum.terms.iter().any(|term| term.factors.is_empty()) {
         return None;
     }
-    let mut factors: Vec<(NodeId, i32)> = Vec::new();
+    let mut factors = Factors::new();
     for &(id, exponent) in &first.factors {
         let shared = rest.iter().try_fold(exponent, |shared: i32, term| {
             let found = term

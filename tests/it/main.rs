@@ -22,6 +22,7 @@ mod proofs;
 mod readme;
 mod render;
 mod robust;
+mod scale;
 mod stated;
 mod syntax;
 mod train;

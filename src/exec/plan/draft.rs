@@ -26,7 +26,7 @@ pub enum Kind {
     /// A number.
     Number(f64),
     /// An array that planning knows.
-    Constant(Tensor),
+    Constant(Box<Tensor>),
     /// An action on single elements.
     Map(Action),
     /// The last `axes` axes folded.
@@ -107,7 +107,10 @@ pub fn draft(
     let uses = uses(model, &needed);
     let traced = traced(model, &needed);
     let last = wanted.iter().map(|id| id.index() + 1).max().unwrap_or(0);
+    let nodes = needed.iter().filter(|needed| **needed).count();
     let mut draft = Draft::default();
+    draft.items.reserve(nodes);
+    draft.nodes.reserve(nodes);
     let mut views: Vec<Option<View>> = vec![None; last];
     for id in model.nodes().take(last).filter(|id| needed[id.index()]) {
         let args: SmallVec<[View; 2]> = model
@@ -233,7 +236,7 @@ impl Writer<'_> {
             }
             Op::Const(_) | Op::SizeOf(_) | Op::Literal(_) | Op::Iota(_) | Op::Eye(_) => {
                 let value = self.reference(&[], &to)?;
-                self.draft.add(Kind::Constant(value), ty.dtype, &to, SmallVec::new(), id)
+                self.draft.add(Kind::Constant(value.into()), ty.dtype, &to, SmallVec::new(), id)
             }
             Op::StopGradient(_) | Op::Barrier(_) => args.remove(0),
             Op::Broadcast(broadcast) => {

@@ -3,6 +3,7 @@
 use super::draft::{Draft, Id, Item, Kind, View};
 use super::layout::{Layout, Sizes};
 use crate::tensor::DType;
+use smallvec::SmallVec;
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -14,6 +15,16 @@ pub enum Unit {
     Item(Id),
     /// Maps and folds tile by tile.
     Group(Group),
+}
+
+impl Unit {
+    /// The items in it, in order.
+    pub fn members(&self) -> &[Id] {
+        match self {
+            Unit::Item(id) => std::slice::from_ref(id),
+            Unit::Group(group) => &group.members,
+        }
+    }
 }
 
 /// Maps and folds over one space.
@@ -79,8 +90,9 @@ pub fn fuse(draft: &Draft, live: &[bool], results: &[Id]) -> (Vec<Role>, Vec<Uni
     for id in (0..count as Id).filter(|&id| live[id as usize]) {
         fusion.place(id);
     }
-    fusion.sink(live, results);
-    fusion.sink_items(live, results);
+    let users = fusion.users(live);
+    fusion.sink(live, results, &users);
+    fusion.sink_items(live, results, &users);
     let units = fusion.units(live);
     (fusion.role, units)
 }
@@ -110,7 +122,40 @@ struct Fusion<'a> {
     role: Vec<Role>,
 }
 
+/// For each item that lies in a space its users, and how they read it.
+struct Users {
+    /// Where the users of each item begin among all of them.
+    starts: Vec<u32>,
+    all: Vec<(Id, Edge)>,
+}
+
+impl Users {
+    fn of(&self, id: Id) -> &[(Id, Edge)] {
+        let (from, to) = (self.starts[id as usize], self.starts[id as usize + 1]);
+        &self.all[from as usize..to as usize]
+    }
+}
+
 impl Fusion<'_> {
+    fn users(&self, live: &[bool]) -> Users {
+        let count = self.draft.items.len();
+        let reads = || {
+            let ids = (0..count as Id).filter(|&id| live[id as usize]);
+            let views = ids.flat_map(|id| self.item(id).args.iter().map(move |view| (id, view)));
+            views.filter(|(_, view)| self.space[view.of as usize] != NONE)
+        };
+        let mut starts = vec![0u32; count + 1];
+        reads().for_each(|(_, view)| starts[view.of as usize + 1] += 1);
+        (0..count).for_each(|id| starts[id + 1] += starts[id]);
+        let mut next = starts.clone();
+        let mut all = vec![(0, Edge::Apart); starts[count] as usize];
+        for (id, view) in reads() {
+            all[next[view.of as usize] as usize] = (id, self.edge(view));
+            next[view.of as usize] += 1;
+        }
+        Users { starts, all }
+    }
+
     fn item(&self, id: Id) -> &Item {
         &self.draft.items[id as usize]
     }
@@ -360,17 +405,11 @@ impl Fusion<'_> {
     }
 
     /// Moves what only one later group needs into that group.
-    fn sink(&mut self, live: &[bool], results: &[Id]) {
-        let mut users: Vec<Vec<(Id, Edge)>> = vec![Vec::new(); self.draft.items.len()];
+    fn sink(&mut self, live: &[bool], results: &[Id], users: &Users) {
         let mut members: Vec<Vec<Id>> = vec![Vec::new(); self.spaces.len()];
         let mut wanted = vec![false; self.draft.items.len()];
         results.iter().for_each(|&id| wanted[id as usize] = true);
         for id in (0..self.draft.items.len() as Id).filter(|&id| live[id as usize]) {
-            for view in &self.draft.items[id as usize].args {
-                if self.space[view.of as usize] != NONE {
-                    users[view.of as usize].push((id, self.edge(view)));
-                }
-            }
             if let Some(root) = self.root(id) {
                 members[root as usize].push(id);
             }
@@ -389,7 +428,7 @@ impl Fusion<'_> {
             let mut operands = Vec::new();
             let mut apart = false;
             for &id in mine {
-                for &(user, edge) in &users[id as usize] {
+                for &(user, edge) in users.of(id) {
                     let root = self.root(user);
                     if root == Some(space) {
                         continue;
@@ -425,20 +464,16 @@ impl Fusion<'_> {
 
     /// Moves single maps into the one later group that needs them, where what they read is in memory anyway: a mask of a
     /// value costs less than to keep it.
-    fn sink_items(&mut self, live: &[bool], results: &[Id]) {
+    fn sink_items(&mut self, live: &[bool], results: &[Id], users: &Users) {
         let count = self.draft.items.len();
         let mut kept = vec![false; count];
         results.iter().for_each(|&id| kept[id as usize] = true);
-        // The one space that uses an item from outside of its own, and how.
-        let mut users: Vec<Vec<(Id, Edge)>> = vec![Vec::new(); count];
         for id in (0..count as Id).filter(|&id| live[id as usize]) {
             for view in &self.draft.items[id as usize].args {
                 let of = view.of as usize;
-                if self.space[of] == NONE {
-                    continue;
+                if self.space[of] != NONE {
+                    kept[of] |= self.root(id) != self.root(view.of);
                 }
-                users[of].push((id, self.edge(view)));
-                kept[of] |= self.root(id) != self.root(view.of);
             }
         }
         let mut wanted = vec![false; count];
@@ -446,10 +481,10 @@ impl Fusion<'_> {
         for id in (0..count as Id).rev().filter(|&id| live[id as usize] && !wanted[id as usize]) {
             let item = &self.draft.items[id as usize];
             let (Kind::Map(_), Some(own)) = (&item.kind, self.root(id)) else { continue };
-            let Some(&(first, _)) = users[id as usize].first() else { continue };
+            let Some(&(first, _)) = users.of(id).first() else { continue };
             let Some(target) = self.root(first).filter(|&target| target != own) else { continue };
             let goal = &self.spaces[target as usize];
-            let one = users[id as usize].iter().all(|&(user, edge)| {
+            let one = users.of(id).iter().all(|&(user, edge)| {
                 edge == Edge::Same
                     && self.root(user) == Some(target)
                     && self.item(user).sizes == goal.sizes
@@ -512,14 +547,10 @@ impl Fusion<'_> {
             };
             unit[id as usize] = number;
         }
-        let members = |unit: &Unit| match unit {
-            Unit::Item(id) => vec![*id],
-            Unit::Group(group) => group.members.clone(),
-        };
         let mut waits = vec![0u32; units.len()];
-        let mut users: Vec<Vec<u32>> = vec![Vec::new(); units.len()];
+        let mut users: Vec<SmallVec<[u32; 4]>> = vec![SmallVec::new(); units.len()];
         for (number, one) in units.iter().enumerate() {
-            for id in members(one) {
+            for &id in one.members() {
                 for view in &self.item(id).args {
                     let from = unit[view.of as usize];
                     if from != NONE && from != number as u32 {
@@ -529,7 +560,7 @@ impl Fusion<'_> {
                 }
             }
         }
-        let key = |number: u32| members(&units[number as usize]).last().copied().unwrap_or(0);
+        let key = |number: u32| units[number as usize].members().last().copied().unwrap_or(0);
         let mut ready: BinaryHeap<Reverse<(Id, u32)>> = (0..units.len() as u32)
             .filter(|&number| waits[number as usize] == 0)
             .map(|number| Reverse((key(number), number)))

@@ -58,7 +58,7 @@ pub fn place(
     let count = draft.items.len();
     let mut unit_of = vec![usize::MAX; count];
     for (number, unit) in units.iter().enumerate() {
-        members(unit).iter().for_each(|&id| unit_of[id as usize] = number);
+        unit.members().iter().for_each(|&id| unit_of[id as usize] = number);
     }
     let mut last = vec![0usize; count];
     let mut outside = vec![false; count];
@@ -118,13 +118,6 @@ pub fn place(
     Ok(placer.placed)
 }
 
-fn members(unit: &Unit) -> &[Id] {
-    match unit {
-        Unit::Item(id) => std::slice::from_ref(id),
-        Unit::Group(group) => &group.members,
-    }
-}
-
 struct Placer<'a> {
     model: &'a Model,
     draft: &'a Draft,
@@ -165,7 +158,7 @@ impl Placer<'_> {
                 }
                 Kind::Constant(value) if live[id] => {
                     let at = self.take(id as Id);
-                    self.placed.constants.push((at, value.clone()));
+                    self.placed.constants.push((at, (**value).clone()));
                 }
                 _ => {}
             }
@@ -182,7 +175,7 @@ impl Placer<'_> {
 
     fn unit(&mut self, number: usize, unit: &Unit) -> Result<(), RunError> {
         let mut nodes: Vec<NodeId> =
-            members(unit).iter().map(|&id| self.draft.nodes[id as usize]).collect();
+            unit.members().iter().map(|&id| self.draft.nodes[id as usize]).collect();
         nodes.dedup();
         if !matches!(unit, Unit::Item(id) if matches!(self.draft.items[*id as usize].kind, Kind::Part(_)))
         {
