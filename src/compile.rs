@@ -8,10 +8,13 @@ use crate::graph::{Claim, Kind, Model, NodeId, Origin, Origins, Output, check};
 use crate::lower::{Unit, lower};
 use crate::ops::special::Mode;
 use crate::ops::{Misfit, Name};
-use crate::passes::{self, Report, Used, release, simplify, stabilise};
+use crate::passes::{
+    self, Report, Used, has_barriers, release, simplify, simplify_owned, stabilise,
+};
 use crate::syntax;
 pub use import::{File, Nowhere, Refusal, Source};
 use import::{Imports, imports};
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 /// The functions that every model sees, in the language.
@@ -129,8 +132,8 @@ pub fn default_request(model: &Model) -> Option<Request> {
 /// The model with the derivatives that stand in it derived, ready to run, and the stability laws that were
 /// used; claims are put aside.
 pub fn forward(model: &Model, level: Level) -> Result<(Model, Vec<Used>), Misfit> {
-    let (model, stable) = stable(&model.unclaimed(), &[], level)?;
-    Ok((release(&expanded(&model, level)?), stable))
+    let (model, stable) = stable(model.unclaimed(), &[], level)?;
+    Ok((release(&expanded(model, level)?), stable))
 }
 
 /// The two sides of a claim, as its outputs, derived as they are written.
@@ -182,10 +185,14 @@ pub fn prove(model: &Model) -> Proof {
 }
 
 /// The stable form of a model whose values `named` have derivatives taken by them.
-fn stable(model: &Model, named: &[NodeId], level: Level) -> Result<(Model, Vec<Used>), Misfit> {
+fn stable(
+    model: Cow<'_, Model>,
+    named: &[NodeId],
+    level: Level,
+) -> Result<(Model, Vec<Used>), Misfit> {
     match level {
-        Level::Derived => Ok((model.clone(), Vec::new())),
-        Level::Readable => stabilise(model, named),
+        Level::Derived => Ok((model.into_owned(), Vec::new())),
+        Level::Readable => stabilise(&model, named),
     }
 }
 
@@ -193,29 +200,31 @@ fn stable(model: &Model, named: &[NodeId], level: Level) -> Result<(Model, Vec<U
 pub fn differentiate(model: &Model, requests: &[Request], level: Level) -> Result<Derived, Misfit> {
     let wrt = requests.iter().flat_map(|request| &request.wrt);
     let wrt: Vec<NodeId> = wrt.filter_map(|name| model.named(name)).collect();
-    let (model, stable) = stable(&model.unclaimed(), &wrt, level)?;
-    let mut model = expanded(&model, level)?;
+    let (model, stable) = stable(model.unclaimed(), &wrt, level)?;
+    let mut model = expanded(model, level)?;
     let mut flows = Vec::new();
     for request in requests {
         derived(&mut model, request, level, &mut flows)?;
     }
-    let model = release(&model);
+    if level == Level::Derived || has_barriers(&model) {
+        model = release(&model);
+    }
     debug_assert!(check::check(&model).is_ok(), "{:?}", check::check(&model));
     let (model, report) = match level {
         Level::Derived => (model, Report::default()),
-        Level::Readable => simplify(&model),
+        Level::Readable => simplify_owned(model),
     };
     Ok(Derived { model, flows, report, stable })
 }
 
 /// The model with the derivatives that stand in it derived.
-fn expanded(model: &Model, level: Level) -> Result<Model, Misfit> {
+fn expanded(model: Model, level: Level) -> Result<Model, Misfit> {
     if level == Level::Derived {
-        return expand(model);
+        return expand(&model);
     }
-    let mut model = simplify(model).0;
+    let mut model = simplify_owned(model).0;
     while let Some(next) = expand_innermost(&model)? {
-        model = simplify(&next).0;
+        model = simplify_owned(next).0;
     }
     Ok(model)
 }

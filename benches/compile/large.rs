@@ -46,7 +46,7 @@ pub fn sum(operators: usize) -> String {
 
 /// Many parameters.
 pub fn params(operators: usize) -> String {
-    let mut text = String::from("dim N = 8\n");
+    let mut text = String::from("dim N = 32\n");
     let mut terms: Vec<String> = Vec::new();
     for i in 0..operators / 4 {
         text += &format!("param p{i}: f32[N] = {}\n", 1 + i % 7);

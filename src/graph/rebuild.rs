@@ -15,7 +15,8 @@ impl Model {
     ) -> Result<Model, E> {
         let live = self.live();
         let mut model = self.declared(self.store.like());
-        model.store.reserve(self.len(), self.store.edges());
+        let nodes = live.iter().filter(|live| **live).count();
+        model.store.reserve(nodes, self.store.edges().min(3 * nodes));
         let mut map: Vec<NodeId> = vec![NodeId::end(); self.len()];
         let mut called: Vec<(NodeId, &Name)> =
             self.names.iter().map(|(name, id)| (*id, name)).collect();

@@ -16,10 +16,10 @@ mod stable_steps;
 mod structure;
 mod sum;
 
-pub use crate::graph::release::release;
+pub use crate::graph::release::{has_barriers, release};
 pub use prove::prove;
 pub use retype::retype;
-pub use simplify::{Report, simplify};
+pub use simplify::{Report, simplify, simplify_owned};
 pub use stabilise::{Used, stabilise};
 
 /// The laws of structured operators by name, with their equalities, in the order in which they are tried.

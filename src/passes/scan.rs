@@ -6,6 +6,7 @@ use crate::ops::scan::{Scan, Which};
 use crate::ops::term::lead;
 use crate::ops::{Misfit, Op, Term};
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 
 /// What the laws have made of scans, and which operands those still read.
 pub type Memo = FxHashMap<Scan, (Scan, Vec<usize>)>;
@@ -20,7 +21,7 @@ pub fn simplified(
 ) -> (Scan, Operands) {
     if !memo.contains_key(scan) {
         let inner = model.inner(scan);
-        let (body, inside) = simplify_within(&inner.model, memo);
+        let (body, inside) = simplify_within(Cow::Borrowed(&inner.model), memo);
         for (law, count) in inside.laws {
             *report.laws.entry(law).or_insert(0) += count;
         }

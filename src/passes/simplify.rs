@@ -21,13 +21,18 @@ const ROUNDS: usize = 8;
 
 /// The model in which every value that the source text does not need is in the form that the laws give it.
 pub fn simplify(model: &Model) -> (Model, Report) {
-    simplify_within(model, &mut Memo::default())
+    simplify_within(Cow::Borrowed(model), &mut Memo::default())
+}
+
+/// The same of a model that is given away: it takes memory no longer than it must.
+pub fn simplify_owned(model: Model) -> (Model, Report) {
+    simplify_within(Cow::Owned(model), &mut Memo::default())
 }
 
 /// `simplify` where some scans have been seen already.
-pub(super) fn simplify_within(model: &Model, memo: &mut Memo) -> (Model, Report) {
+pub(super) fn simplify_within(model: Cow<'_, Model>, memo: &mut Memo) -> (Model, Report) {
     let mut report = Report::default();
-    let mut model = pruned(Cow::Borrowed(model));
+    let mut model = pruned(model);
     let mut live = model.live();
     for _ in 0..ROUNDS {
         let before = count(&live);
@@ -81,7 +86,7 @@ fn round(
             let (scan, operands) = simplified(model, scan, operands, memo, report);
             cx.model().insert(scan, &operands, &origins)?
         } else if forward[id.index()] {
-            let node = cx.model().insert(model.op(id).clone(), operands, &origins)?;
+            let node = model.copy(cx.model(), id, operands)?;
             cx.protect(node);
             if named[id.index()] {
                 cx.name(node);

@@ -7,6 +7,7 @@ use crate::ops::elementwise::Class;
 use crate::ops::scan::Which;
 use crate::ops::{Op, Scalar};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::rc::Rc;
 
 /// The names of all values that have a line or are given.
 pub struct Names {
@@ -77,10 +78,10 @@ pub fn names(plan: &Plan) -> Names {
             && !plan.forward[adjoint.index()]
             && let Some(owner) = owners.get(&of)
         {
-            owners.insert(adjoint, format!("d_{owner}"));
+            owners.insert(adjoint, format!("d_{owner}").into());
         }
     }
-    let mut counters: FxHashMap<String, usize> = FxHashMap::default();
+    let mut counters: FxHashMap<Rc<str>, usize> = FxHashMap::default();
     for &id in &lines {
         if !text.contains_key(&id) {
             let owner = owners.get(&id).cloned().unwrap_or_else(|| "t".into());
@@ -182,13 +183,16 @@ pub fn is_activation(model: &Model, id: NodeId) -> bool {
 }
 
 /// For each line without a name that of its nearest named user; of a forward value the nearest that is one too.
-fn owners(plan: &Plan, text: &FxHashMap<NodeId, String>) -> FxHashMap<NodeId, String> {
+fn owners(plan: &Plan, text: &FxHashMap<NodeId, String>) -> FxHashMap<NodeId, Rc<str>> {
     let updates = plan.model.updates.iter();
-    let mut owners: FxHashMap<NodeId, String> =
-        updates.map(|(name, id)| (*id, name.to_string())).collect();
+    let mut owners: FxHashMap<NodeId, Rc<str>> =
+        updates.map(|(name, id)| (*id, Rc::from(&**name))).collect();
     for id in plan.model.nodes().rev() {
         let forward = plan.forward[id.index()];
-        let own = text.get(&id).or_else(|| owners.get(&id)).cloned();
+        let own = match text.get(&id) {
+            Some(name) => Some(Rc::from(name.as_str())),
+            None => owners.get(&id).cloned(),
+        };
         let Some(own) = own.filter(|_| forward || plan.region[id.index()]) else { continue };
         for operand in plan.model.operands(id) {
             if !text.contains_key(&operand) && (forward || !plan.forward[operand.index()]) {

@@ -126,10 +126,11 @@ pub struct Written<'a> {
 /// The lines of `part` with their names, which are taken to be as wide as they turn out.
 pub fn written(model: &Model, part: Part) -> Written<'_> {
     const ROUNDS: usize = 6;
-    let mut widths = FxHashMap::default();
+    let mut plan = plan(model, part, FxHashMap::default());
     let mut round = 1;
     loop {
-        let mut plan = plan(model, part, widths);
+        plan.lines.fill(false);
+        plan.heads.clear();
         decide(&mut plan);
         let Drafts { mut drafts, updates, narrow } = drafts(&mut plan, part);
         let names = names::names(&plan);
@@ -146,7 +147,7 @@ pub fn written(model: &Model, part: Part) -> Written<'_> {
             let order = order.collect();
             return Written { order, updates, names, called: called(model, part), plan };
         }
-        widths = named;
+        plan.widths = named;
         round += 1;
     }
 }
