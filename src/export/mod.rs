@@ -1,7 +1,9 @@
 //! Models in the forms of other programs.
 
 mod diagram;
+pub mod formula;
 mod json;
+pub mod sheet;
 
 pub use diagram::{dot, mermaid};
 pub use json::json;
