@@ -1,13 +1,15 @@
 //! A gradient cut into the steps of a lecture: from the value back to its variables, one named value after the other.
 
+mod piece;
+
 use super::{Level, expanded, stable};
 use crate::autodiff::{Flow, forward_all, pull};
 use crate::graph::print::preactivations;
-use crate::graph::{Kind, Model, NodeId, Operands, Origins, Output, Role, Variable};
+use crate::graph::{Kind, Model, NodeId, Origins, Output, Role, Variable};
 use crate::ops::elementwise::Class;
-use crate::ops::term::spread;
-use crate::ops::{Misfit, Name, Op, Scalar, Type, leaf};
+use crate::ops::{Misfit, Name, Op, Operator, Scalar, leaf};
 use crate::passes::{release, simplify};
+use piece::Piece;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,8 +70,8 @@ pub struct Step {
     pub after: Vec<usize>,
     /// The derivatives as gradients of a model in which the stations are variables.
     pub piece: Model,
-    /// For each station what reaches it.
-    pub flows: Vec<Flow>,
+    /// For each station the operator without derivative that each way to it leads through.
+    pub cuts: Vec<Option<String>>,
 }
 
 /// How a variable moves the next stations.
@@ -123,6 +125,39 @@ impl Lecture {
         self.names.iter().map(|(node, name)| (*node, name))
     }
 
+    /// The scalar, as the one output of a model in which a goal is a variable.
+    pub fn open(&self, goal: usize) -> Result<Model, Misfit> {
+        let station = &self.stations[goal];
+        let mut model = self.model.clone();
+        let node = self.stations[self.of].node;
+        model.outputs =
+            vec![Output { kind: Kind::Output, name: self.stations[self.of].name.clone(), node }];
+        model.updates.clear();
+        if !model.variables.contains_key(&station.name) {
+            let variable = Variable::plain(station.node, Role::Input);
+            model.variables.insert(station.name.clone(), variable);
+        }
+        model.rebuild(|to, id, operands| {
+            if id != station.node {
+                return self.model.copy(to, id, operands);
+            }
+            let ty = Arc::new(self.model.ty(id).clone());
+            to.insert(leaf::Variable { name: station.name.clone(), ty }, &[], &Origins::default())
+        })
+    }
+
+    /// The operator without derivative on the ways from a goal that leads to no step; `None` where no way is there.
+    pub fn cut(&self, goal: usize) -> Option<String> {
+        let (model, end) = (&self.model, self.stations[self.of].node);
+        let flows = flows(model, &[self.stations[goal].node]);
+        let needed = model.needed([end].into_iter());
+        let ends = |id: &NodeId| {
+            let from = model.operands(*id).iter().any(|operand| flows[operand.index()]);
+            needed[id.index()] && from && !flows[id.index()]
+        };
+        model.nodes().find(ends).map(|id| model.op(id).name().into_owned())
+    }
+
     /// How a goal moves the stations next to it; `None` where it leads nowhere.
     pub fn nudge(&self, goal: usize) -> Result<Option<Nudge>, Misfit> {
         let Some(step) = self.steps.iter().find(|step| step.of.contains(&goal)) else {
@@ -131,11 +166,12 @@ impl Lecture {
         let station = &self.stations[goal];
         let mut piece = Piece::new(&self.model, &self.names);
         let variable = piece.leaf(station.node);
-        let computed = step
-            .after
-            .iter()
-            .map(|&next| piece.opened(self.stations[next].node))
-            .collect::<Result<Vec<NodeId>, _>>()?;
+        let mut computed = Vec::new();
+        for &next in &step.after {
+            let node = piece.opened(self.stations[next].node)?;
+            piece.model.names.insert(self.stations[next].name.clone(), node);
+            computed.push(node);
+        }
         let ty = self.model.ty(station.node).clone();
         let plain = piece.model.clone();
         let seed = piece.variable(&station.tangent, ty);
@@ -295,7 +331,7 @@ impl Cut {
                 groups.entry((asked, next)).or_default().push(number);
             }
         }
-        let mut groups: Vec<((bool, Vec<usize>), Vec<usize>)> = groups.into_iter().collect();
+        let mut groups: Vec<_> = groups.into_iter().collect();
         groups.sort_by_key(|((asked, _), of)| (*asked, std::cmp::Reverse(of[0])));
         let mut steps = Vec::new();
         for ((asked, after), mut of) in groups {
@@ -348,6 +384,7 @@ impl Cut {
         for &next in &after {
             let station = &self.found[next];
             let root = piece.opened(station.node)?;
+            piece.model.names.insert(station.name.clone(), root);
             let seed = if station.node == self.end {
                 piece.ones(root)?
             } else {
@@ -356,15 +393,18 @@ impl Cut {
             roots.push((root, seed));
         }
         let pulled = pull(&mut piece.model, &roots, &starts, &Origins::default())?;
-        let mut flows = Vec::new();
+        let mut cuts = Vec::new();
         for (&number, (flow, node)) in of.iter().zip(pulled) {
             let station = &self.found[number];
             let adjoint = station.amplifier.as_ref().map(|amplifier| &amplifier.adjoint);
             piece.output(adjoint.unwrap_or(&station.adjoint).clone(), node);
-            flows.push(flow);
+            cuts.push(match flow {
+                Flow::Cut(by) => Some(piece.model.op(by).name().into_owned()),
+                Flow::Adjoint(_) | Flow::Apart => None,
+            });
         }
         let piece = simplify(&release(&piece.model)).0;
-        Ok(Step { of, after, piece, flows })
+        Ok(Step { of, after, piece, cuts })
     }
 }
 
@@ -376,111 +416,34 @@ fn exit(station: &Station, place: &FxHashMap<NodeId, usize>) -> Option<NodeId> {
 
 /// The values from the variables to the scalar through which derivatives flow.
 fn between(model: &Model, end: NodeId, goals: &[NodeId]) -> Vec<bool> {
-    let mut depends = vec![false; model.len()];
-    for id in model.nodes() {
-        let flows = match model.op(id) {
-            Op::Scan(_) => true,
-            Op::StopGradient(_) => false,
-            _ => model.ty(id).dtype.is_float(),
-        };
-        let from = model.operands(id).iter().any(|operand| depends[operand.index()]);
-        depends[id.index()] = goals.contains(&id) || flows && from;
+    let depends = flows(model, goals);
+    let mut needed = vec![false; model.len()];
+    needed[end.index()] = true;
+    for id in model.nodes().rev() {
+        if needed[id.index()] && depends[id.index()] {
+            for operand in model.operands(id) {
+                needed[operand.index()] = true;
+            }
+        }
     }
-    let needed = model.needed([end].into_iter());
     depends.iter().zip(needed).map(|(depends, needed)| *depends && needed).collect()
 }
 
-/// A small model made of parts of another one, in which named values are variables.
-struct Piece<'a> {
-    base: &'a Model,
-    names: &'a FxHashMap<NodeId, Name>,
-    model: Model,
-    copies: FxHashMap<NodeId, NodeId>,
+/// The values that a derivative by `goals` may reach: floats that depend on them.
+fn flows(model: &Model, goals: &[NodeId]) -> Vec<bool> {
+    let mut flows = vec![false; model.len()];
+    for id in model.nodes() {
+        let from = model.operands(id).iter().any(|operand| flows[operand.index()]);
+        flows[id.index()] = goals.contains(&id) || from && lets(model, id);
+    }
+    flows
 }
 
-impl<'a> Piece<'a> {
-    fn new(base: &'a Model, names: &'a FxHashMap<NodeId, Name>) -> Piece<'a> {
-        let mut model = Model::default();
-        model.dims = base.dims.clone();
-        model.lines = base.lines.clone();
-        model.floats = Some(base.float());
-        Piece { base, names, model, copies: FxHashMap::default() }
-    }
-
-    /// A variable of that name.
-    fn variable(&mut self, name: &Name, ty: Type) -> NodeId {
-        let variable = leaf::Variable { name: name.clone(), ty: Arc::new(ty) };
-        let node = self.model.insert(variable, &[], &Origins::default());
-        let node = node.expect("a variable has no operands");
-        self.model
-            .variables
-            .entry(name.clone())
-            .or_insert_with(|| Variable::plain(node, Role::Input));
-        node
-    }
-
-    /// A named value as a variable.
-    fn leaf(&mut self, id: NodeId) -> NodeId {
-        if let Some(known) = self.copies.get(&id) {
-            return *known;
-        }
-        let name = self.names[&id].clone();
-        let node = self.variable(&name, self.base.ty(id).clone());
-        if let Op::Variable(variable) = self.base.op(id)
-            && let Some(declared) = self.base.variables.get(&variable.name)
-        {
-            let declared = Variable { node, init: None, ..declared.clone() };
-            self.model.variables.insert(name, declared);
-        }
-        self.copies.insert(id, node);
-        node
-    }
-
-    /// A value as it is computed from named ones, though it may have a name itself.
-    fn opened(&mut self, id: NodeId) -> Result<NodeId, Misfit> {
-        if self.base.operands(id).is_empty() {
-            return self.value(id);
-        }
-        let operands = self.base.operands(id);
-        let operands =
-            operands.iter().map(|&operand| self.value(operand)).collect::<Result<Operands, _>>()?;
-        self.base.copy(&mut self.model, id, &operands)
-    }
-
-    /// A value: a variable where it has a name.
-    fn value(&mut self, id: NodeId) -> Result<NodeId, Misfit> {
-        let mut waiting = vec![id];
-        while let Some(&next) = waiting.last() {
-            if self.copies.contains_key(&next) {
-                waiting.pop();
-                continue;
-            }
-            if self.names.contains_key(&next) {
-                self.leaf(next);
-                continue;
-            }
-            let operands = self.base.operands(next);
-            let start = waiting.len();
-            waiting.extend(operands.iter().filter(|operand| !self.copies.contains_key(operand)));
-            if waiting.len() == start {
-                let operands: Operands =
-                    operands.iter().map(|operand| self.copies[operand]).collect();
-                let copy = self.base.copy(&mut self.model, next, &operands)?;
-                self.copies.insert(next, copy);
-            }
-        }
-        Ok(self.copies[&id])
-    }
-
-    /// Ones in the shape of a value.
-    fn ones(&mut self, like: NodeId) -> Result<NodeId, Misfit> {
-        let ty = self.model.ty(like).clone();
-        let axes: Vec<usize> = (0..ty.rank()).collect();
-        let term = if axes.is_empty() { 1.into() } else { spread(1.into(), &ty.shape, &axes) };
-        self.model.plant(&term, &[], ty.dtype, &Origins::default())
-    }
-
-    fn output(&mut self, name: Name, node: NodeId) {
-        self.model.outputs.push(Output { kind: Kind::Gradient, name, node });
+/// Whether an operator lets derivatives through.
+fn lets(model: &Model, id: NodeId) -> bool {
+    match model.op(id) {
+        Op::Scan(_) => true,
+        Op::StopGradient(_) => false,
+        _ => model.ty(id).dtype.is_float(),
     }
 }

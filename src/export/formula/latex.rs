@@ -146,6 +146,7 @@ impl Notation for Latex {
         let symbol = match symbol {
             "*" if number(&left) && !number(&right) => "\\,",
             "*" if number(&right) => "\\cdot",
+            "·" => "\\cdot",
             "*" => "\\odot",
             "@" => "\\,",
             "==" => "=",

@@ -85,6 +85,7 @@ impl Notation for Mathml {
         let symbol = match symbol {
             "*" if number(&left) && !number(&right) => "\u{2062}",
             "*" if number(&right) => "·",
+            "·" => "·",
             "*" => "⊙",
             "@" => "\u{2009}",
             "==" => "=",
@@ -112,7 +113,8 @@ impl Notation for Mathml {
     }
 
     fn index(&self, x: String, places: Vec<String>) -> String {
-        let places = row(&["<mo>[</mo>", &listed(&places), "<mo>]</mo>"]);
+        let (open, close) = ("<mo stretchy=\"false\">[</mo>", "<mo stretchy=\"false\">]</mo>");
+        let places = row(&[open, &listed(&places), close]);
         format!("<msub>{}{places}</msub>", row(&[&x]))
     }
 

@@ -1,11 +1,13 @@
 //! Formulas as trees, to be typeset.
 
+mod entry;
 mod latex;
 mod mathml;
 mod notation;
 mod read;
 mod text;
 
+pub use entry::{Entry, entry};
 pub use latex::{latex, words as latex_words};
 pub use mathml::{mathml, words as html_words};
 pub use read::read;
@@ -28,7 +30,7 @@ pub enum Formula {
     Slope(String, Box<Formula>),
     /// `-x`, `not x`.
     Prefix(&'static str, Box<Formula>),
-    /// `x + y`; `=` too.
+    /// `x + y`; `=` too, and `·`, which is `*` of two numbers.
     Infix(&'static str, Box<Formula>, Box<Formula>),
     /// `x'`.
     Transposed(Box<Formula>),
@@ -77,5 +79,18 @@ impl Formula {
     /// `function(self)`.
     pub fn within(self, function: &str) -> Formula {
         Formula::Call { name: function.into(), axes: Vec::new(), args: vec![self] }
+    }
+
+    /// What stands between the signs of equality.
+    pub fn sides(&self) -> Vec<&Formula> {
+        let mut sides = Vec::new();
+        let mut rest = self;
+        while let Formula::Infix("=", left, right) = rest {
+            sides.push(&**right);
+            rest = left;
+        }
+        sides.push(rest);
+        sides.reverse();
+        sides
     }
 }

@@ -115,7 +115,7 @@ fn infix(
         "and" => (Level::And, Level::Not),
         "+" => (Level::Sum, Level::Sum),
         "-" => (Level::Sum, Level::Product),
-        "*" | "@" | "/" => (Level::Product, Level::Sign),
+        "*" | "·" | "@" | "/" => (Level::Product, Level::Sign),
         _ => (Level::Compare, Level::Sum),
     };
     let first = if level == Level::Compare { Level::Sum } else { level };

@@ -40,6 +40,7 @@ impl Notation for Text {
     }
 
     fn infix(&self, symbol: &str, left: String, right: String) -> String {
+        let symbol = if symbol == "·" { "*" } else { symbol };
         format!("{left} {symbol} {right}")
     }
 

@@ -13,12 +13,12 @@ main { max-width: 56rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
 h1 { font-size: 1.5rem; margin: 0; }
 h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; padding-top: .75rem; border-top: 1px solid var(--line); }
 .place { color: var(--soft); margin: .25rem 0 0; font-family: ui-monospace, monospace; font-size: .875rem; }
-.line { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem 1rem; margin: .6rem 0; overflow-x: auto; }
+.line { display: flex; flex-wrap: wrap; align-items: center; gap: .25rem 1rem; margin: .35rem 0; padding: .25rem 0; overflow: auto hidden; }
 .part { margin-left: 2.5rem; font-size: .95rem; }
 .label { color: var(--mark); min-width: 6.5rem; font-size: .9rem; }
 .remark { color: var(--soft); }
 math { font-size: 1.1rem; }
-mtd { padding: .1rem .4rem; text-align: right; }
+mtd { padding: .2rem .4rem; text-align: right; }
 pre { background: color-mix(in srgb, var(--ink) 6%, transparent); padding: .75rem 1rem; overflow-x: auto; }
 ";
 
@@ -68,9 +68,8 @@ fn equation(line: &Line) -> String {
         }
     };
     let remarks = [said, &line.remark].into_iter().filter(|remark| !remark.is_empty());
-    let remarks: String = remarks
-        .map(|remark| format!("<span class=\"remark\">{}</span>", words(remark)))
-        .collect();
+    let remarks: String =
+        remarks.map(|remark| format!("<span class=\"remark\">{}</span>", words(remark))).collect();
     let formula = mathml(&line.formula);
     format!(
         "<div class=\"{class}\">{label}<math display=\"inline\"><mstyle displaystyle=\"true\"><mrow>{formula}{value}</mrow>\

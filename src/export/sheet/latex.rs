@@ -50,6 +50,18 @@ fn equation(line: &Line) -> String {
         true => String::new(),
         false => format!(" \\tag*{{{}}}", words(&line.label)),
     };
-    let text = formula(&line.formula);
+    let sides = line.formula.sides();
+    let text = match sides.as_slice() {
+        [first, rest @ ..] if rest.len() > 1 => {
+            let rest = rest.iter().map(|side| format!("&= {}", formula(side)));
+            let rest = rest.collect::<Vec<_>>().join(" \\\\ ");
+            let end = format!("{value}{remark}");
+            return format!(
+                "\\begin{{equation*}}\n\\begin{{split}}\n{} {rest}{end}\n\\end{{split}}{tag}\n\\end{{equation*}}\n",
+                formula(first)
+            );
+        }
+        _ => formula(&line.formula),
+    };
     format!("\\begin{{equation*}}\n{text}{value}{remark}{tag}\n\\end{{equation*}}\n")
 }

@@ -7,6 +7,9 @@ use crate::export::formula;
 const PLACE: usize = 64;
 const VALUE: usize = 57;
 
+/// Wider chains of equalities go on below.
+const WIDTH: usize = 100;
+
 /// Parts of a line are at least so wide.
 const PART: usize = 17;
 
@@ -23,9 +26,9 @@ pub fn text(sheet: &Sheet) -> String {
             Block::Line(line) if line.inner => {
                 let run = run(&sheet.blocks, number);
                 let width = run.iter().map(|line| wide(&formula::text(&line.formula))).max();
-                out += &part(line, width.unwrap_or(0).max(PART) - 1);
+                out += &part(line, (width.unwrap_or(0) + 1).max(PART));
             }
-            Block::Line(line) => out += &outer(line),
+            Block::Line(line) => out += &outer(line, labels(&sheet.blocks, number)),
         }
     }
     out
@@ -44,14 +47,38 @@ fn run(blocks: &[Block], number: usize) -> Vec<&Line> {
     before.chain(behind).filter(|line| line.value.is_some()).collect()
 }
 
-fn outer(line: &Line) -> String {
-    let label =
-        if line.label.is_empty() { String::new() } else { format!("{}   ", line.label) };
-    ended(format!("  {label}{}", formula::text(&line.formula)), VALUE, line)
+/// The width of the widest label of the section that the block of this number is in.
+fn labels(blocks: &[Block], number: usize) -> usize {
+    fn label(block: &Block) -> Option<usize> {
+        match block {
+            Block::Heading(_) => None,
+            Block::Line(line) if !line.inner => Some(wide(&line.label)),
+            _ => Some(0),
+        }
+    }
+    let before = blocks[..number].iter().rev().map_while(label);
+    before.chain(blocks[number..].iter().map_while(label)).max().unwrap_or(0)
+}
+
+fn outer(line: &Line, labels: usize) -> String {
+    let label = match line.label.is_empty() {
+        true => "  ".into(),
+        false => format!("  {}   ", padded(&line.label, labels)),
+    };
+    let text = format!("{label}{}", formula::text(&line.formula));
+    let sides = line.formula.sides();
+    if wide(&text) <= WIDTH || sides.len() < 3 {
+        return ended(text, VALUE, line);
+    }
+    let first = format!("{label}{}", formula::text(sides[0]));
+    let indent = " ".repeat(wide(&first));
+    let rest = sides[1..].iter().map(|side| format!(" = {}", formula::text(side)));
+    ended(first + &rest.collect::<Vec<_>>().join(&format!("\n{indent}")), VALUE, line)
 }
 
 fn part(line: &Line, width: usize) -> String {
-    ended(format!("      {}", formula::text(&line.formula)), 6 + width + 1, line)
+    let label = if line.label.is_empty() { String::new() } else { format!("{}:  ", line.label) };
+    ended(format!("      {label}{}", formula::text(&line.formula)), 6 + width, line)
 }
 
 /// The text with value and remark, the value from that column on.
