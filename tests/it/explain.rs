@@ -83,7 +83,7 @@ const FORMULAS: &[(&str, &[&str])] = &[
         "param s: f64[2, 2] symmetric; input x: f64[2]; h = s @ x; sum(h^3)",
         &["s[0, 1]", "--set", "s=[[1, 2], [2, -1]]", "--set", "x=[1, 2]"],
     ),
-    ("u = sin(x); v = u * x; v / u + u", &["u", "--set", "x=0.7"]),
+    ("param x: f64; u = sin(x); v = u * x; v / u + u", &["u", "--set", "x=0.7"]),
     (
         "dim T; input x: f64[T]; param a: f64; h = scan t in T (h = 0) for xt in x { h = tanh(a * h + xt) }; h^2",
         &["a", "--set", "a=0.5", "--set", "x=[1, -1, 2]"],

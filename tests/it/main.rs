@@ -25,3 +25,4 @@ mod render;
 mod robust;
 mod stated;
 mod syntax;
+mod train;

@@ -54,7 +54,7 @@ fn walked(lecture: &Lecture) -> Known {
     for number in (0..lecture.stations.len()).rev() {
         for (place, step) in lecture.steps.iter().enumerate() {
             let ready = step.after.iter().all(|next| *next > number);
-            if ready && step.of.iter().any(|own| *own == number) && !done[place] {
+            if ready && step.of.contains(&number) && !done[place] {
                 followed(&step.piece, &mut known);
                 done[place] = true;
             }
