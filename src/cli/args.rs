@@ -169,6 +169,8 @@ pub enum Form {
     Dot,
     /// Mermaid
     Mermaid,
+    /// Equations of a LaTeX document
+    Latex,
 }
 
 /// `grad`

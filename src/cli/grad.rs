@@ -9,6 +9,7 @@ use crate::compile::{Derived, Request};
 use crate::export;
 use crate::graph::print::{Part, Printed, print, print_folded};
 use crate::graph::{Kind, Model};
+use crate::ops::special::Mode;
 use std::path::Path;
 
 /// Derives what is asked for and prints it.
@@ -30,6 +31,11 @@ pub fn grad(common: &Common, args: &Grad) -> Result<(), Failure> {
         Form::Json => format!("{}\n", export::json(&derived.model)),
         Form::Dot => export::dot(&derived.model, args.target.fold),
         Form::Mermaid => export::mermaid(&derived.model, args.target.fold),
+        Form::Latex => {
+            let part = if args.full { Part::Whole } else { Part::Adjoint };
+            let first = request.mode == Mode::Grad && request.order == 1;
+            export::latex(&derived.model, part, first.then_some(&*request.of))
+        }
     };
     out::result(&text, path)?;
     let partial = !args.full && path.is_none() && args.target.to.is_none() && !common.json;
@@ -50,8 +56,9 @@ pub fn form(to: Option<Form>, path: Option<&Path>, json: bool) -> Result<Form, F
         Some("json") => Ok(Form::Json),
         Some("dot" | "gv") => Ok(Form::Dot),
         Some("mmd" | "mermaid") => Ok(Form::Mermaid),
+        Some("tex") => Ok(Form::Latex),
         Some(other) => Err(Failure::Request(format!(
-            "no form has the suffix .{other}: say --to nn, json, dot or mermaid"
+            "no form has the suffix .{other}: say --to nn, json, dot, mermaid or latex"
         ))),
     }
 }

@@ -23,6 +23,7 @@ pub fn graph(common: &Common, args: &Graph) -> Result<(), Failure> {
         Form::Json => format!("{}\n", export::json(&model)),
         Form::Dot => export::dot(&model, args.target.fold),
         Form::Mermaid => export::mermaid(&model, args.target.fold),
+        Form::Latex => export::latex(&model, Part::Whole, None),
     };
     out::result(&text, path)
 }

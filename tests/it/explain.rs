@@ -143,6 +143,24 @@ fn requests_that_cannot_be_met() {
     }
 }
 
+#[test]
+fn equations_of_gradients() {
+    let latex = run(&["grad", "examples/lecture.nn", "--to", "latex"]).stdout;
+    insta::assert_snapshot!("equations_of_lecture", latex);
+    for file in ["examples/pinn.nn", "examples/gmm.nn"] {
+        for verb in ["grad", "graph"] {
+            let latex = run(&[verb, file, "--to", "latex"]).stdout;
+            balanced(&latex);
+            assert!(latex.contains("\\begin{align*}"), "{latex}");
+        }
+    }
+    // Side by side matrices hold together more tightly than elements multiplied.
+    let product = "param a: f64[3]; param b: f64[3]; param w: f64[3]; loss C = (a * b) @ w + sum(a * (b @ w))\n";
+    let latex = run_with(product, &["graph", "-", "--to", "latex"]).stdout;
+    assert!(latex.contains("\\left(a \\odot b\\right) \\, w"), "{latex}");
+    assert!(latex.contains("a \\odot b \\, w"), "{latex}");
+}
+
 /// Names that mean something in the forms are letters there.
 #[test]
 fn names_are_escaped() {

@@ -213,7 +213,7 @@ impl Notation for Latex {
         Some(format!("\\frac{{{above}}}{{{below}}}"))
     }
 
-    fn raises(&self) -> bool {
+    fn is_typeset(&self) -> bool {
         true
     }
 }

@@ -168,7 +168,7 @@ impl Notation for Mathml {
         Some(format!("<mfrac>{}{}</mfrac>", row(&[&above]), row(&[&below])))
     }
 
-    fn raises(&self) -> bool {
+    fn is_typeset(&self) -> bool {
         true
     }
 }

@@ -12,6 +12,7 @@ pub enum Level {
     Compare,
     Sum,
     Product,
+    Matrix,
     Sign,
     Power,
     Atom,
@@ -42,8 +43,8 @@ pub trait Notation {
         None
     }
 
-    /// Whether exponents need no parentheses.
-    fn raises(&self) -> bool {
+    /// Whether it is typeset: exponents stand above, matrices that are multiplied stand side by side.
+    fn is_typeset(&self) -> bool {
         false
     }
 }
@@ -70,7 +71,7 @@ fn parts(formula: &Formula, form: &dyn Notation) -> (String, Level) {
             return (form.prefix(symbol, within(x, level, form)), level);
         }
         Formula::Infix("^", base, exponent) => {
-            let exponent = match form.raises() {
+            let exponent = match form.is_typeset() {
                 true => written(exponent, form),
                 false => within(exponent, Level::Sign, form),
             };
@@ -115,6 +116,9 @@ fn infix(
         "and" => (Level::And, Level::Not),
         "+" => (Level::Sum, Level::Sum),
         "-" => (Level::Sum, Level::Product),
+        // Written side by side they hold together more tightly than with a sign between.
+        "@" if form.is_typeset() => (Level::Matrix, Level::Sign),
+        "*" | "·" | "/" if form.is_typeset() => (Level::Product, Level::Matrix),
         "*" | "·" | "@" | "/" => (Level::Product, Level::Sign),
         _ => (Level::Compare, Level::Sum),
     };
