@@ -171,6 +171,10 @@ pub enum Form {
     Mermaid,
     /// Equations of a LaTeX document
     Latex,
+    /// A picture of the reverse network
+    Svg,
+    /// The reverse network with its derivation, as one page
+    Html,
 }
 
 /// `grad`

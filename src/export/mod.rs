@@ -4,6 +4,7 @@ mod diagram;
 mod equations;
 pub mod formula;
 mod json;
+pub mod network;
 pub mod sheet;
 
 pub use diagram::{dot, mermaid};

@@ -7,7 +7,7 @@ use super::rule::rule;
 use super::shown::shown;
 use crate::cli::out::Failure;
 use crate::compile::lecture::{Lecture, Station, Step};
-use crate::export::formula::{Formula, read};
+use crate::export::formula::{Formula, read, text};
 use crate::export::sheet::{Block, Line, Shown};
 use crate::graph::NodeId;
 use crate::graph::print::{Cited, Part, Stated, stated};
@@ -41,19 +41,7 @@ pub fn lesson<'a>(
     whole: bool,
     entry: Option<Vec<usize>>,
 ) -> Result<(Lesson<'a>, Vec<Goal>), Failure> {
-    let printed = lecture.steps.iter().map(|step| stated(&step.piece, Part::Adjoint)).collect();
-    let mut lesson = Lesson {
-        lecture,
-        phrases,
-        numbers,
-        entry,
-        blocks: Vec::new(),
-        known: known(lecture),
-        printed,
-        told: FxHashSet::default(),
-        cited: FxHashSet::default(),
-        hidden: hidden(lecture),
-    };
+    let mut lesson = Lesson::new(lecture, phrases, numbers, entry);
     if whole {
         let of = &lecture.stations[lecture.of].name;
         lesson.blocks.push(Block::Words(fill(phrases.chain, &[of])));
@@ -129,7 +117,29 @@ pub fn fit(misfit: Misfit) -> Failure {
     Failure::Request(misfit.to_string())
 }
 
-impl Lesson<'_> {
+impl<'a> Lesson<'a> {
+    /// An empty page.
+    pub fn new(
+        lecture: &'a Lecture,
+        phrases: &'a Phrases,
+        numbers: Option<Numbers<'a>>,
+        entry: Option<Vec<usize>>,
+    ) -> Lesson<'a> {
+        let printed = lecture.steps.iter().map(|step| stated(&step.piece, Part::Adjoint));
+        Lesson {
+            lecture,
+            phrases,
+            numbers,
+            entry,
+            blocks: Vec::new(),
+            known: known(lecture),
+            printed: printed.collect(),
+            told: FxHashSet::default(),
+            cited: FxHashSet::default(),
+            hidden: hidden(lecture),
+        }
+    }
+
     pub fn of(&self) -> Formula {
         Formula::name(&self.lecture.stations[self.lecture.of].name)
     }
@@ -277,7 +287,7 @@ impl Lesson<'_> {
     }
 
     /// The statement of a derivative; of one that is another short one of the same step, what that is.
-    fn own(&self, step: usize, name: &str) -> Option<Stated> {
+    pub fn own(&self, step: usize, name: &str) -> Option<Stated> {
         const SHORT: usize = 32;
         let printed = &self.printed[step];
         let mut stated = printed.iter().find(|stated| stated.name == name)?.clone();
@@ -289,7 +299,28 @@ impl Lesson<'_> {
         Some(stated)
     }
 
-    fn is_end(&self, node: NodeId) -> bool {
+    /// The formula of a derivative, short ones in it that have lines of their own written out.
+    pub fn whole(&self, step: usize, name: &str) -> Option<Formula> {
+        const SHORT: usize = 40;
+        let mut known: FxHashMap<String, Formula> = FxHashMap::default();
+        for stated in &self.printed[step] {
+            let formula = read(&stated.text, &|name| {
+                let own = Name::from(name);
+                known.get(name).or_else(|| self.known.get(&own)).cloned()
+            });
+            if let Some(formula) = formula.filter(|_| stated.name != name && stated.code.is_empty())
+                && text(&formula).len() <= SHORT
+            {
+                known.insert(stated.name.clone(), formula);
+            }
+        }
+        let stated = self.own(step, name).filter(|stated| stated.code.is_empty())?;
+        read(&stated.text, &|name| {
+            known.get(name).or_else(|| self.known.get(&Name::from(name))).cloned()
+        })
+    }
+
+    pub fn is_end(&self, node: NodeId) -> bool {
         self.lecture.stations[self.lecture.of].node == node
     }
 
@@ -396,7 +427,7 @@ impl Lesson<'_> {
                 let words = fill(self.phrases.own_rule, &[&custom.name]);
                 self.blocks.push(Block::Words(words));
             } else if let Some((value, formula)) = rule(model, id, place, &of) {
-                let value = crate::export::formula::text(&value);
+                let value = text(&value);
                 let label = fill(self.phrases.rule, &[&self.words(&words), &value]);
                 self.line(Line { label, inner: true, ..Line::new(formula) });
             }

@@ -1,6 +1,7 @@
 //! `pullback explain`: how a value changes with another, step by step; or what an error code, an operator or a function is.
 
 mod lesson;
+mod network;
 mod numbers;
 mod phrases;
 mod product;
@@ -18,6 +19,7 @@ use crate::export::formula;
 use crate::export::sheet::{self, Block, Sheet, Shown};
 use crate::ops::special::Mode;
 use lesson::{Lesson, lesson};
+pub use network::network;
 use phrases::{Phrases, fill, phrases};
 use product::Goal;
 use serde_json::{Value, json};
@@ -119,6 +121,20 @@ fn derivation(
     }
 }
 
+/// The derivation of a gradient in formulas with a picture above it, as HTML.
+pub fn page(session: &Session, lecture: &Lecture, picture: String) -> Result<String, Failure> {
+    let phrases = phrases(args::Lang::En);
+    let (lesson, _) = lesson(lecture, phrases, None, true, None)?;
+    let mut blocks = lesson.blocks;
+    blocks.insert(0, Block::Picture(picture));
+    Ok(sheet::html(&Sheet {
+        lang: phrases.code,
+        title: title(lecture, phrases, None),
+        place: place(session, lecture, true),
+        blocks,
+    }))
+}
+
 /// The form that is meant: what --to says, else the suffix of the file.
 fn form(args: &Explain, json: bool) -> Result<Page, Failure> {
     if let Some(page) = args.to {
@@ -182,6 +198,7 @@ fn document(sheet: &Sheet, lesson: &Lesson, goals: &[Goal]) -> Value {
         Block::Heading(words) => json!({"heading": words}),
         Block::Words(words) => json!({"words": words}),
         Block::Code(lines) => json!({"code": lines}),
+        Block::Picture(svg) => json!({"svg": svg}),
         Block::Line(line) => {
             let mut object = json!({
                 "formula": formula::text(&line.formula),

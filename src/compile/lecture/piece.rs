@@ -20,7 +20,6 @@ impl<'a> Piece<'a> {
     pub fn new(base: &'a Model, names: &'a FxHashMap<NodeId, Name>) -> Piece<'a> {
         let mut model = Model::default();
         model.dims = base.dims.clone();
-        model.lines = base.lines.clone();
         model.floats = Some(base.float());
         Piece { base, names, model, copies: FxHashMap::default() }
     }

@@ -17,6 +17,7 @@ h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; padding-top: .75rem; border-top: 1
 .part { margin-left: 2.5rem; font-size: .95rem; }
 .label { color: var(--mark); min-width: 6.5rem; font-size: .9rem; }
 .remark { color: var(--soft); }
+figure { margin: 1.5rem 0; overflow-x: auto; }
 math { font-size: 1.1rem; }
 mtd { padding: .2rem .4rem; text-align: right; }
 pre { background: color-mix(in srgb, var(--ink) 6%, transparent); padding: .75rem 1rem; overflow-x: auto; }
@@ -41,6 +42,7 @@ pub fn html(sheet: &Sheet) -> String {
             Block::Code(lines) => {
                 format!("<pre><code>{}</code></pre>\n", words(&lines.join("\n")))
             }
+            Block::Picture(svg) => format!("<figure>{svg}</figure>\n"),
             Block::Line(line) => equation(line),
         };
     }

@@ -20,6 +20,7 @@ pub fn latex(sheet: &Sheet) -> String {
             Block::Code(lines) => {
                 out += &format!("\\begin{{verbatim}}\n{}\n\\end{{verbatim}}\n", lines.join("\n"));
             }
+            Block::Picture(_) => {}
             Block::Line(line) => out += &equation(line),
         }
     }

@@ -34,6 +34,8 @@ pub enum Block {
     Line(Line),
     /// Lines of a program.
     Code(Vec<String>),
+    /// A picture as SVG; only HTML shows it.
+    Picture(String),
 }
 
 /// A formula on a line of its own.

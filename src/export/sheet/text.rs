@@ -18,17 +18,19 @@ pub fn text(sheet: &Sheet) -> String {
     let mut out = format!("{}{}", padded(&sheet.title, PLACE - 2), "  ") + &sheet.place;
     out.truncate(out.trim_end().len());
     out.push('\n');
+    let labels = labels(&sheet.blocks);
     for (number, block) in sheet.blocks.iter().enumerate() {
         match block {
             Block::Heading(words) => out += &format!("\n{words}\n"),
             Block::Words(words) => out += &format!("  {words}\n"),
             Block::Code(lines) => lines.iter().for_each(|line| out += &format!("      {line}\n")),
+            Block::Picture(_) => {}
             Block::Line(line) if line.inner => {
                 let run = run(&sheet.blocks, number);
                 let width = run.iter().map(|line| wide(&formula::text(&line.formula))).max();
                 out += &part(line, (width.unwrap_or(0) + 1).max(PART));
             }
-            Block::Line(line) => out += &outer(line, labels(&sheet.blocks, number)),
+            Block::Line(line) => out += &outer(line, labels[number]),
         }
     }
     out
@@ -47,17 +49,18 @@ fn run(blocks: &[Block], number: usize) -> Vec<&Line> {
     before.chain(behind).filter(|line| line.value.is_some()).collect()
 }
 
-/// The width of the widest label of the section that the block of this number is in.
-fn labels(blocks: &[Block], number: usize) -> usize {
-    fn label(block: &Block) -> Option<usize> {
-        match block {
-            Block::Heading(_) => None,
-            Block::Line(line) if !line.inner => Some(wide(&line.label)),
-            _ => Some(0),
-        }
+/// For each block the width of the widest label of its section.
+fn labels(blocks: &[Block]) -> Vec<usize> {
+    let mut widths = Vec::new();
+    for section in blocks.chunk_by(|_, next| !matches!(next, Block::Heading(_))) {
+        let label = |block: &Block| match block {
+            Block::Line(line) if !line.inner => wide(&line.label),
+            _ => 0,
+        };
+        let widest = section.iter().map(label).max().unwrap_or(0);
+        widths.extend(section.iter().map(|_| widest));
     }
-    let before = blocks[..number].iter().rev().map_while(label);
-    before.chain(blocks[number..].iter().map_while(label)).max().unwrap_or(0)
+    widths
 }
 
 fn outer(line: &Line, labels: usize) -> String {
