@@ -214,7 +214,7 @@ pub fn well_formed(html: &str) {
     let body = &body.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
     assert!(!body.contains("<script") && !body.contains("http"), "it needs nothing else");
     let mut open: Vec<&str> = Vec::new();
-    let mut rest = body;
+    let mut rest = body.as_str();
     while let Some(at) = rest.find('<') {
         let (text, tag) = rest.split_at(at);
         for entity in text.split('&').skip(1) {
