@@ -163,6 +163,30 @@ pub trait Lanes:
         // SAFETY: no vector has more than 16 lanes.
         unsafe { Self::load(lanes.as_ptr()) }
     }
+    /// Of both, one behind the other: the lanes at even places and those at odd ones.
+    #[inline(always)]
+    fn parted(self, other: Self) -> (Self, Self) {
+        let (one, two) = (self.lanes(), other.lanes());
+        let (mut even, mut odd) = ([Self::Element::zero(); 16], [Self::Element::zero(); 16]);
+        for i in 0..Self::LEN {
+            let from =
+                |place: usize| if place < Self::LEN { one[place] } else { two[place - Self::LEN] };
+            (even[i], odd[i]) = (from(2 * i), from(2 * i + 1));
+        }
+        // SAFETY: no vector has more than 16 lanes.
+        unsafe { (Self::load(even.as_ptr()), Self::load(odd.as_ptr())) }
+    }
+    /// What `parted` parts: lanes of both in turn.
+    #[inline(always)]
+    fn laced(self, other: Self) -> (Self, Self) {
+        let (even, odd) = (self.lanes(), other.lanes());
+        let mut both = [Self::Element::zero(); 32];
+        for i in 0..Self::LEN {
+            (both[2 * i], both[2 * i + 1]) = (even[i], odd[i]);
+        }
+        // SAFETY: no vector has more than 16 lanes.
+        unsafe { (Self::load(both.as_ptr()), Self::load(both.as_ptr().add(Self::LEN))) }
+    }
     /// The first lane.
     #[inline(always)]
     fn first(self) -> Self::Element {

@@ -2,6 +2,7 @@
 
 use super::index::find;
 use super::layout::{Layout, Sizes};
+use super::windows::Windows;
 use crate::exec::kernels::rows::Action;
 use crate::exec::reference::{RunError, sizes};
 use crate::graph::{Model, NodeId};
@@ -36,6 +37,8 @@ pub enum Kind {
     Product,
     /// The operands at places in the result; where there are gaps, zeros.
     Move(Vec<Layout>, bool),
+    /// Windows of arrays.
+    Windows(Box<Windows>),
     /// Elements found by number.
     Index(NodeId),
     /// A loop, whose results are items of their own.
@@ -303,10 +306,8 @@ impl Writer<'_> {
                 Some(layout) => self.moved(vec![layout], true, &to, args),
                 None => self.node_of_reference(ty.dtype, &to, args),
             },
-            Op::Pool(pool) if float => match self.pool(pool, &args, &to)? {
-                Some(view) => view,
-                None => self.node_of_reference(ty.dtype, &to, args),
-            },
+            Op::Conv(conv) if float => self.conv(conv, args, &to)?,
+            Op::Pool(pool) if float => self.pool(pool, args, &to)?,
             Op::Scan(_) => {
                 let args = args.into_iter().map(|view| self.plain(view)).collect();
                 self.draft.add(Kind::Scan(id), DType::Bool, &[], args, id)

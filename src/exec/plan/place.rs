@@ -10,6 +10,7 @@ use super::scan::{self, Loop, ScanError};
 use super::step::{Move, Node, Operand, Product, Step};
 use super::tape::{Tape, tape};
 use super::tiny::tiny;
+use super::windows::Windowed;
 use crate::exec::reference::RunError;
 use crate::graph::{Model, NodeId};
 use crate::ops::{Bindings, Op};
@@ -218,6 +219,13 @@ impl Placer<'_> {
                 let (Some(left), Some(right)) = (args.next(), args.next()) else { return Ok(()) };
                 Step::Product(Box::new(Product::new(item.dtype, &left, &right, to)))
             }
+            Kind::Windows(ref windows) => Step::Windows(Box::new(Windowed {
+                windows: (**windows).clone(),
+                dtype: item.dtype,
+                args,
+                count: item.sizes.iter().product(),
+                to,
+            })),
             Kind::Node(node) => Step::Node(Box::new(Node {
                 id: node,
                 op: self.model.op(node).clone(),

@@ -6,6 +6,7 @@ use super::layout::{Layout, merged};
 use super::place::width;
 use super::scan::Loop;
 use super::tiny::Tiny;
+use super::windows::Windowed;
 use super::{Cost, Engine};
 use crate::exec::kernels::gemm::{self, Matrix};
 use crate::exec::kernels::memory::Shared;
@@ -23,6 +24,8 @@ pub enum Step {
     Group(Box<Group>),
     /// Products of matrices.
     Product(Box<Product>),
+    /// Windows of arrays.
+    Windows(Box<Windowed>),
     /// Elements moved.
     Move(Box<Move>),
     /// Elements found by number.
@@ -151,6 +154,10 @@ impl Step {
                 DType::F64 => product.run::<f64>(memory, engine),
                 _ => product.run::<f32>(memory, engine),
             },
+            Step::Windows(windowed) => match windowed.dtype {
+                DType::F64 => windowed.run::<f64>(memory, engine),
+                _ => windowed.run::<f32>(memory, engine),
+            },
             Step::Move(moved) => typed!(moved.dtype, T => moved.run::<T>(memory)),
             Step::Index(index) => {
                 let (node, index) = &**index;
@@ -181,6 +188,11 @@ impl Step {
                 let elements = product.left.count + product.right.count + count * m * n;
                 let flops = 2.0 * (count * m * k) as f64 * n as f64;
                 ("product", flops, bytes(product.dtype, elements))
+            }
+            Step::Windows(windowed) => {
+                let (what, flops) = windowed.cost();
+                let read: usize = windowed.args.iter().map(|x| x.count).sum();
+                (what, flops, bytes(windowed.dtype, read + windowed.count))
             }
             Step::Move(moved) => {
                 let read: usize = moved.parts.iter().map(|(from, _)| from.layout.len()).sum();
@@ -321,10 +333,16 @@ impl Node {
     }
 }
 
-fn tensor<T: Element>(memory: Shared<'_>, operand: &Operand) -> Tensor {
+/// The elements of a dense operand.
+pub fn dense<'a, T: Element>(memory: Shared<'a>, operand: &Operand) -> &'a [T] {
     let all = memory.span::<T>(operand.at, operand.count);
-    let (from, count) = (operand.layout.offset as usize, operand.layout.len());
-    let values = all.part(if count == 0 { 0 } else { from }, count).read().to_vec();
+    let count = operand.layout.len();
+    let from = if count == 0 { 0 } else { operand.layout.offset as usize };
+    all.part(from, count).read()
+}
+
+fn tensor<T: Element>(memory: Shared<'_>, operand: &Operand) -> Tensor {
+    let values = dense::<T>(memory, operand).to_vec();
     let array = ArrayD::from_shape_vec(IxDyn(&operand.layout.sizes), values);
     T::wrap(array.expect("as many elements as the shape asks for").into_shared())
 }

@@ -4,6 +4,7 @@ mod conv;
 mod fold;
 mod gemm;
 mod math;
+mod pool;
 mod rows;
 mod team;
 
