@@ -24,3 +24,4 @@ mod render;
 mod robust;
 mod stated;
 mod syntax;
+mod train;

@@ -1,0 +1,3 @@
+//! Training: data sets.
+
+mod rows;
