@@ -86,16 +86,24 @@ impl Pooling {
         });
     }
 
-    /// The adjoint of the largest: each number of `dy` shared equally by the largest of its window.
+    /// The adjoint of the largest: each number of `dy` shared equally by the largest of its window; with `positive` only
+    /// where these are positive.
     ///
     /// # Panics
     /// As `max`.
-    pub fn max_adjoint<T: Float>(&self, context: &Context<'_>, x: &[T], dy: &[T], dx: &mut [T]) {
+    pub fn max_adjoint<T: Float>(
+        &self,
+        context: &Context<'_>,
+        x: &[T],
+        dy: &[T],
+        dx: &mut [T],
+        positive: bool,
+    ) {
         let (elements, windows) = self.sizes();
         assert_eq!(x.len(), dx.len());
         self.each_row(context, (x.len(), dy.len()), dx, elements, &|row, dx| {
             let (x, dy) = (&x[row * elements..][..elements], &dy[row * windows..][..windows]);
-            dispatch(context.level, MaxAdjoint { it: self, x, dy, dx });
+            dispatch(context.level, MaxAdjoint { it: self, x, dy, dx, positive });
         });
     }
 
@@ -399,6 +407,7 @@ struct MaxAdjoint<'a, T> {
     x: &'a [T],
     dy: &'a [T],
     dx: &'a mut [T],
+    positive: bool,
 }
 
 impl<T: Float> Task for MaxAdjoint<'_, T> {
@@ -426,7 +435,10 @@ impl<T: Float> Task for MaxAdjoint<'_, T> {
                     let [i0, i1, i2, i3] = is.map(|is| T::On::<S>::pick(is, one, zero));
                     // SAFETY: so many are left in the line.
                     let dy = unsafe { T::On::<S>::load_some(dy.as_ptr().add(i), count, zero) };
-                    let share = dy / ((i0 + i1) + (i2 + i3));
+                    let mut share = dy / ((i0 + i1) + (i2 + i3));
+                    if self.positive {
+                        share = T::On::<S>::pick(zero.lt(top), share, zero);
+                    }
                     let [a, b, p, q] = is.map(|is| T::On::<S>::pick(is, share, zero));
                     put_pairs(over, i, (a, b), count);
                     put_pairs(under, i, (p, q), count);
@@ -440,7 +452,10 @@ impl<T: Float> Task for MaxAdjoint<'_, T> {
             for (dy, line) in lines.zip(it.lines()) {
                 top(it, line, x, largest);
                 ties(it, line, x, largest, shares);
-                shares.iter_mut().zip(dy).for_each(|(share, dy)| *share = *dy / *share);
+                for ((share, dy), top) in shares.iter_mut().zip(dy).zip(&*largest) {
+                    let flows = !self.positive || *top > T::zero();
+                    *share = if flows { *dy / *share } else { T::zero() };
+                }
                 it.each_tap(line, |tap| {
                     let (top, share) = (&largest[tap.inside.clone()], &shares[tap.inside]);
                     let (x, dx) = (&x[tap.element..], &mut dx[tap.element..]);

@@ -1,5 +1,6 @@
 //! The model with its sizes bound: views are no nodes, softmax and its kin are maps and folds, constants are numbers.
 
+use super::ends::Ends;
 use super::index::find;
 use super::layout::{Layout, Sizes};
 use super::windows::Windows;
@@ -34,11 +35,11 @@ pub enum Kind {
     /// The first axes folded, as many as the result lacks.
     FoldHead(Fold),
     /// `[batch.., m, k]` by `[batch.., k, n]`.
-    Product,
+    Product(Ends),
     /// The operands at places in the result; where there are gaps, zeros.
     Move(Vec<Layout>, bool),
     /// Windows of arrays.
-    Windows(Box<Windows>),
+    Windows(Box<Windows>, Ends),
     /// Elements found by number.
     Index(NodeId),
     /// A loop, whose results are items of their own.

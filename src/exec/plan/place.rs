@@ -2,6 +2,7 @@
 
 use super::arena::Arena;
 use super::draft::{Draft, Id, Kind, View};
+use super::ends;
 use super::fuse::{self, Role, Unit, is_leaf};
 use super::group::{self, Group};
 use super::index::{Index, find};
@@ -44,7 +45,7 @@ pub fn width(dtype: DType) -> usize {
 /// Gives every value a place. `updates` are variables with the items that become their values when all is done.
 pub fn place(
     model: &Model,
-    draft: &Draft,
+    draft: &mut Draft,
     results: &[Id],
     updates: &[(Id, Id)],
     bindings: &Bindings,
@@ -55,6 +56,8 @@ pub fn place(
     if let Some(placed) = tiny(draft, &live, results, updates) {
         return Ok(placed);
     }
+    ends::end(draft, &live, &roots);
+    let (draft, live) = (&*draft, fuse::live(draft, &roots));
     let (roles, units) = fuse::fuse(draft, &live, &roots);
     let count = draft.items.len();
     let mut unit_of = vec![usize::MAX; count];
@@ -214,13 +217,12 @@ impl Placer<'_> {
         let to = self.take(id);
         let args: Vec<Operand> = item.args.iter().map(|view| self.operand(view)).collect();
         let step = match item.kind {
-            Kind::Product => {
-                let mut args = args.into_iter();
-                let (Some(left), Some(right)) = (args.next(), args.next()) else { return Ok(()) };
-                Step::Product(Box::new(Product::new(item.dtype, &left, &right, to)))
+            Kind::Product(ends) => {
+                Step::Product(Box::new(Product::new(item.dtype, &args, ends, to)))
             }
-            Kind::Windows(ref windows) => Step::Windows(Box::new(Windowed {
+            Kind::Windows(ref windows, ends) => Step::Windows(Box::new(Windowed {
                 windows: (**windows).clone(),
+                ends,
                 dtype: item.dtype,
                 args,
                 count: item.sizes.iter().product(),

@@ -1,5 +1,6 @@
 //! The steps of a plan, with addresses, and how each is run.
 
+use super::ends::Ends;
 use super::group::Group;
 use super::index::Index;
 use super::layout::{Layout, merged};
@@ -62,6 +63,10 @@ pub struct Product {
     pub right: Matrices,
     /// The first elements of both for each product.
     pub places: Box<[(usize, usize)]>,
+    /// A number for each column, where there is one.
+    pub bias: Option<Operand>,
+    /// Whether negative numbers become 0.
+    pub relu: bool,
     /// The first byte of the results.
     pub to: usize,
 }
@@ -256,8 +261,9 @@ impl Move {
 }
 
 impl Product {
-    /// The product of two stacks of matrices; one matrix by another wherever the stacks allow.
-    pub fn new(dtype: DType, left: &Operand, right: &Operand, to: usize) -> Product {
+    /// The product of two stacks of matrices, and how it ends; one matrix by another wherever the stacks allow.
+    pub fn new(dtype: DType, args: &[Operand], ends: Ends, to: usize) -> Product {
+        let (left, right) = (&args[0], &args[1]);
         let (a, b) = (&left.layout, &right.layout);
         let rank = a.sizes.len();
         let (m, k, n) = (a.sizes[rank - 2], a.sizes[rank - 1], b.sizes[rank - 1]);
@@ -285,7 +291,16 @@ impl Product {
                 (matrices(left, a), m, x.places().zip(y.places()).collect())
             }
         };
-        Product { dtype, shape: (rows, k, n), left, right: matrices(right, b), places, to }
+        Product {
+            dtype,
+            shape: (rows, k, n),
+            left,
+            right: matrices(right, b),
+            places,
+            bias: args.get(2).filter(|_| ends.bias).cloned(),
+            relu: ends.relu,
+            to,
+        }
     }
 
     fn run<T: Float>(&self, memory: Shared<'_>, engine: &Engine) {
@@ -295,12 +310,10 @@ impl Product {
             steps: matrices.steps,
         };
         let to = memory.span::<T>(self.to, self.places.len() * m * n).write();
-        if k == 0 {
-            return to.fill(T::zero());
-        }
         let (left, right) = (matrix(&self.left), matrix(&self.right));
         let context = Context { level: engine.level, team: engine.team() };
-        let finish = gemm::Finish::default();
+        let bias = self.bias.as_ref().map(|bias| dense::<T>(memory, bias));
+        let finish = gemm::Finish { bias, relu: self.relu, ..gemm::Finish::default() };
         if let [(a, b)] = *self.places {
             let from = |matrix: Matrix<'static, T>, place: usize| Matrix {
                 data: matrix.data.get(place..).unwrap_or_default(),

@@ -2,6 +2,7 @@
 
 use super::Engine;
 use super::draft::{Kind, View, Writer};
+use super::ends::Ends;
 use super::step::{Operand, dense};
 use crate::exec::kernels::conv::{Axis, Convolution};
 use crate::exec::kernels::memory::Shared;
@@ -42,6 +43,8 @@ pub enum Role {
 pub struct Windowed {
     /// What is computed.
     pub windows: Windows,
+    /// How it ends.
+    pub ends: Ends,
     /// The element type.
     pub dtype: DType,
     /// The operands, dense.
@@ -101,7 +104,7 @@ impl Writer<'_> {
     fn windowed(&mut self, windows: Windows, args: SmallVec<[View; 2]>, to: &[usize]) -> View {
         let dtype = self.dtype(&args[0]);
         let args = args.into_iter().map(|view| self.plain(view)).collect();
-        self.draft.add(Kind::Windows(Box::new(windows)), dtype, to, args, self.id)
+        self.draft.add(Kind::Windows(Box::new(windows), Ends::default()), dtype, to, args, self.id)
     }
 
     /// The windows along each axis; nothing where they are too wide.
@@ -135,13 +138,18 @@ impl Windowed {
         let to = memory.span::<T>(self.to, self.count).write();
         let context = &Context { level: engine.level, team: engine.team() };
         match &self.windows {
-            Windows::Conv(Role::Output, conv) => conv.output(context, arg(0), arg(1), to),
+            Windows::Conv(Role::Output, conv) => {
+                let bias = self.ends.bias.then(|| arg(2));
+                conv.output_to(context, arg(0), arg(1), to, bias, self.ends.relu);
+            }
             Windows::Conv(Role::Input, conv) => conv.input(context, arg(0), arg(1), to),
             Windows::Conv(Role::Filter, conv) => conv.filter(context, arg(0), arg(1), to),
             Windows::Pool(kind, pool) => match *kind {
                 pool::Kind::Max => pool.max(context, arg(0), to),
                 pool::Kind::MaxPick => pool.max_pick(context, arg(0), arg(1), to),
-                pool::Kind::MaxAdjoint => pool.max_adjoint(context, arg(0), arg(1), to),
+                pool::Kind::MaxAdjoint => {
+                    pool.max_adjoint(context, arg(0), arg(1), to, self.ends.relu);
+                }
                 pool::Kind::Mean { count_pad } => pool.mean(context, arg(0), to, count_pad),
                 pool::Kind::MeanAdjoint { count_pad, .. } => {
                     pool.mean_adjoint(context, arg(0), to, count_pad);

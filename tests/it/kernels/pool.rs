@@ -70,6 +70,8 @@ fn check<T: Float>(tolerance: f64) {
             wanted(Kind::MaxPick, &[of_x, (&u, &whole)], &windows),
             wanted(Kind::MaxAdjoint, &[of_x, of_dy], &whole),
         ];
+        let masked = truth[2].iter().zip(&x).map(|(dx, x)| if x.to() > 0.0 { *dx } else { 0.0 });
+        truth.push(masked.collect());
         for count_pad in [false, true] {
             truth.push(wanted(Kind::Mean { count_pad }, &[of_x], &windows));
             let adjoint = Kind::MeanAdjoint { count_pad, sizes: sizes.clone() };
@@ -83,8 +85,9 @@ fn check<T: Float>(tolerance: f64) {
                     truth.iter().map(|truth| vec![T::of_f64(5.0); truth.len()]).collect();
                 pooling.max(&context, &x, &mut found[0]);
                 pooling.max_pick(&context, &x, &u, &mut found[1]);
-                pooling.max_adjoint(&context, &x, &dy, &mut found[2]);
-                for (place, count_pad) in [(3, false), (5, true)] {
+                pooling.max_adjoint(&context, &x, &dy, &mut found[2], false);
+                pooling.max_adjoint(&context, &x, &dy, &mut found[3], true);
+                for (place, count_pad) in [(4, false), (6, true)] {
                     pooling.mean(&context, &x, &mut found[place], count_pad);
                     pooling.mean_adjoint(&context, &dy, &mut found[place + 1], count_pad);
                 }

@@ -1,0 +1,141 @@
+//! Convolutions, pools and products of random sizes: a plan agrees with the reference at every level, and has the same bits
+//! for any number of threads.
+
+use crate::plan::agree;
+use proptest::prelude::*;
+use pullback::compile::{self, Level};
+use pullback::exec::plan::{Engine, Plan};
+use pullback::exec::pool::Pool;
+use pullback::exec::{kernels, reference};
+use pullback::graph::Values;
+use pullback::ops::Bindings;
+use pullback::ops::stream::Stream;
+use pullback::tensor::Tensor;
+use std::sync::{Arc, LazyLock};
+
+static POOLS: LazyLock<Vec<Arc<Engine>>> = LazyLock::new(|| {
+    let levels = kernels::Level::available().into_iter();
+    let engines = levels.flat_map(|level| {
+        [1, 2, 3, 8].map(|threads| {
+            Arc::new(Engine { level, pool: Pool::new(threads), ..Engine::default() })
+        })
+    });
+    engines.collect()
+});
+
+/// Checks the loss of a model and its gradients, variables between -1 and 1.
+fn check(text: &str) {
+    let read = compile::read(text, &[]);
+    let model = read.model.unwrap_or_else(|| panic!("{text}\n{:?}", read.diagnostics));
+    let request = compile::default_request(&model).expect("it has a loss");
+    let derived = compile::differentiate(&model, &[request], Level::Readable);
+    let model = derived.unwrap_or_else(|misfit| panic!("{text}\n{misfit}")).model;
+    let bindings = model.dims.bind(&Bindings::default()).expect("sizes");
+    let mut values = Values::default();
+    for (name, variable) in &model.variables {
+        let ty = model.ty(variable.node);
+        let shape = reference::sizes(&model, &ty.shape, &bindings).expect("sizes");
+        let (stream, count) = (Stream::new(3, name), shape.iter().product::<usize>());
+        let numbers = (0..count as u64).map(|i| 2.0 * stream.uniform(i) - 1.0).collect();
+        values.insert(name.clone(), Tensor::from_f64(ty.dtype, &shape, numbers));
+    }
+    let wanted: Vec<_> = model.outputs.iter().map(|output| output.node).collect();
+    let expected = reference::run(&model, &wanted, &values, &bindings).expect("values");
+    let largest = expected.iter().flat_map(Tensor::to_f64).fold(1.0f64, |a, b| a.max(b.abs()));
+    let plan = Plan::new(&model, &wanted, &bindings).expect("a plan");
+    let mut bits: Option<(kernels::Level, Vec<u64>)> = None;
+    for engine in POOLS.iter() {
+        let mut state = plan.state(engine).expect("memory");
+        plan.bind(&mut state, &values).expect("all that is needed");
+        plan.run(&mut state).expect("a run");
+        let found: Vec<Tensor> =
+            (0..wanted.len()).map(|number| plan.result(&state, number)).collect();
+        for ((expected, found), output) in expected.iter().zip(&found).zip(&model.outputs) {
+            agree(expected, found, 4.0 * largest).unwrap_or_else(|why| {
+                panic!("{text}\n{} at {}: {why}", output.name, engine.level.name())
+            });
+        }
+        let own: Vec<u64> = found.iter().flat_map(Tensor::to_f64).map(f64::to_bits).collect();
+        match &bits {
+            Some((level, known)) if *level == engine.level => {
+                let threads = engine.pool.team().size();
+                assert!(*known == own, "{text}\nwith {threads} threads");
+            }
+            _ => bits = Some((engine.level, own)),
+        }
+    }
+}
+
+/// Size, window, stride, padding, dilation.
+fn axis() -> impl Strategy<Value = [usize; 5]> {
+    (1..4usize, 1..4usize, 1..4usize, 0..3usize, 0..9usize).prop_map(
+        |(window, stride, dilation, padding, more)| {
+            let reach = (window - 1) * dilation + 1;
+            [reach.saturating_sub(2 * padding).max(1) + more, window, stride, padding, dilation]
+        },
+    )
+}
+
+fn each(axes: &[[usize; 5]], of: usize) -> String {
+    pullback::ops::join(axes.iter().map(|axis| axis[of]))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn convolutions(
+        axes in proptest::collection::vec(axis(), 1..4),
+        (images, groups, inputs, outputs) in (1..4usize, 1..3usize, 1..4usize, 1..10usize),
+        dtype in prop_oneof![Just("f32"), Just("f64")],
+        transposed: bool,
+    ) {
+        let (channels, filters) = (groups * inputs, groups * outputs);
+        let (sizes, window) = (each(&axes, 0), each(&axes, 1));
+        let options = format!(
+            "stride = [{}], padding = [{}], dilation = [{}], groups = {groups}",
+            each(&axes, 2), each(&axes, 3), each(&axes, 4)
+        );
+        let image = if transposed { filters } else { channels };
+        let call = if transposed { "conv_transpose" } else { "conv" };
+        let ones = ", None".repeat(axes.len());
+        let bias = if transposed { channels } else { filters };
+        // A transposed convolution may have padded all away.
+        let some = !transposed || axes.iter().all(|[size, window, stride, padding, dilation]| {
+            (size - 1) * stride + (window - 1) * dilation + 1 > 2 * padding
+        });
+        prop_assume!(some);
+        check(&format!(
+            "param x: {dtype}[{images}, {image}, {sizes}]\n\
+             param w: {dtype}[{filters}, {inputs}, {window}]\n\
+             param b: {dtype}[{bias}]\n\
+             y = relu({call}(x, w, {options}) + b[:{ones}])\n\
+             loss C = sum(y^2)\n"
+        ));
+    }
+
+    #[test]
+    fn pools(
+        axes in proptest::collection::vec(axis(), 1..4),
+        rows in 1..40usize,
+        dtype in prop_oneof![Just("f32"), Just("f64")],
+        largest: bool,
+        pairs: bool,
+    ) {
+        let name = if largest { "max_pool" } else { "avg_pool" };
+        let axes: Vec<[usize; 5]> = axes
+            .into_iter()
+            .map(|[size, window, stride, padding, _]| match pairs {
+                true => [size + 1, 2, 2, 0, 1],
+                false => [size.max(window), window, stride, padding.min(window - 1), 1],
+            })
+            .collect();
+        let (sizes, window) = (each(&axes, 0), each(&axes, 1));
+        let options = format!("stride = [{}], padding = [{}]", each(&axes, 2), each(&axes, 3));
+        check(&format!(
+            "param x: {dtype}[{rows}, 2, {sizes}]\n\
+             y = {name}(relu(x), [{window}], {options})\n\
+             loss C = sum(y^2)\n"
+        ));
+    }
+}
