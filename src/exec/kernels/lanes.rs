@@ -195,17 +195,21 @@ pub trait Lanes:
     /// All lanes by an operation, by halves.
     #[inline(always)]
     fn fold<J: Join>(self) -> Self::Element {
+        let (mut sum, mut width) = (self, Self::LEN);
+        while width > 1 {
+            width /= 2;
+            sum = J::join(sum, sum.later(width));
+        }
+        sum.first()
+    }
+    /// Each of the first `width` lanes, a power of two below `LEN`, as the one `width` lanes behind it; the others are any.
+    #[inline(always)]
+    fn later(self, width: usize) -> Self {
         let mut lanes = [Self::Element::zero(); 32];
-        // SAFETY: no vector has more than 16 lanes, so that every load ends within the array.
+        // SAFETY: no vector has more than 16 lanes, so that the load ends within the array.
         unsafe {
-            let to = lanes.as_mut_ptr();
-            let (mut sum, mut width) = (self, Self::LEN);
-            while width > 1 {
-                width /= 2;
-                sum.store(to);
-                sum = J::join(sum, Self::load(to.add(width)));
-            }
-            sum.first()
+            self.store(lanes.as_mut_ptr());
+            Self::load(lanes.as_ptr().add(width.min(16)))
         }
     }
     /// The first `count` numbers from `from` on, behind them the lanes of `behind`.

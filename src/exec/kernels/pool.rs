@@ -246,6 +246,10 @@ fn pairs_at<L: Lanes>(line: &[L::Element], i: usize) -> (L, L) {
     let rest = &line[2 * i..];
     let some = |from: usize| {
         let rest = rest.get(from..).unwrap_or_default();
+        if rest.is_empty() {
+            // Instructions that read nothing at no place are slow.
+            return L::of(0.0);
+        }
         // SAFETY: no more than there are.
         unsafe {
             match rest.len() >= L::LEN {
@@ -269,8 +273,9 @@ fn put_pairs<L: Lanes>(line: &mut [L::Element], i: usize, (one, two): (L, L), co
             high.store(to.as_mut_ptr().add(L::LEN));
         } else {
             low.store_some(to.as_mut_ptr(), to.len().min(L::LEN));
-            let rest = to.len().saturating_sub(L::LEN);
-            high.store_some(to.as_mut_ptr().wrapping_add(L::LEN), rest);
+            if to.len() > L::LEN {
+                high.store_some(to.as_mut_ptr().add(L::LEN), to.len() - L::LEN);
+            }
         }
     }
 }
