@@ -1,4 +1,4 @@
-//! Convolutions, pools and products of random sizes: a plan agrees with the reference at every level, and has the same bits
+//! Convolutions, pools and sums of products of random sizes: a plan agrees with the reference at every level, and has the same bits
 //! for any number of threads.
 
 use crate::plan::agree;
@@ -76,6 +76,11 @@ fn axis() -> impl Strategy<Value = [usize; 5]> {
     )
 }
 
+/// Some of five letters in some order.
+fn letters() -> impl Strategy<Value = Vec<usize>> {
+    proptest::sample::subsequence(vec![0, 1, 2, 3, 4], 1..5).prop_shuffle()
+}
+
 fn each(axes: &[[usize; 5]], of: usize) -> String {
     pullback::ops::join(axes.iter().map(|axis| axis[of]))
 }
@@ -136,6 +141,30 @@ proptest! {
             "param x: {dtype}[{rows}, 2, {sizes}]\n\
              y = {name}(relu(x), [{window}], {options})\n\
              loss C = sum(y^2)\n"
+        ));
+    }
+
+    #[test]
+    fn products(
+        sizes in proptest::collection::vec(1..6usize, 5),
+        one in letters(),
+        two in letters(),
+        kept in 0..32u32,
+        dtype in prop_oneof![Just("f32"), Just("f64")],
+    ) {
+        let both: Vec<usize> = (0..5).filter(|c| one.contains(c) || two.contains(c)).collect();
+        // From the last letter to the first, so that results lie in another order than operands.
+        let to: Vec<usize> = both.into_iter().rev().filter(|c| kept >> c & 1 == 1).collect();
+        let word = |letters: &[usize]| -> String {
+            letters.iter().map(|&c| char::from(b'a' + c as u8)).collect()
+        };
+        let shape = |letters: &[usize]| pullback::ops::join(letters.iter().map(|&c| sizes[c]));
+        let text = format!("{},{}->{}", word(&one), word(&two), word(&to));
+        check(&format!(
+            "param x: {dtype}[{}]\n\
+             param y: {dtype}[{}]\n\
+             loss C = sum(einsum(\"{text}\", x, y)^2)\n",
+            shape(&one), shape(&two)
         ));
     }
 }

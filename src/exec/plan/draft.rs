@@ -34,8 +34,8 @@ pub enum Kind {
     FoldTail(Fold, usize),
     /// The first axes folded, as many as the result lacks.
     FoldHead(Fold),
-    /// `[batch.., m, k]` by `[batch.., k, n]`.
-    Product(Ends),
+    /// `[batch.., m, k]` by `[batch.., k, n]`; where the elements go if not one after the other.
+    Product(Ends, Option<Layout>),
     /// The operands at places in the result; where there are gaps, zeros.
     Move(Vec<Layout>, bool),
     /// Windows of arrays.
@@ -243,14 +243,7 @@ impl Writer<'_> {
                 view
             }
             Op::Slice(slice) => self.slice(&slice.cuts, args.remove(0))?,
-            Op::Reshape(_) => match args[0].layout.reshape(&to) {
-                Some(layout) => View { of: args[0].of, layout },
-                None => {
-                    let dense = self.draft.dense(args.remove(0), id);
-                    let layout = dense.layout.reshape(&to).expect("rows take any shape");
-                    View { of: dense.of, layout }
-                }
-            },
+            Op::Reshape(_) => self.reshaped(args.remove(0), &to),
             Op::Scalar(Scalar::Pow) if self.power(&args).is_some() => {
                 let power = self.power(&args).unwrap_or(1);
                 self.powered(args.remove(0), power, &to)
@@ -282,6 +275,7 @@ impl Writer<'_> {
                 self.reduce(kind, &axes, args.remove(0))
             }
             Op::MatMul(_) if float => self.matmul(args, &to),
+            Op::Einsum(einsum) if float => self.einsum(einsum, args),
             Op::Concat(concat) => {
                 let mut start = 0;
                 let place = |view: &View| {

@@ -1,6 +1,7 @@
 //! What is done with results on their way to memory: biases added, and of that the positive part.
 
 use super::draft::{Draft, Id, Kind, View};
+use super::layout::Layout;
 use super::windows::{Role, Windows};
 use crate::exec::kernels::rows::Action;
 use crate::ops::Scalar;
@@ -28,6 +29,7 @@ pub fn end(draft: &mut Draft, live: &[bool], roots: &[Id]) {
             Action::Row(Scalar::Add) => biased(draft, &uses, id),
             Action::Row(Scalar::Relu) => positive(draft, &uses, id),
             Action::Select => masked(draft, &uses, id),
+            Action::Move => laid(draft, &uses, id),
             _ => None,
         };
         if let Some((kind, args)) = ended {
@@ -49,7 +51,7 @@ fn whole<'a>(draft: &'a Draft, uses: &[u32], id: usize, view: &View) -> Option<&
 
 fn ends_of(kind: &Kind) -> Option<Ends> {
     match kind {
-        Kind::Product(ends) | Kind::Windows(_, ends) => Some(*ends),
+        Kind::Product(ends, _) | Kind::Windows(_, ends) => Some(*ends),
         _ => None,
     }
 }
@@ -57,7 +59,8 @@ fn ends_of(kind: &Kind) -> Option<Ends> {
 fn with(kind: &Kind, ends: Ends) -> Kind {
     match kind {
         Kind::Windows(windows, _) => Kind::Windows(windows.clone(), ends),
-        _ => Kind::Product(ends),
+        Kind::Product(_, places) => Kind::Product(ends, places.clone()),
+        _ => kind.clone(),
     }
 }
 
@@ -69,7 +72,7 @@ fn biased(draft: &Draft, uses: &[u32], id: usize) -> Option<Ended> {
         let kind = whole(draft, uses, id, view)?;
         let sizes = &bias.layout.sizes;
         let axis = match kind {
-            Kind::Product(Ends { bias: false, relu: false }) => sizes.len().checked_sub(1)?,
+            Kind::Product(Ends { bias: false, relu: false }, None) => sizes.len().checked_sub(1)?,
             Kind::Windows(windows, Ends { bias: false, relu: false }) => match **windows {
                 Windows::Conv(Role::Output, _) => 1,
                 _ => return None,
@@ -79,7 +82,7 @@ fn biased(draft: &Draft, uses: &[u32], id: usize) -> Option<Ended> {
         let of = &draft.items[view.of as usize];
         let (along, last) = (*sizes.get(axis)?, of.sizes.len().checked_sub(1)?);
         let lies = match kind {
-            Kind::Product(_) => of.sizes[last] == along,
+            Kind::Product(..) => of.sizes[last] == along,
             _ => of.sizes == *sizes,
         };
         let steps = sizes.iter().zip(&bias.layout.steps).enumerate();
@@ -103,7 +106,7 @@ fn positive(draft: &Draft, uses: &[u32], id: usize) -> Option<Ended> {
     let view = &draft.items[id].args[0];
     let kind = whole(draft, uses, id, view)?;
     let output = match kind {
-        Kind::Product(_) => true,
+        Kind::Product(..) => true,
         Kind::Windows(windows, _) => matches!(**windows, Windows::Conv(Role::Output, _)),
         _ => false,
     };
@@ -131,4 +134,27 @@ fn masked(draft: &Draft, uses: &[u32], id: usize) -> Option<Ended> {
     let ends = Ends { relu: true, bias: false };
     (positive && same && x.layout.len() == tested.layout.len())
         .then(|| (with(kind, ends), args.to_vec()))
+}
+
+/// A product with its axes in another order, written there in the first place.
+fn laid(draft: &Draft, uses: &[u32], id: usize) -> Option<Ended> {
+    let (item, view) = (&draft.items[id], &draft.items[id].args[0]);
+    let of = &draft.items[view.of as usize];
+    let Kind::Product(ends, None) = of.kind else { return None };
+    let all = view.layout.offset == 0 && view.layout.len() == of.sizes.iter().product::<usize>();
+    if uses[view.of as usize] != 1 || item.dtype != of.dtype || !all || view.layout.len() == 0 {
+        return None;
+    }
+    // The axes of the view in the order of the product's elements, each where the copy has it.
+    let copy = Layout::rows(&view.layout.sizes);
+    let mut axes: Vec<usize> = (0..copy.sizes.len()).filter(|&i| copy.sizes[i] > 1).collect();
+    axes.sort_by_key(|&axis| std::cmp::Reverse(view.layout.steps[axis]));
+    let order = view.layout.permute(&axes);
+    if !order.is_dense() {
+        return None;
+    }
+    let places = copy.permute(&axes).reshape(&of.sizes)?;
+    let columns = *places.steps.last()?;
+    (columns == 1 || of.sizes.last() == Some(&1))
+        .then(|| (Kind::Product(ends, Some(places)), of.args.to_vec()))
 }

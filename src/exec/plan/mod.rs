@@ -3,6 +3,7 @@
 mod arena;
 mod cache;
 mod draft;
+mod einsum;
 mod ends;
 mod folds;
 mod fuse;

@@ -217,8 +217,8 @@ impl Placer<'_> {
         let to = self.take(id);
         let args: Vec<Operand> = item.args.iter().map(|view| self.operand(view)).collect();
         let step = match item.kind {
-            Kind::Product(ends) => {
-                Step::Product(Box::new(Product::new(item.dtype, &args, ends, to)))
+            Kind::Product(ends, ref places) => {
+                Step::Product(Box::new(Product::new(item.dtype, &args, ends, places.as_ref(), to)))
             }
             Kind::Windows(ref windows, ends) => Step::Windows(Box::new(Windowed {
                 windows: (**windows).clone(),

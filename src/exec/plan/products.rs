@@ -50,7 +50,7 @@ impl Writer<'_> {
         sizes.push(right.layout.sizes[rank - 1]);
         let (left, right) = (self.operand(left), self.operand(right));
         self.draft.add(
-            Kind::Product(Ends::default()),
+            Kind::Product(Ends::default(), None),
             dtype,
             &sizes,
             smallvec![left, right],

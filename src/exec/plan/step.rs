@@ -61,8 +61,10 @@ pub struct Product {
     pub left: Matrices,
     /// The right ones.
     pub right: Matrices,
-    /// The first elements of both for each product.
-    pub places: Box<[(usize, usize)]>,
+    /// The first elements of both and of the result for each product.
+    pub places: Box<[[usize; 3]]>,
+    /// The step to the next row of a result.
+    pub row: usize,
     /// A number for each column, where there is one.
     pub bias: Option<Operand>,
     /// Whether negative numbers become 0.
@@ -261,8 +263,15 @@ impl Move {
 }
 
 impl Product {
-    /// The product of two stacks of matrices, and how it ends; one matrix by another wherever the stacks allow.
-    pub fn new(dtype: DType, args: &[Operand], ends: Ends, to: usize) -> Product {
+    /// The product of two stacks of matrices, how it ends and where its elements go; one matrix by another wherever the stacks
+    /// allow.
+    pub fn new(
+        dtype: DType,
+        args: &[Operand],
+        ends: Ends,
+        places: Option<&Layout>,
+        to: usize,
+    ) -> Product {
         let (left, right) = (&args[0], &args[1]);
         let (a, b) = (&left.layout, &right.layout);
         let rank = a.sizes.len();
@@ -275,20 +284,26 @@ impl Product {
         };
         let one =
             b.steps[..rank - 2].iter().zip(&b.sizes).all(|(&step, &size)| step == 0 || size == 1);
-        let tall = a.reshape(&[batch * m, k]).filter(|tall| one && tall.len() > 0);
+        let sizes: Vec<usize> = a.sizes[..rank - 1].iter().copied().chain([n]).collect();
+        let result = places.cloned().unwrap_or_else(|| Layout::rows(&sizes));
+        let tall = a.reshape(&[batch * m, k]).zip(result.reshape(&[batch * m, n]));
+        let tall = tall.filter(|(tall, to)| one && tall.len() > 0 && to.len() > 0);
         let lead = |layout: &Layout| Layout {
             sizes: layout.sizes[..rank - 2].into(),
             steps: layout.steps[..rank - 2].into(),
             offset: layout.offset,
         };
-        let (left, rows, places) = match tall {
-            Some(tall) => {
-                let places = [(tall.offset as usize, b.offset as usize)];
-                (matrices(left, &tall), batch * m, places.into())
+        let row = |layout: &Layout| layout.steps[layout.steps.len() - 2].unsigned_abs();
+        let (left, rows, places, row): (_, _, Box<[_]>, _) = match tall {
+            Some((tall, to)) => {
+                let places = [[tall.offset as usize, b.offset as usize, 0]];
+                (matrices(left, &tall), batch * m, places.into(), row(&to))
             }
             None => {
-                let (x, y) = (lead(a), lead(b));
-                (matrices(left, a), m, x.places().zip(y.places()).collect())
+                let [x, y, z] = [lead(a), lead(b), lead(&result)];
+                let places = x.places().zip(y.places()).zip(z.places());
+                let places = places.map(|((x, y), z)| [x, y, z]);
+                (matrices(left, a), m, places.collect(), row(&result))
             }
         };
         Product {
@@ -297,6 +312,7 @@ impl Product {
             left,
             right: matrices(right, b),
             places,
+            row: row.max(n),
             bias: args.get(2).filter(|_| ends.bias).cloned(),
             relu: ends.relu,
             to,
@@ -309,21 +325,28 @@ impl Product {
             data: memory.span::<T>(matrices.at, matrices.count).read(),
             steps: matrices.steps,
         };
-        let to = memory.span::<T>(self.to, self.places.len() * m * n).write();
+        let to = memory.span::<T>(self.to, self.places.len() * m * n);
         let (left, right) = (matrix(&self.left), matrix(&self.right));
         let context = Context { level: engine.level, team: engine.team() };
         let bias = self.bias.as_ref().map(|bias| dense::<T>(memory, bias));
         let finish = gemm::Finish { bias, relu: self.relu, ..gemm::Finish::default() };
-        if let [(a, b)] = *self.places {
+        if let [[a, b, _]] = *self.places {
             let from = |matrix: Matrix<'static, T>, place: usize| Matrix {
                 data: matrix.data.get(place..).unwrap_or_default(),
                 ..matrix
             };
             let (left, right) = (from(left, a), from(right, b));
-            gemm::product(&context, (m, k, n), left, right, (to, n), &finish);
+            gemm::product(&context, (m, k, n), left, right, (to.write(), self.row), &finish);
         } else {
-            let places = |i: usize| self.places[i];
-            gemm::products(&context, (m, k, n), (left, right), to, &places, &finish);
+            let sizes = (m, k, n);
+            gemm::products_at(
+                &context,
+                sizes,
+                (left, right),
+                (to, self.row),
+                &self.places,
+                &finish,
+            );
         }
     }
 }
