@@ -85,8 +85,19 @@ fn each(axes: &[[usize; 5]], of: usize) -> String {
     pullback::ops::join(axes.iter().map(|axis| axis[of]))
 }
 
+#[test]
+fn sums_of_einsums() {
+    for sum in ["0", "0, 2", "1", "0, 1, 2"] {
+        check(&format!(
+            "param a: f64[7, 3, 5]\nparam t: f64[3, 5, 4]\nparam b: f64[7, 3, 4]\nparam c: f64[3, 4]\n\
+             y = b * b - (einsum(\"nki,kij->nkj\", a, t) + b * c)\n\
+             loss C = sum(sum[{sum}](y)^2)\n"
+        ));
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn convolutions(

@@ -265,7 +265,8 @@ impl Writer<'_> {
             }
             Op::Reduce(reduce) if float => {
                 let (kind, axes) = (reduce.kind, reduce.axes.clone());
-                match self.contracted(kind, &axes, &to) {
+                let contracted = self.contracted(kind, &axes, &to);
+                match contracted.or_else(|| self.summed(kind, &axes)) {
                     Some(view) => view,
                     None => self.reduce(kind, &axes, args.remove(0)),
                 }

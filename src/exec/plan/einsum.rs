@@ -3,10 +3,14 @@
 use super::draft::{View, Writer};
 use super::layout::Layout;
 use crate::exec::kernels::rows::Action;
-use crate::ops::Scalar;
+use crate::graph::NodeId;
 use crate::ops::einsum::Einsum;
 use crate::ops::reduce::Fold;
+use crate::ops::{Op, Scalar};
 use smallvec::{SmallVec, smallvec};
+
+/// Sums are looked into so deep.
+const DEEP: usize = 4;
 
 type Letters = SmallVec<[u8; 8]>;
 
@@ -57,6 +61,67 @@ impl Writer<'_> {
         let product = self.kept(product, &|c| einsum.output.contains(&c));
         let order: Vec<usize> = einsum.output.iter().map(|&c| product.axis(c)).collect();
         View { of: product.view.of, layout: product.view.layout.permute(&order) }
+    }
+
+    /// A sum of einsums, among other terms and factors, over axes: summed by letter, before anything is multiplied.
+    pub(super) fn summed(&mut self, kind: Fold, axes: &[usize]) -> Option<View> {
+        let of = self.model.operands(self.id)[0];
+        let has = kind == Fold::Sum && !axes.is_empty() && self.has_einsum(of, DEEP);
+        has.then(|| self.sum_of(of, axes, DEEP))
+    }
+
+    /// Whether an einsum that nothing else needs is a term of a value that nothing else needs.
+    fn has_einsum(&self, node: NodeId, deep: usize) -> bool {
+        let deeper =
+            |place: usize| deep > 0 && self.has_einsum(self.model.operands(node)[place], deep - 1);
+        self.uses[node.index()] == 1
+            && match self.model.op(node) {
+                Op::Einsum(_) => self.model.ty(node).dtype.is_float(),
+                Op::Scalar(Scalar::Add | Scalar::Sub) => deeper(0) || deeper(1),
+                Op::Scalar(Scalar::Neg) => deeper(0),
+                _ => false,
+            }
+    }
+
+    /// The sum of a node over axes, as few elements as can be multiplied.
+    fn sum_of(&mut self, node: NodeId, axes: &[usize], deep: usize) -> View {
+        let model = self.model;
+        let operands = model.operands(node);
+        let views: SmallVec<[View; 2]> = operands
+            .iter()
+            .map(|operand| self.views[operand.index()].clone().expect("operands come first"))
+            .collect();
+        let whole = self.views[node.index()].clone().expect("operands come first");
+        let alone = deep > 0 && self.uses[node.index()] == 1;
+        let alike = views.iter().all(|view| view.layout.sizes == whole.layout.sizes);
+        match model.op(node) {
+            Op::Einsum(einsum) if alone => {
+                let kept = |axis: &usize| !axes.contains(axis);
+                let letters = (0..einsum.output.len()).filter(kept);
+                let output = letters.map(|axis| einsum.output[axis]).collect();
+                self.einsum(&Einsum { output, ..einsum.clone() }, views)
+            }
+            Op::Scalar(row @ (Scalar::Add | Scalar::Sub)) if alone && alike => {
+                let one = self.sum_of(operands[0], axes, deep - 1);
+                let two = self.sum_of(operands[1], axes, deep - 1);
+                self.scalar(*row, smallvec![one, two])
+            }
+            Op::Scalar(Scalar::Neg) if alone => {
+                let one = self.sum_of(operands[0], axes, deep - 1);
+                self.scalar(Scalar::Neg, smallvec![one])
+            }
+            Op::Scalar(Scalar::Mul) if alone && alike => {
+                let same = |view: &View| axes.iter().all(|&axis| view.layout.steps[axis] == 0);
+                let Some(place) = views.iter().position(same) else {
+                    return self.reduce(Fold::Sum, axes, whole);
+                };
+                let sum = self.sum_of(operands[1 - place], axes, deep - 1);
+                let mut factor = views[place].clone();
+                axes.iter().rev().for_each(|&axis| factor.layout.at(axis, 0));
+                self.scalar(Scalar::Mul, smallvec![sum, factor])
+            }
+            _ => self.reduce(Fold::Sum, axes, whole),
+        }
     }
 
     /// The sum over the letters that are not kept.
