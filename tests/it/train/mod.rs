@@ -1,3 +1,5 @@
-//! Training: data sets.
+//! Training: data sets, steps, loops.
 
+mod peer;
+mod plain;
 mod rows;
