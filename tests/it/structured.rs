@@ -96,6 +96,26 @@ fn sums_of_einsums() {
     }
 }
 
+/// Chains are multiplied in the order that is cheapest, which the flops of the plan show.
+#[test]
+fn chains_of_matrices() {
+    let sizes = "param a: f64[30, 35]\nparam b: f64[35, 15]\nparam c: f64[15, 5]\nparam d: f64[10, 5]\n\
+                 param f: f64[10, 20]\nparam v: f64[20]\n";
+    for (product, flops) in [
+        ("a @ b @ c @ d' @ f", 2 * (30 * 35 * 5 + 35 * 15 * 5 + 5 * 10 * 20 + 30 * 5 * 20)),
+        ("(d @ c' @ b' @ a')' @ (v @ f')", 2 * (10 * 20 + 5 * 10 + 15 * 5 + 35 * 15 + 30 * 35)),
+        ("a @ b @ c @ (d' @ f) @ v", 2 * (20 * 10 + 10 * 5 + 5 * 15 + 15 * 35 + 35 * 30)),
+    ] {
+        let text = format!("{sizes}y = {product}\noutput y\n");
+        let model = compile::read(&text, &[]).model.expect("a model");
+        let wanted = [model.outputs[0].node];
+        let plan = Plan::new(&model, &wanted, &Bindings::default()).expect("a plan");
+        let products = plan.costs().into_iter().filter(|cost| cost.what == "product");
+        assert_eq!(products.map(|cost| cost.flops).sum::<f64>(), f64::from(flops), "{product}");
+        check(&format!("{sizes}y = {product}\nloss C = sum(y^2)\n"));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -15,6 +15,7 @@ mod lanes;
 mod level;
 mod math;
 pub mod memory;
+mod pairs;
 pub mod pool;
 mod portable;
 pub mod rows;

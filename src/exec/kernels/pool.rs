@@ -6,6 +6,7 @@
 use super::conv::Axis;
 use super::lanes::{Float, Lanes, Simd};
 use super::level::{Task, dispatch};
+use super::pairs::{pairs_at, put_pairs};
 use super::{Context, scratch, split};
 use std::ops::Range;
 
@@ -238,46 +239,6 @@ macro_rules! by_stride {
             $step => $body,
         }
     };
-}
-
-/// The pairs of a line from pair `i` on, as far as there are: their first elements and their second.
-#[inline(always)]
-fn pairs_at<L: Lanes>(line: &[L::Element], i: usize) -> (L, L) {
-    let rest = &line[2 * i..];
-    let some = |from: usize| {
-        let rest = rest.get(from..).unwrap_or_default();
-        if rest.is_empty() {
-            // Instructions that read nothing at no place are slow.
-            return L::of(0.0);
-        }
-        // SAFETY: no more than there are.
-        unsafe {
-            match rest.len() >= L::LEN {
-                true => L::load(rest.as_ptr()),
-                false => L::load_some(rest.as_ptr(), rest.len(), L::of(0.0)),
-            }
-        }
-    };
-    some(0).parted(some(L::LEN))
-}
-
-/// Writes pairs where `pairs_at` reads them.
-#[inline(always)]
-fn put_pairs<L: Lanes>(line: &mut [L::Element], i: usize, (one, two): (L, L), count: usize) {
-    let to = &mut line[2 * i..][..2 * count];
-    let (low, high) = one.laced(two);
-    // SAFETY: as many as there is room for.
-    unsafe {
-        if to.len() == 2 * L::LEN {
-            low.store(to.as_mut_ptr());
-            high.store(to.as_mut_ptr().add(L::LEN));
-        } else {
-            low.store_some(to.as_mut_ptr(), to.len().min(L::LEN));
-            if to.len() > L::LEN {
-                high.store_some(to.as_mut_ptr().add(L::LEN), to.len() - L::LEN);
-            }
-        }
-    }
 }
 
 /// The largest of each window of a line.

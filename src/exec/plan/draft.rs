@@ -275,7 +275,10 @@ impl Writer<'_> {
                 let (kind, axes) = (reduce.kind, reduce.axes.clone());
                 self.reduce(kind, &axes, args.remove(0))
             }
-            Op::MatMul(_) if float => self.matmul(args, &to),
+            Op::MatMul(_) if float => match self.chain() {
+                Some(view) => View { layout: view.layout.reshape(&to).expect("rows"), ..view },
+                None => self.matmul(args, &to),
+            },
             Op::Einsum(einsum) if float => self.einsum(einsum, args),
             Op::Concat(concat) => {
                 let mut start = 0;

@@ -2,6 +2,7 @@
 
 mod arena;
 mod cache;
+mod chain;
 mod draft;
 mod einsum;
 mod ends;

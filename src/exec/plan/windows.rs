@@ -22,7 +22,7 @@ const WIDEST: usize = 1 << 16;
 #[derive(Clone, Debug)]
 pub enum Windows {
     /// Sums of products, by a kernel of these sizes.
-    Conv(Role, Convolution),
+    Conv(Role, Box<Convolution>),
     /// A number for each window, or the adjoint, by a kernel of these sizes.
     Pool(pool::Kind, Pooling),
 }
@@ -75,7 +75,7 @@ impl Writer<'_> {
         let outputs = w[0].checked_div(groups).unwrap_or(0);
         let kernel = axes.and_then(|axes| Convolution::new(x[0], groups, (w[1], outputs), &axes));
         Ok(match kernel {
-            Some(kernel) => self.windowed(Windows::Conv(role, kernel), args, to),
+            Some(kernel) => self.windowed(Windows::Conv(role, Box::new(kernel)), args, to),
             None => self.node_of_reference(self.dtype(&args[0]), to, args),
         })
     }
