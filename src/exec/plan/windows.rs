@@ -24,7 +24,7 @@ pub enum Windows {
     /// Sums of products, by a kernel of these sizes.
     Conv(Role, Box<Convolution>),
     /// A number for each window, or the adjoint, by a kernel of these sizes.
-    Pool(pool::Kind, Pooling),
+    Pool(pool::Kind, Box<Pooling>),
 }
 
 /// Which of the values of a convolution is the result.
@@ -96,7 +96,7 @@ impl Writer<'_> {
         let window: SmallVec<[usize; 4]> = pool.window.iter().map(|&size| size as usize).collect();
         let axes = self.axes(&pool.frame, &axes[lead..], &window, &counts[lead..])?;
         Ok(match axes.and_then(|axes| Pooling::new(&axes)) {
-            Some(kernel) => self.windowed(Windows::Pool(pool.kind.clone(), kernel), args, to),
+            Some(kernel) => self.windowed(Windows::Pool(pool.kind.clone(), Box::new(kernel)), args, to),
             None => self.node_of_reference(self.dtype(&args[0]), to, args),
         })
     }
