@@ -58,13 +58,13 @@ impl Writer<'_> {
                 |c: u8| einsum.output.contains(&c) || rest.iter().any(|later| later.has(c));
             product = self.pair(product, factor, &needed, &einsum.output);
         }
-        let product = self.kept(product, &|c| einsum.output.contains(&c));
+        let product = self.letters_kept(product, &|c| einsum.output.contains(&c));
         let order: Vec<usize> = einsum.output.iter().map(|&c| product.axis(c)).collect();
         View { of: product.view.of, layout: product.view.layout.permute(&order) }
     }
 
     /// A sum of einsums, among other terms and factors, over axes: summed by letter, before anything is multiplied.
-    pub(super) fn summed(&mut self, kind: Fold, axes: &[usize]) -> Option<View> {
+    pub(super) fn letters_summed(&mut self, kind: Fold, axes: &[usize]) -> Option<View> {
         let of = self.model.operands(self.id)[0];
         let has = kind == Fold::Sum && !axes.is_empty() && self.has_einsum(of, DEEP);
         has.then(|| self.sum_of(of, axes, DEEP))
@@ -125,7 +125,7 @@ impl Writer<'_> {
     }
 
     /// The sum over the letters that are not kept.
-    fn kept(&mut self, x: Lettered, kept: &dyn Fn(u8) -> bool) -> Lettered {
+    fn letters_kept(&mut self, x: Lettered, kept: &dyn Fn(u8) -> bool) -> Lettered {
         let axes: Vec<usize> = (0..x.letters.len()).filter(|&i| !kept(x.letters[i])).collect();
         let letters = x.letters.iter().copied().filter(|&c| kept(c)).collect();
         Lettered { view: self.reduce(Fold::Sum, &axes, x.view), letters }
@@ -140,9 +140,9 @@ impl Writer<'_> {
         to: &[u8],
     ) -> Lettered {
         let ys = y.letters.clone();
-        let x = self.kept(x, &|c| needed(c) || ys.contains(&c));
+        let x = self.letters_kept(x, &|c| needed(c) || ys.contains(&c));
         let xs = x.letters.clone();
-        let y = self.kept(y, &|c| needed(c) || xs.contains(&c));
+        let y = self.letters_kept(y, &|c| needed(c) || xs.contains(&c));
         // The columns are those of the operand that has the last letter, so that rows of the result lie as they are wanted.
         let last = to.iter().rev().find(|&&c| x.has(c) != y.has(c));
         let (x, y) = if last.is_some_and(|&c| x.has(c)) { (y, x) } else { (x, y) };
@@ -164,7 +164,8 @@ impl Writer<'_> {
             let sizes: Vec<usize> = both.iter().map(size).collect();
             let args = smallvec![x.laid(&both, &sizes), y.laid(&both, &sizes)];
             let view = self.map(Action::Row(Scalar::Mul), &sizes, args);
-            return self.kept(Lettered { view, letters: both.into() }, &|c| all.contains(&c));
+            return self
+                .letters_kept(Lettered { view, letters: both.into() }, &|c| all.contains(&c));
         }
         let sizes = |letters: &[u8]| letters.iter().map(size).collect::<Vec<usize>>();
         let lead = sizes(&batch);

@@ -96,7 +96,9 @@ impl Writer<'_> {
         let window: SmallVec<[usize; 4]> = pool.window.iter().map(|&size| size as usize).collect();
         let axes = self.axes(&pool.frame, &axes[lead..], &window, &counts[lead..])?;
         Ok(match axes.and_then(|axes| Pooling::new(&axes)) {
-            Some(kernel) => self.windowed(Windows::Pool(pool.kind.clone(), Box::new(kernel)), args, to),
+            Some(kernel) => {
+                self.windowed(Windows::Pool(pool.kind.clone(), Box::new(kernel)), args, to)
+            }
             None => self.node_of_reference(self.dtype(&args[0]), to, args),
         })
     }
