@@ -24,5 +24,6 @@ mod readme;
 mod render;
 mod robust;
 mod stated;
+mod structured;
 mod syntax;
 mod train;

@@ -64,6 +64,9 @@ fn derivation(
     node: Option<&str>,
 ) -> Result<(), Failure> {
     let form = form(args, common.json)?;
+    if args.data.dtype.as_deref().is_some_and(|dtype| dtype != "f64") {
+        return Err(Failure::Request("explain computes in f64: leave --dtype out".into()));
+    }
     let (pattern, entry) = node.map(parted).transpose()?.unzip();
     let entry = entry.flatten();
     let select = Select {

@@ -27,6 +27,7 @@ phrases! {
     linear: "dw stands for a small movement of w; the next values move in proportion to it.",
         "dw 表示 w 的微小变动；下一层的值与之成比例地变动。";
     carried: "A movement of {0} moves {1} step by step through a loop.", "{0} 的变动沿循环逐步影响 {1}。";
+    left_out: "The forward pass of the {0} other values is left out: ask for one of them.", "其余 {0} 个值的前向传播从略：请单独询问其中之一。";
     backward: "Backward pass: d{0}/dz, from the output to the input", "反向传播：从输出到输入求 d{0}/dz";
     product: "Product: forward x backward", "乘积：前向 × 反向";
     output_layer: "output layer", "输出层";

@@ -13,6 +13,10 @@ use crate::graph::print::{Part, stated};
 use crate::ops::{Size, join};
 use crate::tensor::{DType, Tensor};
 
+/// The forward pass is told of variables until so many values have been looked at: what moves with each of many variables
+/// is as long as all that lies behind them, each time.
+const BUDGET: usize = 100_000;
+
 /// What was found of a goal.
 pub struct Goal {
     pub name: String,
@@ -49,11 +53,20 @@ impl Lesson<'_> {
                 self.definition(station.node, &station.name)?;
             }
         }
-        for &number in &lecture.goals {
-            let Some(nudge) = lecture.nudge(number).map_err(fit)? else { continue };
-            if nudge.to.iter().all(|&next| next == lecture.of) {
+        let mut budget = BUDGET;
+        for (place, &number) in lecture.goals.iter().enumerate() {
+            let step = lecture.steps.iter().find(|step| step.of.contains(&number));
+            if step.is_none_or(|step| step.after == [lecture.of]) {
                 continue;
             }
+            let Some(nudge) = lecture.nudge(number).map_err(fit)? else { continue };
+            let Some(rest) = budget.checked_sub(nudge.moved.len()) else {
+                let left = (lecture.goals.len() - place).to_string();
+                let words = fill(self.phrases.left_out, &[&left]);
+                self.blocks.push(Block::Words(words));
+                break;
+            };
+            budget = rest;
             let ways = self.ways(number, &nudge)?;
             let goal = &lecture.stations[number];
             if ways.iter().all(|way| way.factor.is_some()) {
@@ -202,7 +215,8 @@ impl Lesson<'_> {
         let others = ["i", "j", "k", "l", "m", "p", "q", "r"].into_iter().map(String::from);
         let numbered = (1..).map(|number| format!("i{number}"));
         let free = |letter: &String| {
-            !used.contains(letter) && !self.lecture.named().any(|(_, name)| **name == **letter)
+            let named = self.lecture.named().any(|(_, name)| **name == **letter);
+            !used.contains(letter) && !named && !self.lecture.model.dims.contains(letter)
         };
         own.into_iter().chain(others).chain(numbered).find(free).unwrap_or_default()
     }
@@ -272,16 +286,17 @@ pub fn goal(lesson: &mut Lesson, number: usize) -> Result<Goal, Failure> {
         lesson.blocks.push(Block::Words(fill(lesson.phrases.cut, &[&of.name, &name, by])));
         return Ok(found);
     }
-    let nudge = lecture.nudge(number).map_err(fit)?;
-    let several = nudge.as_ref().is_some_and(|nudge| nudge.to.len() > 1);
-    if several {
+    if step.after.len() > 1 {
         let words = fill(lesson.phrases.paths, &[&name]);
         lesson.blocks.push(Block::Words(words));
     }
-    let direct = step.after == [lecture.of];
-    match (&nudge, lesson.entry.is_some()) {
-        (Some(nudge), true) if !direct => entry_product(lesson, number, nudge, &mut found)?,
-        _ => lesson.statement(number)?,
+    let nudge = match lesson.entry.is_some() && step.after != [lecture.of] {
+        true => lecture.nudge(number).map_err(fit)?,
+        false => None,
+    };
+    match &nudge {
+        Some(nudge) => entry_product(lesson, number, nudge, &mut found)?,
+        None => lesson.statement(number)?,
     }
     check(lesson, number, &mut found)?;
     Ok(found)
