@@ -385,7 +385,7 @@ fn check(lesson: &mut Lesson, number: usize, found: &mut Goal) -> Result<(), Fai
     let phrases = lesson.phrases;
     let verdict = match &slopes {
         slopes if slopes.is_kink() => phrases.kink,
-        slopes if !slopes.measured.is_finite() => phrases.infinite,
+        slopes if !(slopes.measured.is_finite() && derived.is_finite()) => phrases.infinite,
         slopes if slopes.holds() => phrases.ok,
         _ => phrases.refuted,
     };
