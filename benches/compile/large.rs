@@ -1,7 +1,10 @@
 //! Models of any size, as texts.
 
-/// The names of the kinds with the texts for a number of operators.
-pub const KINDS: &[(&str, fn(usize) -> String)] =
+/// The text of a model for a number of operators.
+pub type Text = fn(usize) -> String;
+
+/// The names of the kinds with their texts.
+pub const KINDS: &[(&str, Text)] =
     &[("chain", chain), ("lines", lines), ("sum", sum), ("params", params), ("layers", layers)];
 
 /// A straight line over a vector, each operator on a line of its own.

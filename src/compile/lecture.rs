@@ -91,8 +91,8 @@ pub struct Nudge {
 /// Cuts the gradient of the scalar called `of` by the values called `wrt` into steps.
 pub fn lecture(model: &Model, of: &Name, wrt: &[Name]) -> Result<Lecture, Misfit> {
     let asked: Vec<NodeId> = wrt.iter().filter_map(|name| model.named(name)).collect();
-    let model = stable(&model.unclaimed(), &asked, Level::Readable)?.0;
-    let model = expanded(&model, Level::Readable)?;
+    let model = stable(model.unclaimed(), &asked, Level::Readable)?.0;
+    let model = expanded(model, Level::Readable)?;
     let named = |name: &Name| {
         model.named(name).ok_or_else(|| Misfit {
             code: "E0101",
