@@ -25,6 +25,7 @@ pub mod show;
 mod slopes;
 mod trap;
 mod verify;
+pub mod watch;
 
 use args::{Args, Verb};
 use clap::Parser;

@@ -2,4 +2,4 @@
 
 pub mod rows;
 
-pub use rows::{Buffer, Column, Held, Rows, RowsError};
+pub use rows::{Buffer, Buffered, Column, Held, Rows, RowsError};

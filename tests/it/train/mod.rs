@@ -1,3 +1,4 @@
-//! Training: data sets.
+//! Training: data sets, and what is shown of it.
 
 mod rows;
+mod watch;
