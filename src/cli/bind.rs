@@ -17,7 +17,7 @@ use crate::tensor::{DType, Tensor};
 use rustc_hash::FxHashMap;
 use std::path::PathBuf;
 
-pub use feed::{Feed, feed, held_out};
+pub use feed::{feed, held_out};
 
 /// What a run needs besides the model.
 pub struct Bound {
@@ -73,7 +73,7 @@ pub fn bind(
         }
         bindings = model.dims.bind(&bindings).unwrap_or(bindings);
     }
-    let mut values = init::given(model, args.seed, 0, args.training);
+    let mut values = init::given(model, args.seed(), 0, args.training);
     values.extend(binder.values(gathered, needed, &bindings, missing, Vec::new())?);
     if let Some(diagnostic) = declared::check(model, &values, &bindings) {
         return binder.stop(diagnostic);
@@ -143,7 +143,7 @@ impl Binder<'_> {
         lazy: bool,
     ) -> Result<Opened, Failure> {
         let dtype = self.model.ty(self.model.variables[name].node).dtype;
-        let target = Target { name, dtype, shape, seed: self.args.seed };
+        let target = Target { name, dtype, shape, seed: self.args.seed() };
         let opened = match lazy {
             true => data::open(setting, &target),
             false => data::load(setting, &target).map(Opened::Loaded),
@@ -182,7 +182,7 @@ impl Binder<'_> {
                 values.insert(name.clone(), tensor);
                 continue;
             }
-            let initial = init::initial(model, name, variable, self.args.seed, bindings);
+            let initial = init::initial(model, name, variable, self.args.seed(), bindings);
             let initial = initial.map_err(|error| {
                 Failure::Request(format!("the first value of `{name}`: {error}"))
             })?;
@@ -430,7 +430,7 @@ impl Binder<'_> {
             if high.is_finite() { high } else { low.max(-1.0) + 2.0 },
         );
         let count: usize = shape.iter().product();
-        let stream = crate::ops::stream::Stream::new(self.args.seed, name);
+        let stream = crate::ops::stream::Stream::new(self.args.seed(), name);
         let values = (0..count as u64).map(|index| {
             let value = low + stream.uniform(index) * (high - low);
             if dtype.is_float() { value } else { value.floor().clamp(low, high - 1.0) }

@@ -108,7 +108,7 @@ fn compared(
     for point in 0..POINTS {
         let mut data = data.clone();
         data.dtype = Some("f64".into());
-        data.seed = data.seed.wrapping_add(point);
+        data.seed = Some(data.seed().wrapping_add(point));
         let bound = bind::bind(common, &free, &session.sources, &data, &needed, Missing::Drawn)?;
         let found = match precise::run(&free, &sides, &bound.values, &bound.bindings) {
             Ok(found) => found,

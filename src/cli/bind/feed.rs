@@ -6,6 +6,7 @@ use crate::cli::args::{Common, Data};
 use crate::cli::declared;
 use crate::cli::out::Failure;
 use crate::diagnostic::Diagnostic;
+use crate::exec::init;
 use crate::graph::{Model, NodeId, Role, Values};
 use crate::ops::{Bindings, Name, Op, Size};
 use crate::train::rows::{Column, Rows, RowsError};
@@ -42,32 +43,40 @@ pub fn feed(
     let mut absent = Vec::new();
     let rows = binder.table(&mut gathered, &columns, &bindings, &mut absent)?;
     let others: Vec<Name> = needed.iter().filter(|name| !columns.contains(name)).cloned().collect();
-    let values = binder.values(gathered, &others, &bindings, Missing::Refused, absent)?;
+    let mut values = init::given(model, args.seed(), 0, args.training);
+    values.extend(binder.values(gathered, &others, &bindings, Missing::Refused, absent)?);
     if let Some(diagnostic) = declared::check(model, &values, &bindings) {
         return binder.stop(diagnostic);
     }
     binder.inspect(&rows, &bindings)?;
     if let Some(over) = &over {
-        bindings.remove(over);
+        let counted = |name: &Name| {
+            let size = model.dims.resolve(&Size::Named(name.clone()));
+            size.names().contains(over)
+        };
+        bindings.retain(|name, _| !counted(name));
     }
     Ok(Feed { over, bindings, values, rows })
 }
 
-/// Rows of the same columns from other files, to validate on.
+/// Rows of the same columns, to validate on: from other files, or set as by --set.
 pub fn held_out(
     common: &Common,
     model: &Model,
     sources: &[(String, String)],
     args: &Data,
     feed: &Feed,
-    files: &[PathBuf],
+    given: &[String],
 ) -> Result<FileRows, Failure> {
-    let own = |name: &str| feed.rows.columns().iter().any(|column| &*column.name == name);
-    let set =
-        args.set.iter().filter(|text| !own(text.split('=').next().unwrap_or_default().trim()));
+    let own = |text: &&String| {
+        let name = text.split('=').next().unwrap_or_default().trim();
+        feed.rows.columns().iter().any(|column| &*column.name == name)
+    };
+    let settings = args.set.iter().filter(|text| !own(text));
+    let (set, data): (Vec<&String>, Vec<&String>) = given.iter().partition(own);
     let args = Data {
-        set: set.cloned().collect(),
-        data: files.to_vec(),
+        set: settings.chain(set).cloned().collect(),
+        data: data.into_iter().map(PathBuf::from).collect(),
         load: Vec::new(),
         rows: None,
         ..args.clone()
@@ -87,22 +96,25 @@ pub fn held_out(
 }
 
 impl Binder<'_> {
-    /// The dimension that counts rows: the one without a declared size that the shapes of inputs begin with.
+    /// The dimension that counts rows: the first axis of the inputs, where its size is not declared.
     fn over(&self, needed: &[Name]) -> Result<Option<Name>, Failure> {
-        let mut leading: Vec<(Name, Name)> = Vec::new();
+        let mut leading: Vec<(&Name, Name)> = Vec::new();
         for (name, dim) in needed.iter().filter_map(|name| Some((name, self.leading(name)?))) {
             if !leading.iter().any(|(_, known)| *known == dim) {
-                leading.push((name.clone(), dim));
+                leading.push((name, dim));
             }
         }
         let over = match leading.as_slice() {
             [] => return Ok(None),
             [(_, over)] => over.clone(),
-            [(first, one), (other, two), ..] => {
-                return Err(Failure::Request(format!(
-                    "inputs with rows begin with one dimension: `{first}` begins with `{one}` and `{other}` with `{two}`; \
-                     put the dimension that counts rows first, and declare the size of the other"
-                )));
+            [(first, one), (second, two), ..] => {
+                let span = |name: &Name| self.model.variables[name].span;
+                let message = format!("rows are counted by `{one}` or by `{two}`");
+                let diagnostic = Diagnostic::error("E0410", span(second), message)
+                    .at(format!("`{two}` comes first here"))
+                    .label(span(first), format!("`{one}` comes first here"))
+                    .help(format!("declare the size of one of them, as in `dim {two} = 8`"));
+                return self.stop(diagnostic);
             }
         };
         for name in needed {
@@ -110,9 +122,11 @@ impl Binder<'_> {
             let later = usize::from(self.leading(name).is_some());
             let has = |size: &Size| self.model.dims.resolve(size).names().contains(&over);
             if let Some(axis) = shape.iter().skip(later).position(has) {
-                return Err(Failure::Request(format!(
-                    "`{over}` counts the rows of a batch, and `{name}` has it along axis {}: only inputs have rows, along their first axis",
-                    axis + later
+                let axis = axis + later;
+                let message = format!("`{over}` counts rows, and is axis {axis} of `{name}`");
+                let diagnostic = self.error("E0410", name, message);
+                return self.stop(diagnostic.help(format!(
+                    "only inputs have rows, along their first axis: put `{over}` first"
                 )));
             }
         }

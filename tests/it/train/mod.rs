@@ -1,4 +1,7 @@
-//! Training: data sets, and what is shown of it.
+//! Training: data sets, steps, loops, and what is shown of them.
 
+mod peer;
+mod plain;
+mod resume;
 mod rows;
 mod watch;
