@@ -3,6 +3,7 @@
 pub mod bar;
 pub mod chart;
 pub mod log;
+pub(super) mod terminal;
 
 use std::time::Duration;
 

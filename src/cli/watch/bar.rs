@@ -91,4 +91,9 @@ impl Pulse {
         }
         due
     }
+
+    /// Whether anything has been drawn.
+    pub fn has_beaten(&self) -> bool {
+        self.drawn.is_some()
+    }
 }
