@@ -16,6 +16,7 @@ mod safetensors;
 mod set;
 mod source;
 mod table;
+mod text;
 
 use std::path::Path;
 
@@ -32,6 +33,7 @@ pub use safetensors::{Safetensors, open_safetensors, write_safetensors};
 pub use set::{DataSet, open_set};
 pub use source::{Source, parse_setting, parse_source};
 pub use table::{Table, read_table};
+pub use text::open_text;
 
 use crate::tensor::{DType, Tensor};
 
@@ -107,6 +109,7 @@ pub fn load(source: &Source, target: &Target) -> Result<Loaded, DataError> {
         Source::Uniform(low, high) => made(fill::uniform(*low, *high, target)?),
         Source::Npy(path) => read_npy(path),
         Source::Idx(path) => read_idx(path),
+        Source::Text(path, rows) => open_text(path, *rows)?.load().map_err(|fault| fault.of(path)),
         Source::Npz(path, key) => {
             let mut archive = open_npz(path)?;
             let key = only(path, key.as_deref(), &archive.names())?;
@@ -129,6 +132,7 @@ pub fn open(source: &Source, target: &Target) -> Result<Opened, DataError> {
     match source {
         Source::Npy(path) => open_npy(path).map(Opened::Raw),
         Source::Idx(path) => open_idx(path).map(Opened::Raw),
+        Source::Text(path, rows) => open_text(path, *rows).map(Opened::Raw),
         Source::Npz(path, key) => {
             let mut archive = open_npz(path)?;
             let key = only(path, key.as_deref(), &archive.names())?;

@@ -54,6 +54,23 @@ impl Raw {
         Raw { layout, place: Place::Held(bytes) }
     }
 
+    /// The first of the same bytes under another layout, which asks for no more of them.
+    pub fn shaped(self, layout: Layout) -> Raw {
+        Raw { layout, ..self }
+    }
+
+    /// The rows of `layout` of single bytes, each beginning `step` bytes behind the one before; they are there.
+    pub fn windows(mut self, layout: Layout, step: usize) -> Result<Raw, Fault> {
+        self.hold()?;
+        let (count, length) = (layout.shape[0] as usize, layout.shape[1] as usize);
+        let mut bytes: Vec<u8> = Vec::new();
+        bytes.try_reserve_exact(count * length).map_err(|_| Fault::Memory(count * length))?;
+        if let Place::Held(all) = &self.place {
+            (0..count).for_each(|row| bytes.extend(&all[row * step..row * step + length]));
+        }
+        Ok(Raw { layout, place: Place::Held(bytes) })
+    }
+
     /// How the elements lie.
     pub fn layout(&self) -> &Layout {
         &self.layout

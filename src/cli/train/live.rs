@@ -21,7 +21,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A curve of the losses of steps has about so many points.
-const POINTS: u64 = 200;
+const POINTS: u64 = 60;
 
 /// What is shown and written of one training.
 pub struct Live<'a> {
@@ -144,7 +144,7 @@ impl<'a> Live<'a> {
             false => {
                 let val =
                     Curve { name: "val".into(), points: self.epochs.clone(), ..train.clone() };
-                vec![val, Curve { is_faint: true, colour: 0, ..train }]
+                vec![val, Curve { is_faint: true, colour: 7, ..train }]
             }
         }
     }
