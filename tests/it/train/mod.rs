@@ -1,5 +1,6 @@
 //! Training: data sets, steps, loops, and what is shown of them.
 
+mod examples;
 mod feed;
 mod peer;
 mod plain;
