@@ -2,5 +2,6 @@
 
 mod peer;
 mod plain;
+mod printed;
 mod resume;
 mod rows;
