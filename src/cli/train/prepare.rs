@@ -8,7 +8,7 @@ use crate::cli::session::{self, Session};
 use crate::compile::{Level, Reach, Request};
 use crate::diagnostic::Diagnostic;
 use crate::exec::init;
-use crate::graph::{Kind, Model, NodeId, Role, Values};
+use crate::graph::{Kind, Model, NodeId, Output, Role, Values};
 use crate::ops::special::Mode;
 use crate::ops::{Bindings, Name, Size};
 use crate::train::{Held, Pace, Rows, Settings, step};
@@ -58,6 +58,11 @@ pub fn derive(common: &Common, session: &mut Session, args: &Train) -> Result<De
         );
         model
     };
+    if !model.outputs.iter().any(|output| output.name == loss)
+        && let Some(node) = model.named(&loss)
+    {
+        model.outputs.insert(0, Output { kind: Kind::Loss, name: loss.clone(), node });
+    }
     eval::precision(&mut model, &args.data)?;
     if learnt.is_empty() && model.updates.is_empty() {
         return Err(Failure::Request(

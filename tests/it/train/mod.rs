@@ -5,3 +5,4 @@ mod plain;
 mod printed;
 mod resume;
 mod rows;
+mod sweep;
