@@ -1,10 +1,14 @@
 //! Models in the forms of other programs.
 
+mod axis;
 mod diagram;
 mod json;
+mod plot;
 
+pub use axis::{Axis, Scale, Tick};
 pub use diagram::{dot, mermaid};
 pub use json::json;
+pub use plot::{Curve, Plot, plot};
 
 use crate::graph::fold::{self, Folded};
 use crate::graph::{Kind, Model, NodeId};

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod interrupt;
+mod live;
 mod prepare;
 mod recipe;
 mod report;

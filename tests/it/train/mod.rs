@@ -1,4 +1,4 @@
-//! Training: data sets, steps, loops.
+//! Training: data sets, steps, loops, and what is shown of them.
 
 mod peer;
 mod plain;
@@ -6,3 +6,4 @@ mod printed;
 mod resume;
 mod rows;
 mod sweep;
+mod watch;
