@@ -50,7 +50,7 @@ pub fn train(common: &Common, args: &Train) -> Result<(), Failure> {
     let stop = recipe::stop(&args.recipe)?;
     let engine = run::engine(&args.machine)?;
     let derived = prepare::derive(common, &mut session, args)?;
-    let prepared = prepare::prepare(common, &session, &derived, args, &settings[0])?;
+    let prepared = prepare::prepare(common, &session, &derived, args, &settings)?;
     let context = Context {
         common,
         args,

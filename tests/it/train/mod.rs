@@ -3,6 +3,7 @@
 mod peer;
 mod plain;
 mod printed;
+mod requests;
 mod resume;
 mod rows;
 mod sweep;
