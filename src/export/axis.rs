@@ -121,7 +121,7 @@ fn logarithmic(low: f64, high: f64, to: (f64, f64)) -> Axis {
 /// The value without an exponent, unless it is very small or large.
 fn decimal(value: f64) -> String {
     match value {
-        v if v >= 1e6 || v < 1e-4 => exponent(v),
+        v if !(1e-4..1e6).contains(&v) => exponent(v),
         v if v >= 1.0 => format!("{v:.0}"),
         v => format!("{v:.*}", (-v.log10().floor()) as usize),
     }

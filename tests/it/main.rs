@@ -23,5 +23,6 @@ mod readme;
 mod render;
 mod robust;
 mod stated;
+mod structured;
 mod syntax;
 mod train;

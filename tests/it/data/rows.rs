@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ndarray::{ArrayD, IxDyn};
+use ndarray::ArrayD;
 use proptest::prelude::*;
 use pullback::cli::data::{
     Bounds, FileRows, Opened, Packing, Part, Stray, open_idx, open_npy, open_safetensors, open_set,

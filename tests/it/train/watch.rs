@@ -25,10 +25,10 @@ const PLAIN: Look = Look { width: 100, unicode: true, colour: false };
 
 #[test]
 fn numbers_for_people() {
-    let cases = [0.0, 0.08412, 2.302585, 12.3456, 1234.5, 1.23e12, 3.4e-5, -0.5, f64::NAN];
+    let cases = [0.0, 0.08412, 2.3456, 12.3456, 1234.5, 1.23e12, 3.4e-5, -0.5, f64::NAN];
     let shown: Vec<String> = cases.into_iter().map(short).collect();
     let wanted =
-        ["0", "0.0841", "2.3026", "12.346", "1234.5", "1.2e12", "3.4e-5", "-0.5000", "nan"];
+        ["0", "0.0841", "2.3456", "12.346", "1234.5", "1.2e12", "3.4e-5", "-0.5000", "nan"];
     assert_eq!(shown, wanted);
     let times = [0.42, 12.3, 59.9, 200.0, 7500.0].map(|s| time(Duration::from_secs_f64(s)));
     assert_eq!(times, ["0.4 s", "12 s", "1 min 0 s", "3 min 20 s", "2 h 5 min"]);
