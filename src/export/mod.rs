@@ -2,11 +2,16 @@
 
 mod axis;
 mod diagram;
+mod equations;
+pub mod formula;
 mod json;
+pub mod network;
 mod plot;
+pub mod sheet;
 
 pub use axis::{Axis, Scale, Tick};
 pub use diagram::{dot, mermaid};
+pub use equations::latex;
 pub use json::json;
 pub use plot::{Curve, Plot, plot};
 
