@@ -427,8 +427,8 @@ pub struct Recipe {
     /// The part of the rows that is kept back to validate
     #[arg(long, value_name = "PART")]
     pub val: Option<String>,
-    /// End once a loss or metric is reached after an epoch: `accuracy>=0.98`
-    #[arg(long, value_name = "NAME>=VALUE")]
+    /// End once all of these losses and metrics are reached after an epoch: `accuracy>=0.98`
+    #[arg(long, value_name = "NAME>=VALUE,...", value_delimiter = ',')]
     pub until: Vec<String>,
     /// End after so many epochs without a smaller loss
     #[arg(long, value_name = "EPOCHS")]

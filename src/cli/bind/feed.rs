@@ -27,16 +27,18 @@ pub struct Feed {
 }
 
 /// Gathers what `args` give for the variables that `needed` names. Inputs with rows are not read as a whole where their files
-/// are large; each element is looked at once.
+/// are large; each element is looked at once. Where steps see the `whole` of the data, it may be of a form that is not cut
+/// into rows; then nothing has rows.
 pub fn feed(
     common: &Common,
     model: &Model,
     sources: &[(String, String)],
     args: &Data,
     needed: &[Name],
+    whole: bool,
 ) -> Result<Feed, Failure> {
     let binder = Binder { common, model, sources, args };
-    let over = binder.over(needed)?;
+    let over = binder.over(needed, whole)?;
     let columns = binder.columns(needed, over.as_ref());
     let mut gathered = binder.gather(&|name| columns.contains(name))?;
     let mut bindings = binder.bindings(&gathered)?;
@@ -97,7 +99,7 @@ pub fn held_out(
 
 impl Binder<'_> {
     /// The dimension that counts rows: the first axis of the inputs, where its size is not declared.
-    fn over(&self, needed: &[Name]) -> Result<Option<Name>, Failure> {
+    fn over(&self, needed: &[Name], whole: bool) -> Result<Option<Name>, Failure> {
         let mut leading: Vec<(&Name, Name)> = Vec::new();
         for (name, dim) in needed.iter().filter_map(|name| Some((name, self.leading(name)?))) {
             if !leading.iter().any(|(_, known)| *known == dim) {
@@ -107,6 +109,7 @@ impl Binder<'_> {
         let over = match leading.as_slice() {
             [] => return Ok(None),
             [(_, over)] => over.clone(),
+            _ if whole => return Ok(None),
             [(first, one), (second, two), ..] => {
                 let span = |name: &Name| self.model.variables[name].span;
                 let message = format!("rows are counted by `{one}` or by `{two}`");
@@ -122,11 +125,14 @@ impl Binder<'_> {
             let later = usize::from(self.leading(name).is_some());
             let has = |size: &Size| self.model.dims.resolve(size).names().contains(&over);
             if let Some(axis) = shape.iter().skip(later).position(has) {
+                if whole {
+                    return Ok(None);
+                }
                 let axis = axis + later;
                 let message = format!("`{over}` counts rows, and is axis {axis} of `{name}`");
                 let diagnostic = self.error("E0410", name, message);
                 return self.stop(diagnostic.help(format!(
-                    "only inputs have rows, along their first axis: put `{over}` first"
+                    "only inputs have rows, along their first axis: put `{over}` first, or train with --batch all"
                 )));
             }
         }

@@ -7,7 +7,8 @@ use crate::cli::out::{self, Failure};
 use crate::cli::session::{self, Session};
 use crate::compile::{Level, Reach, Request};
 use crate::exec::init;
-use crate::graph::{Kind, Model, NodeId, Role, Values};
+use crate::graph::train::Batch;
+use crate::graph::{Kind, Model, NodeId, Output, Role, Values};
 use crate::ops::special::Mode;
 use crate::ops::{Bindings, Name};
 use crate::train::{Pace, Rows, Settings, step};
@@ -57,6 +58,11 @@ pub fn derive(common: &Common, session: &mut Session, args: &Train) -> Result<De
         );
         model
     };
+    if !model.outputs.iter().any(|output| output.name == loss)
+        && let Some(node) = model.named(&loss)
+    {
+        model.outputs.insert(0, Output { kind: Kind::Loss, name: loss.clone(), node });
+    }
     eval::precision(&mut model, &args.data)?;
     if learnt.is_empty() && model.updates.is_empty() {
         return Err(Failure::Request(
@@ -128,18 +134,20 @@ fn no_loss(model: &Model) -> Failure {
     })
 }
 
-/// Finds the data and looks at it, and gives first values to all else.
+/// Finds the data of trainings with one seed and looks at it, and gives first values to all else.
 pub fn prepare(
     common: &Common,
     session: &Session,
     derived: &Derived,
     args: &Train,
-    settings: &Settings,
+    several: &[Settings],
 ) -> Result<Prepared, Failure> {
-    let model = &derived.model;
+    let (model, settings) = (&derived.model, &several[0]);
+    let is_whole = |one: &Settings| one.batch == Batch::All && one.val.is_zero();
+    let whole = args.val_data.is_empty() && several.iter().all(is_whole);
     let data = Data { seed: Some(settings.seed), training: true, ..args.data.clone() };
     let needed = bind::needed(model, &roots(derived));
-    let feed = bind::feed(common, model, &session.sources, &data, &needed)?;
+    let feed = bind::feed(common, model, &session.sources, &data, &needed, whole)?;
     let val = match args.val_data.as_slice() {
         [] => None,
         given => Some(bind::held_out(common, model, &session.sources, &data, &feed, given)?),
