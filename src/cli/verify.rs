@@ -232,7 +232,8 @@ impl Findings {
 }
 
 fn report(common: &Common, findings: Option<&Findings>, claims: &[Verdict]) -> Result<(), Failure> {
-    let good = findings.is_none_or(Findings::holds) && claims.iter().all(Verdict::holds);
+    let good =
+        findings.is_none_or(Findings::holds) && claims.iter().all(|claim| claim.judgement.holds());
     if common.json {
         let mut document = json!({"v": 1, "ok": good});
         if let Some(findings) = findings {
@@ -259,7 +260,7 @@ fn report(common: &Common, findings: Option<&Findings>, claims: &[Verdict]) -> R
         }
         out::result(&text, None)?;
     }
-    if claims.iter().any(Verdict::is_contradiction) {
+    if claims.iter().any(|claim| claim.judgement.is_contradiction()) {
         out::talk(false, "error: a proved claim is refuted by numbers: a mistake of this program");
         return Err(Failure::Said(101));
     }

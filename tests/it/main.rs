@@ -8,6 +8,7 @@ mod command;
 mod data;
 mod declared;
 mod diagnostics;
+mod diff;
 mod docs;
 mod examples;
 mod families;
