@@ -189,37 +189,38 @@ fn sides(joined: &Joined, left: NodeId, right: NodeId) -> Model {
 struct Classes(FxHashMap<NodeId, usize>);
 
 impl Classes {
+    /// The classes of what the first model has and what the second has; only what is not there in both is computed.
     fn of(
         common: &Common,
         sources: &[(String, String)],
         model: &Model,
-        nodes: &[NodeId],
+        sides: [&FxHashSet<NodeId>; 2],
     ) -> Result<Classes, Failure> {
-        let is_value = |node: &&NodeId| !matches!(model.op(**node), Op::Scan(_));
-        let values: Vec<NodeId> = nodes.iter().filter(is_value).copied().collect();
+        let apart = |&&node: &&NodeId| {
+            !sides.iter().all(|side| side.contains(&node)) && !matches!(model.op(node), Op::Scan(_))
+        };
+        let mut values: Vec<NodeId> =
+            sides.iter().flat_map(|side| side.iter()).filter(apart).copied().collect();
+        values.sort_unstable();
         let mut points = Vec::new();
-        for point in 0..POINTS {
+        for point in
+            (0..POINTS).filter(|_| sides.iter().all(|side| values.iter().any(|v| side.contains(v))))
+        {
             let data = Data::default();
             points.extend(judge::values(common, sources, model, &values, &data, point)?);
         }
-        let mut classes: FxHashMap<NodeId, usize> = FxHashMap::default();
-        let mut first: Vec<usize> = Vec::new();
+        let mut classes: FxHashMap<NodeId, usize> =
+            sides.iter().flat_map(|side| side.iter()).map(|&node| (node, node.index())).collect();
         for (place, &node) in values.iter().enumerate() {
             let same = |&other: &usize| {
-                values[other] == node
-                    || model.ty(values[other]).rank() == model.ty(node).rank()
-                        && !points.is_empty()
-                        && points.iter().all(|found| judge::equal(&found[other], &found[place]))
+                model.ty(values[other]).rank() == model.ty(node).rank()
+                    && !points.is_empty()
+                    && points.iter().all(|found| judge::equal(&found[other], &found[place]))
             };
-            let class = first.iter().position(|other| same(other)).unwrap_or(first.len());
-            if class == first.len() {
-                first.push(place);
+            if let Some(other) = (0..place).find(same) {
+                let class = classes[&values[other]];
+                classes.insert(node, class);
             }
-            classes.insert(node, class);
-        }
-        for node in nodes {
-            let next = first.len() + node.index();
-            classes.entry(*node).or_insert(next);
         }
         Ok(Classes(classes))
     }
@@ -240,10 +241,10 @@ fn lines(
     named[0].extend(one.printed.names.iter().map(|(name, &node)| (name, node)));
     let second = two.printed.names.iter();
     named[1].extend(second.filter_map(|(name, &node)| Some((name, joined.of_second(node)?))));
-    let mut nodes: Vec<NodeId> = left.iter().map(|step| step.node).collect();
-    nodes.extend(right.iter().map(|step| there(step.node)));
-    nodes.extend(named.iter().flat_map(|named| named.values().copied()));
-    let classes = Classes::of(common, sources, &joined.model, &nodes)?.0;
+    let mut nodes = named.each_ref().map(|named| named.values().copied().collect::<FxHashSet<_>>());
+    nodes[0].extend(left.iter().map(|step| step.node));
+    nodes[1].extend(right.iter().map(|step| there(step.node)));
+    let classes = Classes::of(common, sources, &joined.model, nodes.each_ref())?.0;
     let differs = |name: &&Name| {
         let twin = named[1].get(name).map(|twin| classes[twin]);
         twin.is_some_and(|twin| named[0].get(name).is_some_and(|node| classes[node] != twin))

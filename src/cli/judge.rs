@@ -81,7 +81,7 @@ pub fn values(
     }
 }
 
-/// Each pair of values of a model at random points.
+/// Each pair of values of a model at random points; of one value with itself there is nothing to see.
 pub fn compared(
     common: &Common,
     sources: &[(String, String)],
@@ -89,13 +89,14 @@ pub fn compared(
     pairs: &[(NodeId, NodeId)],
     data: &Data,
 ) -> Result<Vec<Numbers>, Failure> {
-    let sides: Vec<NodeId> = pairs.iter().flat_map(|&(left, right)| [left, right]).collect();
     let mut numbers: Vec<Numbers> =
         pairs.iter().map(|_| Numbers { exact: true, ..Numbers::default() }).collect();
-    for point in 0..POINTS {
+    let other: Vec<usize> = (0..pairs.len()).filter(|&p| pairs[p].0 != pairs[p].1).collect();
+    let sides: Vec<NodeId> = other.iter().flat_map(|&p| [pairs[p].0, pairs[p].1]).collect();
+    for point in (0..POINTS).filter(|_| !sides.is_empty()) {
         let Some(found) = values(common, sources, model, &sides, data, point)? else { continue };
-        for (numbers, sides) in numbers.iter_mut().zip(found.chunks(2)) {
-            numbers.meet(&sides[0], &sides[1]);
+        for (&place, sides) in other.iter().zip(found.chunks(2)) {
+            numbers[place].meet(&sides[0], &sides[1]);
         }
     }
     Ok(numbers)
