@@ -1,11 +1,12 @@
 //! The reference executor in double-double arithmetic: about 30 digits, for telling equal from nearly equal.
 
 use super::double::{self, Double};
-use super::reference::{self, RunError};
+use super::reference::RunError;
 use crate::graph::{Model, NodeId, Values};
 use crate::ops::contraction::contraction;
 use crate::ops::leaf::{Const, Variable};
 use crate::ops::reduce::{Cumulate, Fold, Reduce, Running, Softmax};
+use crate::ops::size::sizes;
 use crate::ops::{Bindings, Number, Op, Operator, ValueError};
 use crate::tensor::{DType, Tensor};
 use ndarray::{ArrayD, Axis, IxDyn};
@@ -36,7 +37,7 @@ pub fn run(
             .iter()
             .map(|operand| known[operand.index()].clone().expect("operands come first"))
             .collect();
-        let to = reference::sizes(model, &model.ty(id).shape, bindings)?;
+        let to = sizes(&model.ty(id).shape, bindings)?;
         let value = match model.op(id) {
             Op::Variable(Variable { name, .. }) => {
                 let value = values.get(name).ok_or_else(|| RunError::Missing(name.clone()))?;

@@ -20,6 +20,7 @@ mod norms;
 mod ops;
 mod plan;
 mod proofs;
+mod readable;
 mod readme;
 mod render;
 mod robust;
