@@ -6,7 +6,7 @@ use super::out::Failure;
 use super::show;
 use crate::compile::Proof;
 use crate::exec::RunError;
-use crate::exec::precise::{self, Precise};
+use crate::exec::precise::{self, Lost, Precise};
 use crate::graph::print::{Part, print};
 use crate::graph::{Kind, Model, NodeId, Output};
 use crate::ops::{Op, Scalar};
@@ -41,8 +41,8 @@ pub struct Numbers {
     points: usize,
     /// The largest difference, relative to the largest entry.
     error: f64,
-    /// Whether all was computed to thirty digits.
-    exact: bool,
+    /// The first operator that was computed in f64 only.
+    lost: Lost,
     /// Where they differ most.
     worst: Option<Counterexample>,
     /// The left entries over the right ones, of those that are not small.
@@ -89,8 +89,7 @@ pub fn compared(
     pairs: &[(NodeId, NodeId)],
     data: &Data,
 ) -> Result<Vec<Numbers>, Failure> {
-    let mut numbers: Vec<Numbers> =
-        pairs.iter().map(|_| Numbers { exact: true, ..Numbers::default() }).collect();
+    let mut numbers: Vec<Numbers> = pairs.iter().map(|_| Numbers::default()).collect();
     let other: Vec<usize> = (0..pairs.len()).filter(|&p| pairs[p].0 != pairs[p].1).collect();
     let sides: Vec<NodeId> = other.iter().flat_map(|&p| [pairs[p].0, pairs[p].1]).collect();
     for point in (0..POINTS).filter(|_| !sides.is_empty()) {
@@ -104,7 +103,7 @@ pub fn compared(
 
 /// Whether two values at one point are finite and agree.
 pub fn equal(one: &Precise, two: &Precise) -> bool {
-    let mut numbers = Numbers { exact: true, ..Numbers::default() };
+    let mut numbers = Numbers::default();
     numbers.meet(one, two);
     one.high.shape() == two.high.shape() && numbers.agree()
 }
@@ -117,7 +116,8 @@ impl Numbers {
             return;
         }
         self.points += 1;
-        self.exact &= left.exact && right.exact;
+        let lost = self.lost.take().or_else(|| left.lost.clone()).or_else(|| right.lost.clone());
+        self.lost = lost;
         let scale =
             a.iter().chain(&b).fold(f64::MIN_POSITIVE, |scale, v| scale.max(v.high().abs()));
         for (place, (&a, &b)) in a.iter().zip(&b).enumerate() {
@@ -143,7 +143,7 @@ impl Numbers {
     }
 
     fn close(&self) -> f64 {
-        if self.exact { CLOSE.0 } else { CLOSE.1 }
+        if self.lost.is_none() { CLOSE.0 } else { CLOSE.1 }
     }
 
     /// The place where they differ most, if they differ, with the factor that is the same everywhere.
@@ -245,8 +245,11 @@ impl Judgement {
     /// What led to it, for people.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        let Numbers { points, error, exact, .. } = self.numbers;
-        let digits = if exact { "in double-double" } else { "in f64" };
+        let Numbers { points, error, lost, .. } = &self.numbers;
+        let digits = match lost {
+            None => "in double-double".to_string(),
+            Some(name) => format!("in f64, which is all that `{name}` has,"),
+        };
         match &self.outcome {
             Outcome::Proved(laws) if laws.is_empty() => {
                 lines.push("both sides are one value".into())
@@ -267,7 +270,7 @@ impl Judgement {
                 lines.extend(example.reason.iter().cloned());
             }
         }
-        if points > 0 {
+        if *points > 0 {
             lines.push(format!("at {points} points {digits} they differ by {error:.1e} at most"));
         }
         lines
@@ -275,12 +278,12 @@ impl Judgement {
 
     /// The same for programs, added to an object.
     pub fn add_to(&self, value: &mut Value) {
-        let Numbers { points, error, exact, .. } = self.numbers;
+        let Numbers { points, error, lost, .. } = &self.numbers;
         value["verdict"] = json!(self.word().to_lowercase());
         value["ok"] = json!(self.holds());
         value["points"] = json!(points);
         value["error"] = json!(error);
-        value["double_double"] = json!(exact);
+        value["double_double"] = json!(lost.is_none());
         match &self.outcome {
             Outcome::Proved(laws) => value["laws"] = json!(laws),
             Outcome::Refuted(example) | Outcome::Contradiction(example) => {
