@@ -9,8 +9,8 @@
 //! - [`passes`] bring the result into the form that reads best, by the laws of algebra;
 //! - [`graph::print`] writes it as `.nn` again, [`export`] in other forms, [`exec`] computes its numbers over [`tensor`]s.
 //!
-//! [`compile`] owns the order of these steps, and [`cli`] is the command `pullback`: the only room that knows files and
-//! terminals.
+//! [`compile`] owns the order of these steps, [`train`] repeats them over rows of data, and [`cli`] is the command `pullback`:
+//! the only room that knows files and terminals.
 //!
 //! ```
 //! use pullback::compile::{self, Level};
@@ -43,3 +43,4 @@ pub mod ops;
 pub mod passes;
 pub mod syntax;
 pub mod tensor;
+pub mod train;

@@ -55,6 +55,8 @@ pub enum Verb {
     Eval(Eval),
     /// Check gradients numerically, and optimised against unoptimised
     Verify(Verify),
+    /// Minibatch training
+    Train(Box<Train>),
     /// Time, flops and bytes of a call, and of its steps
     Bench(Bench),
     /// Print the forward graph
@@ -224,15 +226,22 @@ pub struct Data {
     /// Rows A to B (not included) of every array of --data that an input takes
     #[arg(long, value_name = "A..B")]
     pub rows: Option<String>,
-    /// The seed of all that is random
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    /// The seed of all that is random [default: 0; in training that of the `train` block]
+    #[arg(long)]
+    pub seed: Option<u64>,
     /// Run the model as in a training step: `training` is true
     #[arg(long)]
     pub training: bool,
     /// Run the model at another precision
     #[arg(long, value_name = "f32|f64", value_parser = ["f32", "f64"])]
     pub dtype: Option<String>,
+}
+
+impl Data {
+    /// The seed that is meant.
+    pub fn seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
+    }
 }
 
 /// What models run on.
@@ -336,6 +345,75 @@ pub struct Verify {
     pub select: Select,
     #[command(flatten)]
     pub machine: Machine,
+}
+
+/// `train`
+#[derive(Group, Debug)]
+pub struct Train {
+    #[command(flatten)]
+    pub model: Model,
+    #[command(flatten)]
+    pub data: Data,
+    #[command(flatten)]
+    pub recipe: Recipe,
+    #[command(flatten)]
+    pub machine: Machine,
+    /// Data to validate on, instead of a part of the rows
+    #[arg(long, value_name = "FILE")]
+    pub val_data: Vec<PathBuf>,
+    /// The trained parameters and states, as safetensors or npz by the suffix
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// The step as a model, instead of training: forward, adjoint, and what the optimiser makes of it
+    #[arg(long)]
+    pub print_step: bool,
+}
+
+/// How a model is trained; what is not said is as its `train` block says.
+#[derive(Group, Debug, Clone)]
+pub struct Recipe {
+    /// The loss (default: the one loss)
+    #[arg(long, value_name = "NAME")]
+    pub of: Option<String>,
+    /// The parameters to train, with globs (default: every unfrozen one)
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub wrt: Vec<String>,
+    /// Rows of a step, or `all` [default: 32]; several, with commas, are compared
+    #[arg(long, value_name = "ROWS,...", value_delimiter = ',')]
+    pub batch: Vec<String>,
+    /// How often all rows are seen [default: 10]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<u64>,
+    /// The optimiser with its numbers: `sgd`, `momentum`, `nesterov`, `adagrad`, `rmsprop`, `adam`, `adamw` [default: adam]
+    #[arg(long, value_name = "NAME:lr=0.1,...")]
+    pub opt: Option<String>,
+    /// The rate of the optimiser; several, with commas, are compared
+    #[arg(long, value_name = "RATE,...", value_delimiter = ',')]
+    pub lr: Vec<String>,
+    /// How the rate changes: `constant`, `step`, `cosine`, `warmup`; numbers of epochs [default: constant]
+    #[arg(long, value_name = "NAME:warmup=1,...")]
+    pub schedule: Option<String>,
+    /// The largest norm of all gradients together
+    #[arg(long, value_name = "NORM")]
+    pub clip: Option<String>,
+    /// The largest absolute value of an entry of a gradient
+    #[arg(long, value_name = "VALUE")]
+    pub clip_value: Option<String>,
+    /// So much of a parameter is added to its gradient
+    #[arg(long, value_name = "DECAY")]
+    pub weight_decay: Option<String>,
+    /// The gradients of so many batches make one update
+    #[arg(long, value_name = "BATCHES")]
+    pub accumulate: Option<String>,
+    /// The part of the rows that is kept back to validate
+    #[arg(long, value_name = "PART")]
+    pub val: Option<String>,
+    /// End once a loss or metric is reached after an epoch: `accuracy>=0.98`
+    #[arg(long, value_name = "NAME>=VALUE")]
+    pub until: Vec<String>,
+    /// End after so many epochs without a smaller loss
+    #[arg(long, value_name = "EPOCHS")]
+    pub patience: Option<u64>,
 }
 
 /// `explain`

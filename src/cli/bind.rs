@@ -51,7 +51,7 @@ pub fn bind(
     for (name, setting) in &settings {
         if !setting.needs_shape() {
             let dtype = model.ty(model.variables[name].node).dtype;
-            let target = Target { name, dtype, shape: None, seed: args.seed };
+            let target = Target { name, dtype, shape: None, seed: args.seed() };
             let loaded = data::load(setting, &target)
                 .map_err(|error| Failure::Request(format!("--set {name}: {error}")))?;
             found.insert(name.clone(), Found { loaded, from: format!("--set {name}") });
@@ -71,7 +71,7 @@ pub fn bind(
         }
         bindings = model.dims.bind(&bindings).unwrap_or(bindings);
     }
-    let mut values = init::given(model, args.seed, 0, args.training);
+    let mut values = init::given(model, args.seed(), 0, args.training);
     let mut absent: Vec<Name> = Vec::new();
     for (name, variable) in model.variables.iter().filter(|(_, known)| known.role != Role::Given) {
         let ty = model.ty(variable.node);
@@ -86,7 +86,7 @@ pub fn bind(
         if let Some(setting) =
             settings.iter().find(|(set, _)| set == name).map(|(_, setting)| setting)
         {
-            let target = Target { name, dtype: ty.dtype, shape: Some(&shape), seed: args.seed };
+            let target = Target { name, dtype: ty.dtype, shape: Some(&shape), seed: args.seed() };
             let loaded = data::load(setting, &target)
                 .map_err(|error| Failure::Request(format!("--set {name}: {error}")))?;
             let tensor = match variable.symmetric {
@@ -96,7 +96,7 @@ pub fn bind(
             values.insert(name.clone(), tensor);
             continue;
         }
-        let initial = init::initial(model, name, variable, args.seed, &bindings)
+        let initial = init::initial(model, name, variable, args.seed(), &bindings)
             .map_err(|error| Failure::Request(format!("the first value of `{name}`: {error}")))?;
         match (initial, missing) {
             (Some(tensor), _) => {
@@ -468,7 +468,7 @@ impl Binder<'_> {
             if high.is_finite() { high } else { low.max(-1.0) + 2.0 },
         );
         let count: usize = shape.iter().product();
-        let stream = crate::ops::stream::Stream::new(self.args.seed, name);
+        let stream = crate::ops::stream::Stream::new(self.args.seed(), name);
         let values = (0..count as u64).map(|index| {
             let value = low + stream.uniform(index) * (high - low);
             if dtype.is_float() { value } else { value.floor().clamp(low, high - 1.0) }

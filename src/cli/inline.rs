@@ -147,7 +147,15 @@ fn free_names(text: &str, declared: &str, formula: &str, source: &dyn Source) ->
         if let ExprKind::Name(name) = &expr.kind
             && !matches!(
                 &**name,
-                "pi" | "e" | "inf" | "nan" | "true" | "false" | "keep" | "training" | "None"
+                "pi" | "e"
+                    | "inf"
+                    | "nan"
+                    | "true"
+                    | "false"
+                    | "keep"
+                    | "training"
+                    | "training_step"
+                    | "None"
             )
             && seen.insert(name.to_string())
         {

@@ -72,7 +72,7 @@ pub fn values(
     let needed = bind::needed(&free, wanted);
     let mut data = data.clone();
     data.dtype = Some("f64".into());
-    data.seed = data.seed.wrapping_add(point);
+    data.seed = Some(data.seed().wrapping_add(point));
     let bound = bind::bind(common, &free, sources, &data, &needed, Missing::Drawn)?;
     match precise::run(&free, wanted, &bound.values, &bound.bindings) {
         Ok(found) => Ok(Some(found)),

@@ -25,6 +25,7 @@ mod run;
 mod session;
 pub mod show;
 mod slopes;
+mod train;
 mod trap;
 mod verify;
 
@@ -59,6 +60,7 @@ fn run(args: Args) -> ExitCode {
         Verb::Grad(grad) => grad::grad(&args.common, &grad),
         Verb::Graph(graph) => graph::graph(&args.common, &graph),
         Verb::Eval(eval) => eval::eval(&args.common, &eval),
+        Verb::Train(train) => train::train(&args.common, &train),
         Verb::Bench(bench) => bench::bench(&args.common, &bench),
         Verb::Verify(verify) => verify::verify(&args.common, &verify),
         Verb::Explain(explain) => explain::explain(&explain),

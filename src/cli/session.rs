@@ -194,7 +194,7 @@ fn missing(model: &Model, name: &str) -> String {
 }
 
 /// The variables and bindings that match the patterns, in the order of the patterns.
-fn matching(model: &Model, patterns: &[String]) -> Result<Vec<Name>, Failure> {
+pub fn matching(model: &Model, patterns: &[String]) -> Result<Vec<Name>, Failure> {
     let mut found: Vec<Name> = Vec::new();
     for pattern in patterns {
         let names: Vec<&Name> = if pattern.contains(['*', '?']) {

@@ -56,8 +56,8 @@ pub fn json(tensor: &Tensor) -> Value {
     object!({"shape": tensor.shape(), "dtype": tensor.dtype().name(), "data": data})
 }
 
-/// A float as JSON.
-fn float(value: f64) -> Value {
+/// A float as JSON; NaN and infinities are strings.
+pub fn float(value: f64) -> Value {
     match value {
         _ if value.is_finite() => value.into(),
         _ => value.to_string().into(),

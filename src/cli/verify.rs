@@ -91,17 +91,17 @@ fn gradients(common: &Common, args: &Verify, session: &mut Session) -> Result<Fi
         let gradient = values[place + 1].to_f64();
         let differs = largest_difference(&gradient, &written_values[place].to_f64());
         let measure = Measure { common, session, model: &model, of, how: &how };
-        slopes.push(measure.parameter(name, &gradient, differs, &mut bound, args.data.seed)?);
+        slopes.push(measure.parameter(name, &gradient, differs, &mut bound, args.data.seed())?);
         if common.verbose {
             out::talk(common.quiet, &format!("checked {name}"));
         }
     }
-    let dot = dot(common, session, &request, &values[1..], &bound, args.data.seed)?;
+    let dot = dot(common, session, &request, &values[1..], &bound, args.data.seed())?;
     let single = match session.model.float() {
         DType::F32 => Some(single(common, session, &derived.model, &request, &values, &bound)?),
         _ => None,
     };
-    let rules = rules::deviations(common, session, &bound, args.data.seed)?;
+    let rules = rules::deviations(common, session, &bound, args.data.seed())?;
     Ok(Findings { of: request.of.to_string(), slopes, dot, single, rules })
 }
 

@@ -3,6 +3,9 @@
 use crate::ops::Number;
 use std::fmt;
 
+/// The law by which a step of training adds to a model: what it makes of gradients is printed behind them.
+pub const MADE: &str = "step of training";
+
 /// What `train { ... }` says; what it leaves open is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Training {
@@ -16,10 +19,14 @@ pub struct Training {
     pub seed: Option<u64>,
     /// The part of the rows that is kept back to validate, at least 0 and below 1.
     pub val: Option<Number>,
-    /// The largest norm of a gradient, above 0.
+    /// The largest norm of all gradients together, above 0.
     pub clip: Option<Number>,
-    /// What part of a parameter each step takes away, times the rate; not below 0.
+    /// The largest absolute value of an entry of a gradient, above 0.
+    pub clip_value: Option<Number>,
+    /// So much of a parameter is added to its gradient; not below 0.
     pub weight_decay: Option<Number>,
+    /// The gradients of so many batches make one update, at least 1.
+    pub accumulate: Option<u64>,
     /// How the rate changes from step to step.
     pub schedule: Option<Rule<Schedule>>,
 }
@@ -137,6 +144,53 @@ pub const SCHEDULES: &[Row<Schedule>] = &[
 ];
 
 impl<K: Copy + PartialEq + 'static> Rule<K> {
+    /// The rule with the numbers that it has if nothing is said.
+    pub fn usual(kind: K, table: &[Row<K>]) -> Rule<K> {
+        let row = table.iter().find(|(known, ..)| *known == kind).expect("each rule has a row");
+        let usual = row.2.iter().map(|(.., usual)| Number::parse(usual).expect("a number"));
+        Rule { kind, numbers: usual.collect() }
+    }
+
+    /// Reads `adam:lr=1e-3,beta1=0.8`, the numbers that are not given as they are if nothing is said.
+    pub fn parse(text: &str, what: &str, table: &[Row<K>]) -> Result<Rule<K>, String> {
+        let (name, given) = text.split_once(':').unwrap_or((text, ""));
+        let (name, names) = (name.trim(), table.iter().map(|(_, name, _)| *name));
+        let Some((kind, _, params)) = table.iter().find(|(_, known, _)| *known == name) else {
+            let known: Vec<&str> = names.clone().collect();
+            let near = crate::diagnostic::nearest(name, names);
+            let help = near.map_or(format!("there are {}", known.join(", ")), |near| {
+                format!("did you mean `{near}`?")
+            });
+            return Err(format!("no {what} is called `{name}`; {help}"));
+        };
+        let mut rule = Rule::usual(*kind, table);
+        for part in given.split(',').filter(|part| !part.trim().is_empty()) {
+            let (own, value) =
+                part.split_once('=').map_or(("", part), |(own, value)| (own.trim(), value));
+            let known: Vec<&str> = params.iter().map(|(known, ..)| *known).collect();
+            let place = known.iter().position(|known| *known == own).ok_or_else(|| match known
+                .is_empty()
+            {
+                true => format!("`{name}` has no numbers"),
+                false => {
+                    format!("`{name}` has the numbers {}, not `{}`", known.join(", "), part.trim())
+                }
+            })?;
+            rule.numbers[place] = params[place].1.parse(own, value)?;
+        }
+        Ok(rule)
+    }
+
+    /// The same rule with another number.
+    pub fn with(mut self, table: &[Row<K>], name: &str, number: Number) -> Rule<K> {
+        let row = table.iter().find(|(kind, ..)| *kind == self.kind);
+        let place = row.and_then(|row| row.2.iter().position(|(known, ..)| *known == name));
+        if let Some(place) = place {
+            self.numbers[place] = number;
+        }
+        self
+    }
+
     /// The rule's number of that name, if it has one.
     pub fn number(&self, table: &[Row<K>], name: &str) -> Option<Number> {
         let (_, _, params) = table.iter().find(|(kind, ..)| *kind == self.kind)?;
@@ -159,6 +213,14 @@ impl<K: Copy + PartialEq + 'static> Rule<K> {
 }
 
 impl Limit {
+    /// Reads the number `name` within the limit.
+    pub fn parse(self, name: &str, text: &str) -> Result<Number, String> {
+        let number = Number::parse(text.trim());
+        number
+            .filter(|number| self.holds(*number))
+            .ok_or_else(|| format!("`{name}` is {self}, not `{}`", text.trim()))
+    }
+
     /// Whether the number may be.
     pub fn holds(self, number: Number) -> bool {
         let value = number.to_f64();
@@ -204,7 +266,9 @@ impl Training {
         say("seed", self.seed.map(|seed| seed.to_string()));
         say("val", self.val.map(|val| val.to_string()));
         say("clip", self.clip.map(|clip| clip.to_string()));
+        say("clip_value", self.clip_value.map(|clip| clip.to_string()));
         say("weight_decay", self.weight_decay.map(|decay| decay.to_string()));
+        say("accumulate", self.accumulate.map(|batches| batches.to_string()));
         say("schedule", self.schedule.as_ref().map(|schedule| schedule.text(SCHEDULES)));
         let optimiser = self.optimiser.as_ref().map(|optimiser| optimiser.text(METHODS));
         optimiser.into_iter().chain(settings).collect()

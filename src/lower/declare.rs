@@ -3,6 +3,7 @@
 use super::{Lowerer, Meaning, PRELUDE, Value};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::{Draw, Init, NodeId, Range, Role, Variable};
+use crate::ops::random::SEED;
 use crate::ops::{Name, Number, Op, Scalar, Size, Term, Type, leaf};
 use crate::syntax::ast::{self, Declaration, ExprId, ExprKind};
 use crate::tensor::DType;
@@ -146,7 +147,8 @@ impl Lowerer {
                 let node = self.typed(value, ty.dtype, span)?;
                 if let Some(on) = self.variable_of(node) {
                     let name = &of.names[0].text;
-                    if on.starts_with('?') {
+                    let seed = self.model.variables.get(SEED).map(|seed| seed.node);
+                    if seed.is_some_and(|seed| self.model.depends(node, seed)) {
                         let message = format!("the first value of `{name}` is drawn in every step");
                         self.say(
                             Diagnostic::error("E0109", span, message)

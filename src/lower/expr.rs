@@ -8,6 +8,7 @@ use crate::ops::align::{align, broadcast};
 use crate::ops::elementwise::Class;
 use crate::ops::leaf::Const;
 use crate::ops::matmul::MatMul;
+use crate::ops::random::STEP;
 use crate::ops::shape::Reshape;
 use crate::ops::term::{apply, transpose};
 use crate::ops::{Misfit, Name, Number, Op, Scalar, Shape, Term, Type};
@@ -125,6 +126,7 @@ impl Lowerer {
                 return Some(Value::Node(node));
             }
             "training" => return Some(Value::Node(self.given(name, DType::Bool, span))),
+            STEP => return Some(Value::Node(self.given(name, DType::I64, span))),
             _ => {
                 self.unknown(name, span, Sought::Value);
                 return None;

@@ -17,15 +17,19 @@ impl Lowerer {
             return;
         };
         let known = self.model.variables.iter().find(|(_, variable)| variable.node == kept);
-        let Some((name, variable)) = known.filter(|(_, known)| known.role == Role::State) else {
+        let known = known.filter(|(_, known)| matches!(known.role, Role::State | Role::Param));
+        let Some((name, variable)) = known else {
             return self.no_state(ident, kept);
         };
-        let (name, declared) = (name.clone(), variable.span);
+        let (name, declared, role) = (name.clone(), variable.span, variable.role);
         let ty = self.model.ty(kept).clone();
         let Some(node) = lowered.and_then(|value| self.typed(value, ty.dtype, span)) else {
             return;
         };
-        let what = format!("the state `{name}`");
+        let what = match role {
+            Role::Param => format!("the parameter `{name}`"),
+            _ => format!("the state `{name}`"),
+        };
         let Some(node) = self.fitted(node, &ty, span, &what, Some(declared)) else { return };
         if self.model.updates.contains_key(&name) {
             let message = format!("`{name}` is updated twice");
@@ -41,15 +45,14 @@ impl Lowerer {
         self.model.updates.insert(name, node);
     }
 
-    /// Reports an update of what is no state.
+    /// Reports an update of what is not kept.
     fn no_state(&mut self, ident: &Ident, node: NodeId) {
         let role = self.model.variables.values().find(|known| known.node == node);
         let what = match role.map(|variable| variable.role) {
             Some(Role::Input) => "an input",
-            Some(Role::Param) => "a parameter",
             _ => "a binding",
         };
-        let message = format!("`{}` is {what}; only a state is updated", ident.text);
+        let message = format!("`{}` is {what}; states and parameters are updated", ident.text);
         let mut diagnostic = Diagnostic::error("E0111", ident.span, message);
         if let Some((_, at)) = self.lookup(&ident.text) {
             diagnostic = diagnostic.label(*at, "defined here");

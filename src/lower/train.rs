@@ -10,7 +10,17 @@ use crate::tensor::DType;
 use rustc_hash::FxHashMap;
 
 /// The settings besides the optimiser.
-const SETTINGS: [&str; 7] = ["batch", "epochs", "seed", "val", "clip", "weight_decay", "schedule"];
+const SETTINGS: [&str; 9] = [
+    "batch",
+    "epochs",
+    "seed",
+    "val",
+    "clip",
+    "clip_value",
+    "weight_decay",
+    "accumulate",
+    "schedule",
+];
 
 impl Lowerer {
     /// Checks a `train` block and keeps it; a file has one.
@@ -73,6 +83,10 @@ impl Lowerer {
             "seed" => training.seed = whole(self.limited(name, value, Limit::Whole, "")),
             "val" => training.val = self.limited(name, value, Limit::Fraction, ""),
             "clip" => training.clip = self.limited(name, value, Limit::Positive, ""),
+            "clip_value" => training.clip_value = self.limited(name, value, Limit::Positive, ""),
+            "accumulate" => {
+                training.accumulate = whole(self.limited(name, value, Limit::Count, ""));
+            }
             "weight_decay" => {
                 training.weight_decay = self.limited(name, value, Limit::NotNegative, "")
             }

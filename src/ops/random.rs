@@ -13,8 +13,8 @@ use std::borrow::Cow;
 /// The variable that the seed of a run is given by; no name that can be written.
 pub const SEED: &str = "?seed";
 
-/// The variable that the number of a training step is given by.
-pub const STEP: &str = "?step";
+/// The variable that the number of a training step is given by; it is a word of the language.
+pub const STEP: &str = "training_step";
 
 /// Independent draws: of the seed, the step and the indices of the loops around, which are the operands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -61,7 +61,7 @@ pub enum ExprKind {
     Number(Arc<str>),
     /// `"nd,dh->nh"`: the text between the quotes.
     Text(Arc<str>),
-    /// A name, also `inf nan pi e true false training`.
+    /// A name, also `inf nan pi e true false training training_step`.
     Name(Arc<str>),
     /// `-x`, `not x`.
     Unary(UnaryOp, ExprId),

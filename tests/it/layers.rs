@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("passes", &["graph", "ops", "tensor"]),
     ("exec", &["graph", "ops", "tensor"]),
     ("export", &["graph", "ops", "tensor"]),
+    ("train", &["compile", "exec", "graph", "ops", "tensor"]),
     ("compile", &["lower", "autodiff", "passes", "exec", "graph", "syntax", "ops", "diagnostic"]),
 ];
 

@@ -26,3 +26,4 @@ mod render;
 mod robust;
 mod stated;
 mod syntax;
+mod train;

@@ -52,7 +52,7 @@ impl std::ops::Div for Double {
         for _ in 0..3 {
             let digits = Double::from(rest.high() / other.high());
             rest = rest - digits * other;
-            quotient = quotient + digits;
+            quotient += digits;
         }
         quotient
     }
@@ -135,7 +135,7 @@ impl Double {
         let mut less_one = rest;
         for number in 2..10 {
             term = term * rest / Double::from(f64::from(number));
-            less_one = less_one + term;
+            less_one += term;
         }
         // (1 + u)^2 - 1 is u * (2 + u): nothing cancels.
         for _ in 0..10 {
@@ -153,7 +153,7 @@ impl Double {
         let (mut term, mut sum) = (self, self);
         for number in 2..30 {
             term = term * self / Double::from(f64::from(number));
-            sum = sum + term;
+            sum += term;
         }
         sum
     }
@@ -166,7 +166,7 @@ impl Double {
         }
         let mut y = Double::from(plain);
         for _ in 0..2 {
-            y = y + (self * (-y).exp() - Double::from(1.0));
+            y += (self * (-y).exp() - Double::from(1.0));
         }
         y
     }
@@ -180,7 +180,7 @@ impl Double {
         for _ in 0..2 {
             // exp(y) - 1 = x, by Newton's steps that stay exact near 0.
             let reached = y.exp_less_one();
-            y = y + (self - reached) / (reached + Double::from(1.0));
+            y += (self - reached) / (reached + Double::from(1.0));
         }
         y
     }
@@ -227,13 +227,13 @@ impl Double {
         for number in 1..10 {
             let number = f64::from(number);
             term = -term * square / Double::from(2.0 * number * (2.0 * number + 1.0));
-            sine = sine + term;
+            sine += term;
         }
         let (mut term, mut less) = (Double::from(1.0), Double::from(0.0));
         for number in 1..10 {
             let number = f64::from(number);
             term = -term * square / Double::from((2.0 * number - 1.0) * 2.0 * number);
-            less = less + term;
+            less += term;
         }
         // sin 2x = 2 sin x cos x; cos 2x - 1 = -2 sin^2 x.
         let (one, two) = (Double::from(1.0), Double::from(2.0));

@@ -40,7 +40,7 @@ pub fn erf(x: Double) -> Double {
     let (mut term, mut sum) = (x, x);
     for number in 1..500 {
         term = term * square * of(2.0) / of(2.0 * f64::from(number) + 1.0);
-        sum = sum + term;
+        sum += term;
         if term.high().abs() < 1e-34 * sum.high().abs() {
             break;
         }
@@ -73,12 +73,12 @@ pub fn lgamma(x: Double) -> Double {
     let (mut at, mut product) = (x, one);
     while at.high() < FAR {
         product = product * at;
-        at = at + one;
+        at += one;
     }
     let (mut power, mut tail) = (at, of(0.0));
     for (place, number) in bernoulli().enumerate() {
         let twice = 2.0 * (place as f64 + 1.0);
-        tail = tail + number / (of(twice * (twice - 1.0)) * power);
+        tail += number / (of(twice * (twice - 1.0)) * power);
         power = power * at * at;
     }
     let half = of(0.5);
@@ -98,11 +98,11 @@ pub fn digamma(x: Double) -> Double {
     let (mut at, mut sum) = (x, of(0.0));
     while at.high() < FAR {
         sum = sum - one / at;
-        at = at + one;
+        at += one;
     }
     let (mut power, mut tail) = (at * at, of(0.0));
     for (place, number) in bernoulli().enumerate() {
-        tail = tail + number / (of(2.0 * (place as f64 + 1.0)) * power);
+        tail += number / (of(2.0 * (place as f64 + 1.0)) * power);
         power = power * at * at;
     }
     sum + at.ln() - one / (at + at) - tail
@@ -118,8 +118,8 @@ pub fn polygamma(n: f64, x: Double) -> Option<Double> {
     let power = |x: Double, count: i32| (0..count).fold(one, |product, _| product * x);
     let (mut at, mut sum) = (x, of(0.0));
     while at.high() < FAR + 2.0 * n {
-        sum = sum + factorial(order) / power(at, order + 1);
-        at = at + one;
+        sum += factorial(order) / power(at, order + 1);
+        at += one;
     }
     let mut series = factorial(order - 1) / power(at, order)
         + factorial(order) / (of(2.0) * power(at, order + 1));
@@ -127,7 +127,7 @@ pub fn polygamma(n: f64, x: Double) -> Option<Double> {
     for (place, number) in bernoulli().enumerate() {
         let twice = 2 * (place as i32 + 1);
         let between = (twice + 1..twice + order).fold(one, |product, k| product * of(f64::from(k)));
-        series = series + number * between / power(at, twice + order);
+        series += number * between / power(at, twice + order);
     }
     let size = sum + series;
     Some(if order % 2 == 0 { -size } else { size })

@@ -5,7 +5,8 @@ use super::looped::looped;
 use super::names::{self, Names};
 use super::{Part, WIDTH, comment};
 use crate::graph::fold::Folded;
-use crate::graph::{Kind, Model, NodeId, Role};
+use crate::graph::train::MADE;
+use crate::graph::{Kind, Model, NodeId, Origin};
 use crate::ops::scan::Which;
 use crate::ops::{Name, Op, Scalar};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -160,7 +161,7 @@ pub fn statement_of(
     statements
 }
 
-/// The next value of a state.
+/// The next value of a state or a parameter.
 pub fn update(names: &Names, name: Name, draft: Draft) -> Statement {
     let (name, text) = (name.to_string(), draft.finish(&names.text));
     Statement {
@@ -336,8 +337,9 @@ pub fn plan(model: &Model, part: Part, widths: FxHashMap<NodeId, usize>) -> Plan
         known[variable.node.index()] = Some(name.clone());
         forward[variable.node.index()] = true;
     }
+    let made = |id: NodeId| model.origins(id).iter().any(|o| *o == Origin::Law(MADE));
     for (name, id) in &model.names {
-        forward[id.index()] = true;
+        forward[id.index()] |= !made(*id);
         known[id.index()].get_or_insert_with(|| name.clone());
     }
     for output in model.outputs.iter().filter(|output| output.kind != Kind::Gradient) {
@@ -350,7 +352,7 @@ pub fn plan(model: &Model, part: Part, widths: FxHashMap<NodeId, usize>) -> Plan
         }
     }
     for id in kept(model) {
-        forward[id.index()] = true;
+        forward[id.index()] |= !made(id);
     }
     for id in model.nodes().rev() {
         if forward[id.index()] {
@@ -424,12 +426,10 @@ pub fn plan(model: &Model, part: Part, widths: FxHashMap<NodeId, usize>) -> Plan
     }
 }
 
-/// The states with their values in the next step.
+/// The states and parameters with their values in the next step.
 fn states(model: &Model) -> impl Iterator<Item = (&Name, NodeId)> {
-    let is_state = |name: &Name| {
-        model.variables.get(name).is_some_and(|variable| variable.role == Role::State)
-    };
-    model.updates.iter().filter(move |(name, _)| is_state(name)).map(|(name, id)| (name, *id))
+    let is_kept = |name: &Name| model.variables.contains_key(name);
+    model.updates.iter().filter(move |(name, _)| is_kept(name)).map(|(name, id)| (name, *id))
 }
 
 fn kept(model: &Model) -> impl Iterator<Item = NodeId> {

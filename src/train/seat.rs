@@ -1,0 +1,209 @@
+//! A plan with its memory: the place where steps over so many rows run.
+
+use super::rows::{Rows, RowsError};
+use super::run::{Job, buffer};
+use crate::exec::plan::{Plan, Slot, State};
+use crate::exec::{RunError, init};
+use crate::graph::NodeId;
+use crate::ops::random::STEP;
+use crate::ops::{Bindings, Name};
+use crate::tensor::{DType, Element, Tensor};
+use ndarray::{ArrayD, IxDyn};
+
+/// What of a model is looked at and what moves.
+#[derive(Clone, Copy)]
+pub struct Watched<'a> {
+    /// The loss and the metrics.
+    pub nodes: &'a [NodeId],
+    /// What has an update.
+    pub moving: &'a [Name],
+}
+
+/// A plan for so many rows.
+pub struct Seat {
+    /// Whether its runs are steps of training.
+    pub training: bool,
+    /// The rows of a run.
+    pub rows: usize,
+    /// Whether its rows have been gathered.
+    pub is_filled: bool,
+    plan: Plan,
+    state: State,
+    bindings: Bindings,
+    /// The slots of what moves, in one order for all seats; none where the plan does not need it.
+    moving: Vec<Option<Slot>>,
+    /// The slots of what has rows, with the numbers of their columns.
+    columns: Vec<(usize, Slot)>,
+    /// The slot of the number of the step.
+    step: Option<Slot>,
+}
+
+/// Runs `$body` with `$T` the element type.
+macro_rules! typed {
+    ($dtype:expr, $T:ident => $body:expr) => {
+        match $dtype {
+            DType::Bool => {
+                type $T = bool;
+                $body
+            }
+            DType::I32 => {
+                type $T = i32;
+                $body
+            }
+            DType::I64 => {
+                type $T = i64;
+                $body
+            }
+            DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            DType::F64 => {
+                type $T = f64;
+                $body
+            }
+        }
+    };
+}
+
+impl Seat {
+    /// A seat whose variables without rows have their values; what moves is still to be set.
+    pub fn new(
+        job: &Job,
+        bindings: &Bindings,
+        training: bool,
+        rows: usize,
+        watched: Watched,
+    ) -> Result<Seat, RunError> {
+        let plan = match training {
+            true => Plan::step(job.model, watched.nodes, bindings)?,
+            false => Plan::new(job.model, watched.nodes, bindings)?,
+        };
+        let mut state = plan.state(&job.engine)?;
+        let slot = |name: &str| plan.variables().iter().find(|slot| *slot.name == *name).cloned();
+        let own = match job.val {
+            Some(val) if !training => val.columns(),
+            _ => job.data.columns(),
+        };
+        let columns = own.iter().enumerate();
+        let columns: Vec<(usize, Slot)> = columns
+            .filter(|_| job.rows.is_some())
+            .filter_map(|(number, column)| Some((number, slot(&column.name)?)))
+            .collect();
+        let given = init::given(job.model, job.settings.seed, 0, training);
+        for slot in plan.variables() {
+            let has_rows = columns.iter().any(|(_, column)| column.name == slot.name);
+            let moves = watched.moving.contains(&slot.name);
+            if has_rows || moves && training {
+                continue;
+            }
+            let value = given.get(&slot.name).or_else(|| job.values.get(&slot.name));
+            let value = value.ok_or_else(|| RunError::Missing(slot.name.clone()))?;
+            plan.set(&mut state, slot, value)?;
+        }
+        Ok(Seat {
+            training,
+            rows,
+            is_filled: false,
+            moving: watched.moving.iter().map(|name| slot(name)).collect(),
+            columns,
+            step: slot(STEP).filter(|_| training),
+            bindings: bindings.clone(),
+            plan,
+            state,
+        })
+    }
+
+    /// Gathers rows.
+    pub fn fill(&mut self, data: &dyn Rows, rows: &[usize]) -> Result<(), RowsError> {
+        for (column, slot) in &self.columns {
+            typed!(slot.dtype, T => {
+                let into = self.plan.write::<T>(&mut self.state, slot);
+                data.gather(*column, rows, buffer(into))?;
+            });
+        }
+        Ok(())
+    }
+
+    /// Tells the number of the step.
+    pub fn count(&mut self, step: u64) {
+        if let Some(slot) = &self.step {
+            self.plan.write::<i64>(&mut self.state, slot)[0] = step.cast_signed();
+        }
+    }
+
+    /// Runs the plan.
+    pub fn run(&mut self) -> Result<(), RunError> {
+        self.plan.run(&mut self.state)
+    }
+
+    /// The value of what is watched in that place.
+    pub fn watched(&self, place: usize) -> f64 {
+        let slot = &self.plan.results()[place];
+        match slot.dtype {
+            DType::F32 => f64::from(self.plan.read::<f32>(&self.state, slot)[0]),
+            DType::F64 => self.plan.read::<f64>(&self.state, slot)[0],
+            DType::I32 => f64::from(self.plan.read::<i32>(&self.state, slot)[0]),
+            DType::I64 => self.plan.read::<i64>(&self.state, slot)[0] as f64,
+            DType::Bool => f64::from(u8::from(self.plan.read::<bool>(&self.state, slot)[0])),
+        }
+    }
+
+    /// Gives what moves the values of another seat.
+    pub fn copy(&mut self, from: &Seat) {
+        for (to, own) in self.moving.iter().zip(&from.moving) {
+            let (Some(to), Some(own)) = (to, own) else { continue };
+            typed!(to.dtype, T => {
+                let values = from.plan.read::<T>(&from.state, own);
+                self.plan.write::<T>(&mut self.state, to).copy_from_slice(values);
+            });
+        }
+    }
+
+    /// Gives what moves these values.
+    pub fn set(&mut self, values: &[(Name, Tensor)]) -> Result<(), RunError> {
+        for slot in self.moving.iter().flatten() {
+            let value = values.iter().find(|(name, _)| *name == slot.name);
+            let (_, value) = value.ok_or_else(|| RunError::Missing(slot.name.clone()))?;
+            self.plan.set(&mut self.state, slot, value)?;
+        }
+        Ok(())
+    }
+
+    /// The values of what moves.
+    pub fn values(&self) -> Vec<(Name, Tensor)> {
+        self.moving.iter().flatten().map(|slot| (slot.name.clone(), self.tensor(slot))).collect()
+    }
+
+    /// The values of what has rows, and the number of the step.
+    pub fn inputs(&self) -> Vec<(Name, Tensor)> {
+        let columns = self.columns.iter().map(|(_, slot)| slot).chain(&self.step);
+        columns.map(|slot| (slot.name.clone(), self.tensor(slot))).collect()
+    }
+
+    /// The sizes of its dimensions.
+    pub fn bindings(&self) -> &Bindings {
+        &self.bindings
+    }
+
+    /// Whether no value of what moves is NaN or infinite.
+    pub fn is_finite(&self) -> bool {
+        self.moving.iter().flatten().all(|slot| match slot.dtype {
+            DType::F32 => {
+                self.plan.read::<f32>(&self.state, slot).iter().all(|value| value.is_finite())
+            }
+            DType::F64 => {
+                self.plan.read::<f64>(&self.state, slot).iter().all(|value| value.is_finite())
+            }
+            _ => true,
+        })
+    }
+
+    fn tensor(&self, slot: &Slot) -> Tensor {
+        typed!(slot.dtype, T => {
+            let values = self.plan.read::<T>(&self.state, slot).to_vec();
+            let array = ArrayD::from_shape_vec(IxDyn(&slot.sizes), values);
+            T::wrap(array.expect("as many elements as the shape asks for").into_shared())
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! Training: data sets, steps, loops.
+
+mod peer;
+mod plain;
+mod rows;
