@@ -70,17 +70,7 @@ pub fn diff(common: &Common, args: &Grad, other: &Path) -> Result<(), Failure> {
     let found = Found { findings, only, lines, unlike, equal };
     let text = if common.json { found.json(&one, &two) } else { found.text(&one, &two) };
     out::result(&text, args.target.output.as_deref())?;
-    let contradiction = |(_, finding): &(Name, Finding)| {
-        finding.judgement().is_some_and(Judgement::is_contradiction)
-    };
-    if found.findings.iter().any(contradiction) {
-        out::talk(
-            false,
-            "error: what is proved equal differs in numbers: a mistake of this program",
-        );
-        return Err(Failure::Said(101));
-    }
-    if equal { Ok(()) } else { Err(Failure::Said(1)) }
+    judge::ended(equal, found.findings.iter().filter_map(|(_, finding)| finding.judgement()))
 }
 
 fn side(common: &Common, args: &Grad, model: &args::Model, level: Level) -> Result<Side, Failure> {

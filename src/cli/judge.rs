@@ -2,13 +2,14 @@
 
 use super::args::{Common, Data};
 use super::bind::{self, Missing};
-use super::out::Failure;
+use super::out::{self, Failure};
 use super::show;
 use crate::compile::Proof;
 use crate::exec::RunError;
 use crate::exec::precise::{self, Lost, Precise};
 use crate::graph::print::{Part, print};
 use crate::graph::{Kind, Model, NodeId, Output};
+use crate::ops::stability::{STABLE, Stable};
 use crate::ops::{Op, Scalar};
 use serde_json::{Value, json};
 
@@ -25,8 +26,8 @@ pub struct Judgement {
 }
 
 enum Outcome {
-    /// Equal over the reals, by these laws.
-    Proved(Vec<&'static str>),
+    /// Equal over the reals, by these laws, where these conditions hold.
+    Proved(Vec<String>, Vec<String>),
     Agrees,
     Refuted(Counterexample),
     /// Proved, and the numbers differ: a mistake of the prover.
@@ -163,11 +164,23 @@ impl Numbers {
     }
 }
 
+/// How a verb ends that has judged: 0 where all is `good`, 1 where it is not, 101 where a proof is contradicted by numbers.
+pub fn ended<'a>(
+    good: bool,
+    judgements: impl IntoIterator<Item = &'a Judgement>,
+) -> Result<(), Failure> {
+    if judgements.into_iter().any(Judgement::is_contradiction) {
+        out::talk(false, "error: what is proved is refuted by numbers: a mistake of this program");
+        return Err(Failure::Said(101));
+    }
+    if good { Ok(()) } else { Err(Failure::Said(1)) }
+}
+
 /// The judgement on what was tried to prove, after the numbers have been seen.
 pub fn judged(proof: Proof, mut numbers: Numbers) -> Judgement {
     let outcome = match (proof.proved, numbers.counterexample()) {
         (true, Some(example)) => Outcome::Contradiction(example),
-        (true, None) => Outcome::Proved(proof.laws),
+        (true, None) => Outcome::Proved(laws(&proof), conditions(&proof)),
         (false, Some(mut example)) => {
             if example.reason.is_empty() {
                 example.reason = differing(&proof.model);
@@ -182,6 +195,34 @@ pub fn judged(proof: Proof, mut numbers: Numbers) -> Judgement {
     Judgement { outcome, numbers }
 }
 
+/// The laws of a proof, each with the side condition that was known to hold.
+fn laws(proof: &Proof) -> Vec<String> {
+    let named = |law: &&'static str| {
+        let condition = STABLE.iter().find(|known| known.name == *law).map(Stable::condition);
+        match condition.filter(|condition| !condition.is_empty()) {
+            Some(condition) => format!("{law} (its {condition})"),
+            None => law.to_string(),
+        }
+    };
+    proof.laws.iter().map(named).collect()
+}
+
+/// Where both sides are defined, in print.
+fn conditions(proof: &Proof) -> Vec<String> {
+    let said = proof.conditions.iter().map(|&(of, is)| {
+        let mut lines = formula(&proof.written, of, "value");
+        let last = lines.pop().unwrap_or_default();
+        let value = last.split_once(" = ").map_or(&*last, |(_, value)| value);
+        let word = if is.starts_with(['>', '!']) || is.starts_with("in ") { "" } else { "is " };
+        let bare = value.chars().all(|c| c.is_alphanumeric() || "_.".contains(c));
+        let value = if bare { value.into() } else { format!("({value})") };
+        let with =
+            if lines.is_empty() { String::new() } else { format!(" for {}", lines.join(", ")) };
+        format!("{value} {word}{is}{with}")
+    });
+    said.collect()
+}
+
 /// The smallest parts in which both sides differ, in print.
 fn differing(model: &Model) -> Vec<String> {
     let [left, right] = [0, 1].map(|side| model.outputs[side].node);
@@ -189,17 +230,19 @@ fn differing(model: &Model) -> Vec<String> {
     while let Some((one, two)) = narrower(model, a, b) {
         (a, b) = (one, two);
     }
-    let formula = |node: NodeId, name: &str| {
-        let mut part = model.clone();
-        part.outputs = vec![Output { kind: Kind::Gradient, name: name.into(), node }];
-        let text = print(&part, Part::Adjoint).text;
-        let lines = text.lines().map(|line| line.split("  #").next().unwrap_or(line).trim_end());
-        lines.map(str::to_string).collect::<Vec<_>>()
-    };
     let mut lines = vec!["in their simplest form they differ in".to_string()];
-    lines.extend(formula(a, "left"));
-    lines.extend(formula(b, "right"));
+    lines.extend(formula(model, a, "left"));
+    lines.extend(formula(model, b, "right"));
     lines
+}
+
+/// The statements that compute a value, which gets a name.
+fn formula(model: &Model, node: NodeId, name: &str) -> Vec<String> {
+    let mut part = model.clone();
+    part.outputs = vec![Output { kind: Kind::Gradient, name: name.into(), node }];
+    let text = print(&part, Part::Adjoint).text;
+    let lines = text.lines().map(|line| line.split("  #").next().unwrap_or(line).trim_end());
+    lines.map(str::to_string).collect()
 }
 
 /// The one operand in which two values differ that are otherwise equal.
@@ -223,18 +266,18 @@ fn narrower(model: &Model, a: NodeId, b: NodeId) -> Option<(NodeId, NodeId)> {
 impl Judgement {
     /// Whether they may be taken to be equal.
     pub fn holds(&self) -> bool {
-        matches!(self.outcome, Outcome::Proved(_) | Outcome::Agrees)
+        matches!(self.outcome, Outcome::Proved(..) | Outcome::Agrees)
     }
 
     /// Whether this program contradicts itself.
-    pub fn is_contradiction(&self) -> bool {
+    fn is_contradiction(&self) -> bool {
         matches!(self.outcome, Outcome::Contradiction(_))
     }
 
     /// The judgement in one word.
     pub fn word(&self) -> &'static str {
         match self.outcome {
-            Outcome::Proved(_) => "proved",
+            Outcome::Proved(..) => "proved",
             Outcome::Agrees => "agrees",
             Outcome::Refuted(_) => "REFUTED",
             Outcome::Contradiction(_) => "CONTRADICTION",
@@ -251,11 +294,16 @@ impl Judgement {
             Some(name) => format!("in f64, which is all that `{name}` has,"),
         };
         match &self.outcome {
-            Outcome::Proved(laws) if laws.is_empty() => {
-                lines.push("both sides are one value".into())
-            }
-            Outcome::Proved(laws) => {
-                lines.push(format!("by {}; where both sides are defined", laws.join(", ")));
+            Outcome::Proved(laws, conditions) => {
+                let by = match laws.is_empty() {
+                    true => "both sides are one value".into(),
+                    false => format!("by {}", laws.join(", ")),
+                };
+                let place = match conditions.is_empty() {
+                    true => "everywhere".into(),
+                    false => format!("where {}", conditions.join(" and ")),
+                };
+                lines.push(format!("{by}; {place}"));
             }
             Outcome::Agrees => {}
             Outcome::Nowhere(why) => lines.push(why.clone()),
@@ -285,7 +333,10 @@ impl Judgement {
         value["error"] = json!(error);
         value["double_double"] = json!(lost.is_none());
         match &self.outcome {
-            Outcome::Proved(laws) => value["laws"] = json!(laws),
+            Outcome::Proved(laws, conditions) => {
+                value["laws"] = json!(laws);
+                value["where"] = json!(conditions);
+            }
             Outcome::Refuted(example) | Outcome::Contradiction(example) => {
                 value["at"] = json!(example.index);
                 value["left"] = json!(example.left);
@@ -294,5 +345,30 @@ impl Judgement {
             }
             Outcome::Agrees | Outcome::Nowhere(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile;
+    use crate::tensor::{DType, Tensor};
+
+    /// With a law that is not true the proof is contradicted by the numbers, and the program says that it is wrong.
+    #[test]
+    fn an_unsound_law_is_found_out() {
+        let text = "param x: f64\nexpect 2 * x == 3 * x\n";
+        let model = compile::read(text, &[]).model.expect("a model");
+        let sides = compile::sides(&model, 0).expect("two sides");
+        let honest = compile::prove(&sides);
+        assert!(!honest.proved);
+        let unsound = Proof { proved: true, laws: vec!["two is three"], ..honest };
+        let value =
+            |number| Precise { high: Tensor::scalar(DType::F64, number), low: None, lost: None };
+        let mut numbers = Numbers::default();
+        numbers.meet(&value(1.0), &value(1.5));
+        let judgement = judged(unsound, numbers);
+        assert_eq!(judgement.word(), "CONTRADICTION");
+        assert!(matches!(ended(judgement.holds(), [&judgement]), Err(Failure::Said(101))));
     }
 }

@@ -166,7 +166,7 @@ impl Double {
         }
         let mut y = Double::from(plain);
         for _ in 0..2 {
-            y += (self * (-y).exp() - Double::from(1.0));
+            y += self * (-y).exp() - Double::from(1.0);
         }
         y
     }
