@@ -6,7 +6,7 @@ use super::out::{self, Failure};
 use super::session::Session;
 use crate::diagnostic::Diagnostic;
 use crate::exec::kernels::{Level, Math};
-use crate::exec::plan::{self, Engine};
+use crate::exec::plan::{self, Emit, Engine};
 use crate::exec::pool::{self, Pool};
 use crate::exec::{RunError, reference};
 use crate::graph::{Model, NodeId};
@@ -49,7 +49,7 @@ pub fn engine(args: &Machine) -> Result<Arc<Engine>, Failure> {
         })?,
     };
     let math = if args.precise { Math::Precise } else { Math::Fast };
-    Ok(Arc::new(Engine { pool: Pool::new(threads), level, math }))
+    Ok(Arc::new(Engine { pool: Pool::new(threads), level, math, emit: Emit::default() }))
 }
 
 /// Runs a model; what goes wrong is shown at its place in the text.

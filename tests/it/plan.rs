@@ -1,7 +1,7 @@
 //! Plans against the reference: wherever a test evaluates a model, both executors do, and agree.
 
 use pullback::compile::{self, Level};
-use pullback::exec::plan::{Engine, Plans, State};
+use pullback::exec::plan::{Emit, Engine, Plans, State};
 use pullback::exec::pool::Pool;
 use pullback::exec::{Plan, RunError, kernels, reference};
 use pullback::graph::{Model, NodeId, Origins, Values};
@@ -44,14 +44,23 @@ fn planned(
     static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(Arc::default);
     let mut state = plan.state(&ENGINE)?;
     plan.bind(&mut state, values)?;
-    let results = |state: &State| -> Vec<Tensor> {
+    let results = |plan: &Plan, state: &State| -> Vec<Tensor> {
         (0..wanted.len()).map(|number| plan.result(state, number)).collect()
     };
     plan.run(&mut state)?;
-    let once = results(&state);
+    let once = results(&plan, &state);
     plan.run(&mut state)?;
-    for (one, two) in once.iter().zip(results(&state)) {
+    for (one, two) in once.iter().zip(results(&plan, &state)) {
         assert!(format!("{one:?}") == format!("{two:?}"), "a second run differs");
+    }
+    // Machine code does the same as the machine, bit by bit.
+    static CODE: LazyLock<Arc<Engine>> =
+        LazyLock::new(|| Arc::new(Engine { emit: Emit::Always, ..Engine::alone() }));
+    let mut state = plan.state(&CODE)?;
+    plan.bind(&mut state, values)?;
+    plan.run(&mut state)?;
+    for (one, two) in once.iter().zip(results(&plan, &state)) {
+        assert!(format!("{one:?}") == format!("{two:?}"), "machine code differs");
     }
     Ok(once)
 }

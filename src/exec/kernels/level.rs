@@ -43,6 +43,14 @@ impl Level {
         Level::available().into_iter().find(|level| level.name() == name)
     }
 
+    /// Its place among the levels that there are anywhere, below `COUNT`.
+    pub fn number(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The number of levels that there are anywhere.
+    pub const COUNT: usize = 3;
+
     /// Its name: `portable`, `avx2`, `avx512`.
     pub fn name(self) -> &'static str {
         match self.0 {
@@ -51,6 +59,18 @@ impl Level {
             Kind::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => "avx512",
+        }
+    }
+}
+
+impl Level {
+    /// Whether its vectors are of 512 bits; none where the emitter does not know the level.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn is_wide(self) -> Option<bool> {
+        match self.0 {
+            Kind::Portable => None,
+            Kind::Avx2 => Some(false),
+            Kind::Avx512 => Some(true),
         }
     }
 }

@@ -9,6 +9,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 pub mod conv;
+pub mod emit;
 pub mod fold;
 pub mod gemm;
 mod lanes;

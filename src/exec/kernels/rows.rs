@@ -190,6 +190,57 @@ unsafe fn vectors<L: Lanes>(
     }
 }
 
+/// What each row does with vectors: `$unary!(x => ..)` or `$binary!(x, y => ..)`, and `$other` where there are no vectors.
+macro_rules! by_row {
+    ($L:ident, $row:expr, $unary:ident, $binary:ident, $other:expr) => {
+        match $row {
+            Scalar::Add => $binary!(x, y => x + y),
+            Scalar::Sub => $binary!(x, y => x - y),
+            Scalar::Mul => $binary!(x, y => x * y),
+            Scalar::Div => $binary!(x, y => x / y),
+            Scalar::Maximum => $binary!(x, y => x.larger(y)),
+            Scalar::Minimum => $binary!(x, y => x.smaller(y)),
+            Scalar::Eq => $binary!(x, y => $L::truth(x.eq(y))),
+            Scalar::Ne => $binary!(x, y => $L::truth(x.ne(y))),
+            Scalar::Lt => $binary!(x, y => $L::truth(x.lt(y))),
+            Scalar::Le => $binary!(x, y => $L::truth(x.le(y))),
+            Scalar::Gt => $binary!(x, y => $L::truth(y.lt(x))),
+            Scalar::Ge => $binary!(x, y => $L::truth(y.le(x))),
+            Scalar::And => $binary!(x, y => x * y),
+            Scalar::Or => $binary!(x, y => x.max(y)),
+            Scalar::Logaddexp => $binary!(x, y => math::logaddexp(x, y)),
+            Scalar::Not => $unary!(x => $L::of(1.0) - x),
+            Scalar::Neg => $unary!(x => -x),
+            Scalar::Abs => $unary!(x => x.abs()),
+            Scalar::Square => $unary!(x => x * x),
+            Scalar::Sign => {
+                $unary!(x => $L::pick($L::of(0.0).lt(x.abs()), $L::of(1.0).copysign(x), x))
+            }
+            Scalar::Relu => $unary!(x => x.larger($L::of(0.0))),
+            Scalar::Sqrt => $unary!(x => x.sqrt()),
+            Scalar::Rsqrt => $unary!(x => $L::of(1.0) / x.sqrt()),
+            Scalar::Floor => $unary!(x => x.floor()),
+            Scalar::Ceil => $unary!(x => x.ceil()),
+            Scalar::Round => $unary!(x => x.round()),
+            Scalar::Trunc => $unary!(x => x.trunc()),
+            Scalar::Exp => $unary!(x => math::exp(x)),
+            Scalar::Expm1 => $unary!(x => math::expm1(x)),
+            Scalar::Log => $unary!(x => math::log(x)),
+            Scalar::Log1p => $unary!(x => math::log1p(x)),
+            Scalar::Tanh => $unary!(x => math::tanh(x)),
+            Scalar::Sigmoid => $unary!(x => math::sigmoid(x)),
+            Scalar::Softplus => $unary!(x => math::softplus(x)),
+            Scalar::Erf => $unary!(x => math::erf(x)),
+            Scalar::Sin => $unary!(x => math::sin(x)),
+            Scalar::Cos => $unary!(x => math::cos(x)),
+            Scalar::Tan => $unary!(x => math::tan(x)),
+            Scalar::Sinh => $unary!(x => math::sinh(x)),
+            Scalar::Cosh => $unary!(x => math::cosh(x)),
+            _ => $other,
+        }
+    };
+}
+
 /// A row over `count` elements, a multiple of the vector's length.
 ///
 /// # Safety
@@ -249,60 +300,35 @@ unsafe fn row_of<L: Lanes>(
             }
         };
     }
-    let (zero, one) = (L::of(0.0), L::of(1.0));
     // SAFETY: the caller's promise.
     unsafe {
         if math == Math::Precise && !is_exact(row) {
             return each(row, x, y, to, count);
         }
-        match row {
-            Scalar::Add => binary!(x, y => x + y),
-            Scalar::Sub => binary!(x, y => x - y),
-            Scalar::Mul => binary!(x, y => x * y),
-            Scalar::Div => binary!(x, y => x / y),
-            Scalar::Maximum => binary!(x, y => x.larger(y)),
-            Scalar::Minimum => binary!(x, y => x.smaller(y)),
-            Scalar::Eq => binary!(x, y => L::truth(x.eq(y))),
-            Scalar::Ne => binary!(x, y => L::truth(x.ne(y))),
-            Scalar::Lt => binary!(x, y => L::truth(x.lt(y))),
-            Scalar::Le => binary!(x, y => L::truth(x.le(y))),
-            Scalar::Gt => binary!(x, y => L::truth(y.lt(x))),
-            Scalar::Ge => binary!(x, y => L::truth(y.le(x))),
-            Scalar::And => binary!(x, y => x * y),
-            Scalar::Or => binary!(x, y => x.max(y)),
-            Scalar::Logaddexp => binary!(x, y => math::logaddexp(x, y)),
-            Scalar::Not => unary!(x => one - x),
-            Scalar::Neg => unary!(x => -x),
-            Scalar::Abs => unary!(x => x.abs()),
-            Scalar::Square => unary!(x => x * x),
-            Scalar::Sign => unary!(x => L::pick(zero.lt(x.abs()), one.copysign(x), x)),
-            Scalar::Relu => unary!(x => x.larger(zero)),
-            Scalar::Sqrt => unary!(x => x.sqrt()),
-            Scalar::Rsqrt => unary!(x => one / x.sqrt()),
-            Scalar::Floor => unary!(x => x.floor()),
-            Scalar::Ceil => unary!(x => x.ceil()),
-            Scalar::Round => unary!(x => x.round()),
-            Scalar::Trunc => unary!(x => x.trunc()),
-            Scalar::Exp => unary!(x => math::exp(x)),
-            Scalar::Expm1 => unary!(x => math::expm1(x)),
-            Scalar::Log => unary!(x => math::log(x)),
-            Scalar::Log1p => unary!(x => math::log1p(x)),
-            Scalar::Tanh => unary!(x => math::tanh(x)),
-            Scalar::Sigmoid => unary!(x => math::sigmoid(x)),
-            Scalar::Softplus => unary!(x => math::softplus(x)),
-            Scalar::Erf => unary!(x => math::erf(x)),
-            Scalar::Sin => unary!(x => math::sin(x)),
-            Scalar::Cos => unary!(x => math::cos(x)),
-            Scalar::Tan => unary!(x => math::tan(x)),
-            Scalar::Sinh => unary!(x => math::sinh(x)),
-            Scalar::Cosh => unary!(x => math::cosh(x)),
-            _ => each(row, x, y, to, count),
-        }
+        by_row!(L, row, unary, binary, each(row, x, y, to, count))
     }
 }
 
+/// The row of vectors; none where it goes element by element.
+#[inline(always)]
+pub(super) fn value<L: Lanes>(row: Scalar, x: L, y: L) -> Option<L> {
+    macro_rules! unary {
+        ($x:ident => $value:expr) => {{
+            let $x = x;
+            $value
+        }};
+    }
+    macro_rules! binary {
+        ($x:ident, $y:ident => $value:expr) => {{
+            let ($x, $y) = (x, y);
+            $value
+        }};
+    }
+    Some(by_row!(L, row, unary, binary, return None))
+}
+
 /// Whether the row's instructions are those of the reference.
-fn is_exact(row: Scalar) -> bool {
+pub(super) fn is_exact(row: Scalar) -> bool {
     use Scalar::{Ceil, Floor, Relu, Round, Rsqrt, Sqrt, Trunc};
     row.class() != Class::Float || matches!(row, Sqrt | Rsqrt | Relu | Floor | Ceil | Round | Trunc)
 }

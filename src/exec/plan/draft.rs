@@ -1,5 +1,6 @@
 //! The model with its sizes bound: views are no nodes, softmax and its kin are maps and folds, constants are numbers.
 
+use super::hoist::{Factors, Looped};
 use super::index::find;
 use super::layout::{Layout, Sizes};
 use crate::exec::kernels::rows::Action;
@@ -7,12 +8,12 @@ use crate::exec::reference::RunError;
 use crate::graph::{Model, NodeId};
 use crate::ops::leaf::{Const, SizeOf};
 use crate::ops::reduce::Fold;
-use crate::ops::scan::Which;
+use crate::ops::scan::{Part, Which};
 use crate::ops::shape::{Cut, Pad};
 use crate::ops::size::sizes;
 use crate::ops::{Bindings, Name, Op, Operator, Scalar, ValueError};
 use crate::tensor::{DType, Tensor};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::{SmallVec, smallvec};
 
 /// An item of a draft.
@@ -88,6 +89,12 @@ pub struct Draft {
     pub variables: Vec<Name>,
     /// For each item the node that it is for.
     pub nodes: Vec<NodeId>,
+    /// The loops.
+    pub loops: FxHashMap<Id, Looped>,
+    /// Products that loops share.
+    pub(super) products: FxHashMap<Factors, View>,
+    /// The last values of carries that are none any more.
+    pub(super) finals: FxHashMap<(Id, usize), View>,
     numbers: FxHashMap<(DType, u64), Id>,
 }
 
@@ -99,6 +106,7 @@ pub fn draft(
 ) -> Result<(Draft, Vec<Id>), RunError> {
     let needed = model.needed(wanted.iter().copied());
     let uses = uses(model, &needed);
+    let traced = traced(model, &needed);
     let last = wanted.iter().map(|id| id.index() + 1).max().unwrap_or(0);
     let mut draft = Draft::default();
     let mut views: Vec<Option<View>> = vec![None; last];
@@ -108,8 +116,8 @@ pub fn draft(
             .iter()
             .map(|operand| views[operand.index()].clone().expect("operands come first"))
             .collect();
-        let mut writer =
-            Writer { draft: &mut draft, model, bindings, id, uses: &uses, views: &views };
+        let (draft, uses, traced) = (&mut draft, &uses, &traced);
+        let mut writer = Writer { draft, model, bindings, id, uses, views: &views, traced };
         views[id.index()] = Some(writer.node(args)?);
     }
     let mut results = Vec::with_capacity(wanted.len());
@@ -136,6 +144,14 @@ fn uses(model: &Model, needed: &[bool]) -> Vec<u32> {
         }
     }
     uses
+}
+
+fn traced(model: &Model, needed: &[bool]) -> FxHashSet<(NodeId, usize)> {
+    let part = |id: NodeId| match model.op(id) {
+        Op::Part(Part { which: Which::Trace(carry), .. }) => Some((model.operands(id)[0], *carry)),
+        _ => None,
+    };
+    model.nodes().filter(|id| needed[id.index()]).filter_map(part).collect()
 }
 
 impl Draft {
@@ -190,6 +206,8 @@ pub(super) struct Writer<'a> {
     pub(super) id: NodeId,
     pub(super) uses: &'a [u32],
     pub(super) views: &'a [Option<View>],
+    /// Carries whose values before each step are needed.
+    pub(super) traced: &'a FxHashSet<(NodeId, usize)>,
 }
 
 impl Writer<'_> {
@@ -308,11 +326,13 @@ impl Writer<'_> {
                 Some(view) => view,
                 None => self.node_of_reference(ty.dtype, &to, args),
             },
-            Op::Scan(_) => {
-                let args = args.into_iter().map(|view| self.plain(view)).collect();
-                self.draft.add(Kind::Scan(id), DType::Bool, &[], args, id)
-            }
-            Op::Part(part) => self.draft.add(Kind::Part(part.which), ty.dtype, &to, args, id),
+            Op::Scan(scan) => self.scan(scan, args)?,
+            Op::Part(part) => match part.which {
+                Which::Final(carry) if self.draft.finals.contains_key(&(args[0].of, carry)) => {
+                    self.draft.finals[&(args[0].of, carry)].clone()
+                }
+                which => self.draft.add(Kind::Part(which), ty.dtype, &to, args, id),
+            },
             op if find(op).is_some() => {
                 let args = args.into_iter().map(|view| self.plain(view)).collect();
                 self.draft.add(Kind::Index(id), ty.dtype, &to, args, id)

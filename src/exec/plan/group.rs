@@ -1,13 +1,16 @@
 //! A group in memory: the tape with addresses, run tile by tile in chunks whose number the shape decides.
 
-use super::Engine;
 use super::layout::Layout;
 use super::tape::{Code, Duty, Place, Tape};
+use super::{Emit, Engine};
+use crate::exec::kernels::emit::{self, Kernel, Program};
 use crate::exec::kernels::memory::{Shared, Span, with_scratch};
 use crate::exec::kernels::spans::{self, Source};
-use crate::exec::kernels::{Float, fold};
+use crate::exec::kernels::{Float, Level, fold};
 use crate::tensor::DType;
+use smallvec::SmallVec;
 use std::marker::PhantomData;
+use std::sync::OnceLock;
 
 /// A group that has its addresses.
 #[derive(Clone, Debug)]
@@ -22,6 +25,33 @@ pub struct Group {
     pub ends: Vec<(usize, usize)>,
     /// The number of elements of a chunk, a multiple of the tile.
     pub chunk: usize,
+    /// For each level the machine code of the stretches, as far as there is any.
+    pub kernels: [OnceLock<Box<[Option<Kernel>]>>; Level::COUNT],
+}
+
+/// Machine code that is being made.
+#[derive(Default)]
+pub struct Programs<'p> {
+    programs: Vec<Program>,
+    bytes: usize,
+    /// Groups, with their stretches that have a program.
+    groups: Vec<(&'p Group, Vec<bool>)>,
+}
+
+/// No plan has more machine code.
+const CODE: usize = 16 << 20;
+
+impl Programs<'_> {
+    /// Has the groups use the code at the level.
+    pub fn link(self, level: Level) {
+        // Without memory that may be executed the groups go on without.
+        let mut kernels = emit::link(self.programs).unwrap_or_default().into_iter();
+        for (group, made) in self.groups {
+            let kernels = made.iter().map(|&made| made.then(|| kernels.next()).flatten()).collect();
+            // Another state of the plan may have been first.
+            let _ = group.kernels[level.number()].set(kernels);
+        }
+    }
 }
 
 /// So much work, in elements times instructions, is worth a chunk.
@@ -74,6 +104,28 @@ impl Group {
         }
     }
 
+    /// Makes machine code of the stretches for the level of the engine, where there is none yet.
+    pub fn programs<'p>(&'p self, engine: &Engine, programs: &mut Programs<'p>) {
+        if self.kernels[engine.level.number()].get().is_some() {
+            return;
+        }
+        let mut made = Vec::with_capacity(self.tape.stretches.len());
+        for stretch in &self.tape.stretches {
+            let wanted = engine.emit == Emit::Always || stretch.pays(self.tape.count);
+            let program = (wanted && programs.bytes < CODE).then(|| match self.tape.dtype {
+                DType::F64 => emit::program::<f64>(engine.level, &stretch.recipe),
+                _ => emit::program::<f32>(engine.level, &stretch.recipe),
+            });
+            let program = program.flatten();
+            made.push(program.is_some());
+            if let Some(program) = program {
+                programs.bytes += program.bytes();
+                programs.programs.push(program);
+            }
+        }
+        programs.groups.push((self, made));
+    }
+
     /// Floating-point operations: one for each element and instruction.
     pub fn flops(&self) -> f64 {
         let tape = &self.tape;
@@ -81,6 +133,9 @@ impl Group {
         let of = |code: &Code| match code.duty {
             Duty::Map(_) if code.by_row => rows as f64,
             Duty::Map(_) | Duty::Fold(_) | Duty::End(_) => tape.count as f64,
+            Duty::Stretch(number) => {
+                (tape.count * tape.stretches[number as usize].recipe.steps.len()) as f64
+            }
             _ => 0.0,
         };
         tape.code.iter().map(of).sum()
@@ -115,13 +170,26 @@ impl Group {
 
     fn typed<T: Float>(&self, memory: Shared<'_>, engine: &Engine, piece: usize) {
         let tape = &self.tape;
-        let bytes = (tape.registers + 1) * stride::<T>(tape.tile) * size_of::<T>();
+        let registers = (tape.registers + 1) * stride::<T>(tape.tile) * size_of::<T>();
+        let kernels = match engine.emit {
+            Emit::Never => &[],
+            _ => self.kernels[engine.level.number()].get().map_or(&[][..], |kernels| kernels),
+        };
+        let most = tape.stretches.iter().enumerate().map(|(number, stretch)| {
+            match kernels.get(number).and_then(Option::as_ref) {
+                Some(kernel) => kernel.scratch(),
+                None => stretch.locals * stride::<T>(stretch.tile) * size_of::<T>(),
+            }
+        });
+        let bytes = registers + most.max().unwrap_or(0);
         with_scratch(bytes, |scratch| {
             let machine = Machine::<T> {
                 group: self,
+                kernels,
                 memory,
                 engine,
                 scratch,
+                inner: scratch.within(registers, bytes - registers),
                 tile: stride::<T>(tape.tile),
                 life: PhantomData,
             };
@@ -137,6 +205,8 @@ impl Group {
                 machine.tile(Tile {
                     start,
                     count,
+                    inner: 0,
+                    local: 0,
                     row: start / tape.width,
                     rows: count / tape.width,
                     piece,
@@ -158,6 +228,10 @@ fn stride<T>(tile: usize) -> usize {
 struct Tile {
     start: usize,
     count: usize,
+    /// The number of elements of the registers before it.
+    inner: usize,
+    /// Elements from local register to local register.
+    local: usize,
     row: usize,
     rows: usize,
     piece: usize,
@@ -173,9 +247,13 @@ impl Tile {
 
 struct Machine<'a, T> {
     group: &'a Group,
+    /// The machine code of the stretches.
+    kernels: &'a [Option<Kernel>],
     memory: Shared<'a>,
     engine: &'a Engine,
     scratch: Shared<'a>,
+    /// Memory for the inside of stretches.
+    inner: Shared<'a>,
     /// Elements from register to register.
     tile: usize,
     life: PhantomData<T>,
@@ -188,15 +266,39 @@ impl<T: Float> Machine<'_, T> {
         }
     }
 
-    fn register(&self, number: u32, count: usize) -> Span<T> {
-        self.scratch.span(number as usize * self.tile * size_of::<T>(), count)
+    fn stretch(&self, number: usize, tile: Tile) {
+        let stretch = &self.group.tape.stretches[number];
+        if let Some(Some(kernel)) = self.kernels.get(number) {
+            let inputs: SmallVec<[Source<T>; 16]> =
+                stretch.inputs.iter().map(|&place| self.source(place, false, tile)).collect();
+            let outputs: SmallVec<[Span<T>; 16]> =
+                stretch.outputs.iter().map(|&place| self.target(place, false, tile)).collect();
+            kernel.run(&inputs, &outputs, self.inner);
+            return;
+        }
+        let mut done = 0;
+        while done < tile.count {
+            let count = stretch.tile.min(tile.count - done);
+            let (start, local) = (tile.start + done, stride::<T>(stretch.tile));
+            let part = Tile { start, count, inner: done, local, ..tile };
+            stretch.code.iter().for_each(|code| self.step(code, part));
+            done += count;
+        }
+    }
+
+    fn register(&self, number: u32, inner: usize, count: usize) -> Span<T> {
+        self.scratch.span((number as usize * self.tile + inner) * size_of::<T>(), count)
     }
 
     fn source(&self, place: Place, by_row: bool, tile: Tile) -> Source<T> {
         let (start, count) = tile.range(by_row);
         match place {
             Place::Number(value) => Source::Number(T::of_f64(value)),
-            Place::Register(number) => Source::Span(self.register(number, count)),
+            Place::Register(number) => Source::Span(self.register(number, tile.inner, count)),
+            Place::Local(number) => {
+                let first = number as usize * tile.local * size_of::<T>();
+                Source::Span(self.inner.span(first, count))
+            }
             Place::Port(port) => {
                 let layout = &self.group.tape.ports[port as usize].layout;
                 let at = self.group.ports[port as usize].0;
@@ -234,6 +336,7 @@ impl<T: Float> Machine<'_, T> {
                 let args = [source(0), source(1), source(2)];
                 spans::apply(self.engine.level, self.engine.math, action, args, to);
             }
+            Duty::Stretch(number) => self.stretch(number as usize, tile),
             Duty::Load(port) => self.load(port as usize, code, tile),
             Duty::LoadOnce(port) if tile.first => self.load(port as usize, code, tile),
             Duty::LoadOnce(_) => {}
@@ -286,7 +389,7 @@ impl<T: Float> Machine<'_, T> {
             return spans::accumulate(level, end.kind, x, at, sums);
         }
         // Sums of sums: rounding errors grow with the number of tiles, not of rows.
-        let inner = self.register(self.group.tape.registers as u32, end.size);
+        let inner = self.register(self.group.tape.registers as u32, 0, end.size);
         inner.write().fill(fold::identity(end.kind));
         spans::accumulate(level, end.kind, x, at, inner);
         spans::accumulate(level, end.kind, inner, 0, sums);

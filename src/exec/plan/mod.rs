@@ -6,6 +6,7 @@ mod draft;
 mod folds;
 mod fuse;
 mod group;
+mod hoist;
 mod index;
 mod layout;
 mod maps;
@@ -13,6 +14,7 @@ mod place;
 mod products;
 mod scan;
 mod step;
+mod stretch;
 mod tape;
 mod tiny;
 mod windows;
@@ -27,6 +29,7 @@ use crate::ops::{Bindings, Name};
 use crate::tensor::{Array, DType, Element, Tensor};
 pub use cache::Plans;
 use draft::{Id, Kind};
+use group::{Group, Programs};
 use ndarray::{ArrayD, IxDyn};
 use smallvec::smallvec;
 use std::sync::Arc;
@@ -85,6 +88,20 @@ pub struct Engine {
     pub level: Level,
     /// Which functions.
     pub math: Math,
+    /// Where actions become machine code.
+    pub emit: Emit,
+}
+
+/// Where the actions of a group become machine code, if the level has an emitter. Results are the same bit by bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Emit {
+    /// Where it saves more time than it takes.
+    #[default]
+    Paying,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
 }
 
 impl Engine {
@@ -232,6 +249,7 @@ impl Plan {
     pub fn state(&self, engine: &Arc<Engine>) -> Result<State, RunError> {
         let shape = || RunError::Memory(format!("of {} bytes in all", self.bytes));
         let mut block = Block::new(self.bytes).ok_or_else(shape)?;
+        emit(&self.steps, engine);
         for (at, value) in &self.constants {
             crate::each_dtype!(value, array => write(&mut block, *at, array));
         }
@@ -292,6 +310,31 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Makes machine code of what groups do at the level of the engine, where there is none yet.
+fn emit(steps: &[Step], engine: &Engine) {
+    if engine.emit == Emit::Never || engine.math != Math::Fast {
+        return;
+    }
+    let mut programs = Programs::default();
+    for group in groups(steps) {
+        group.programs(engine, &mut programs);
+    }
+    programs.link(engine.level);
+}
+
+/// The groups among steps, and among those of loops.
+fn groups(steps: &[Step]) -> Vec<&Group> {
+    let mut groups = Vec::new();
+    for step in steps {
+        match step {
+            Step::Group(group) => groups.push(&**group),
+            Step::Loop(looped) => groups.extend(self::groups(&looped.1.body.steps)),
+            _ => {}
+        }
+    }
+    groups
 }
 
 fn write<T: Element>(block: &mut Block, at: usize, array: &Array<T>) {

@@ -254,7 +254,8 @@ impl Placer<'_> {
             }
             Kind::Scan(node) => {
                 let Op::Scan(scan) = self.model.op(node) else { return Ok(()) };
-                let body = scan::body(scan, self.model, self.bindings);
+                let hoist = &self.draft.loops[&id].hoist;
+                let body = scan::body(scan, hoist, self.model, self.bindings);
                 let body = body.map_err(|error| match error {
                     ScanError::Run(error) => error,
                     ScanError::Value(error) => RunError::Value { node, error },
@@ -267,7 +268,7 @@ impl Placer<'_> {
                 let bytes = body.0.bytes();
                 let at = self.arena.take(bytes);
                 self.arena.give(at, bytes);
-                Step::Loop(Box::new((node, Loop::new(scan, body, args, at, parts))))
+                Step::Loop(Box::new((node, Loop::new(scan, hoist, body, args, at, parts))))
             }
             Kind::Move(ref places, gaps) => Step::Move(Box::new(Move {
                 dtype: item.dtype,
@@ -325,7 +326,7 @@ impl Placer<'_> {
         for (at, bytes) in parts {
             self.arena.give(at, bytes);
         }
-        let group = Group { tape, ports, outs, ends, chunk };
+        let group = Group { tape, ports, outs, ends, chunk, kernels: Default::default() };
         self.placed.steps.push(Step::Group(Box::new(group)));
     }
 

@@ -1,6 +1,7 @@
 //! A loop whose body is a plan of its own, in a part of the block.
 
 use super::Plan;
+use super::hoist::Hoist;
 use super::step::{Operand, typed};
 use super::{Engine, Slot};
 use crate::exec::kernels::memory::Shared;
@@ -32,12 +33,13 @@ pub struct Loop {
     slices: Vec<(Operand, Slot)>,
     /// Results: which, and their first bytes.
     pub parts: Vec<(Which, usize)>,
-    /// The carries' variables.
-    carries: Vec<Slot>,
+    /// The carries' variables, where there are any left.
+    carries: Vec<Option<Slot>>,
 }
 
-/// The body of a scan as a model: inputs by number, what is stacked, and carries with their next values.
-fn model(scan: &Scan, outer: &Model) -> Result<(Model, Vec<NodeId>), Misfit> {
+/// The body of a scan as a model, and the nodes of its places. What is given are variables, called by the numbers of their
+/// places.
+fn model(scan: &Scan, hoist: &Hoist, outer: &Model) -> Result<(Model, Vec<NodeId>), Misfit> {
     let body = &scan.body;
     let mut model = Model::default();
     model.dims.clone_from(&outer.dims);
@@ -48,6 +50,13 @@ fn model(scan: &Scan, outer: &Model) -> Result<(Model, Vec<NodeId>), Misfit> {
         places.push(model.insert(variable, &[], &origins)?);
     }
     for step in &body.steps {
+        let place = places.len();
+        let given = hoist.sliced.iter().chain(&hoist.once).any(|&given| given as usize == place);
+        if given {
+            let variable = Variable { name: name(place), ty: Arc::new(step.ty.clone()) };
+            places.push(model.insert(variable, &[], &origins)?);
+            continue;
+        }
         let operands: SmallVec<[NodeId; 4]> =
             step.operands.iter().map(|&operand| places[operand as usize]).collect();
         places.push(model.insert(step.op.clone(), &operands, &origins)?);
@@ -60,15 +69,25 @@ fn name(number: usize) -> Name {
 }
 
 /// The plan of a scan's body, and the number of steps.
-pub fn body(scan: &Scan, outer: &Model, bindings: &Bindings) -> Result<(Plan, usize), ScanError> {
+pub fn body(
+    scan: &Scan,
+    hoist: &Hoist,
+    outer: &Model,
+    bindings: &Bindings,
+) -> Result<(Plan, usize), ScanError> {
     let length = usize::try_from(scan.length.eval(bindings).map_err(RunError::from)?)
         .map_err(|_| ValueError::Shape(format!("a scan of {} steps", scan.length)))?;
-    let (model, places) = model(scan, outer).map_err(|misfit| ValueError::Shape(misfit.message))?;
-    let results: Vec<NodeId> =
-        scan.body.results.iter().map(|&place| places[place as usize]).collect();
+    let (model, places) =
+        model(scan, hoist, outer).map_err(|misfit| ValueError::Shape(misfit.message))?;
+    let results = scan.body.results.iter().chain(&hoist.kept);
+    let results: Vec<NodeId> = results.map(|&place| places[place as usize]).collect();
     let (next, yields) = results.split_at(scan.carries);
-    let updates: Vec<(NodeId, NodeId)> =
-        next.iter().enumerate().map(|(carry, &value)| (places[1 + carry], value)).collect();
+    let updates: Vec<(NodeId, NodeId)> = next
+        .iter()
+        .enumerate()
+        .filter(|(carry, _)| !hoist.dropped[*carry])
+        .map(|(carry, &value)| (places[1 + carry], value))
+        .collect();
     Ok((Plan::build(&model, yields, &updates, bindings)?, length))
 }
 
@@ -100,6 +119,7 @@ impl Loop {
     /// The loop of a scan over operands that lie in the block, dense.
     pub fn new(
         scan: &Scan,
+        hoist: &Hoist,
         (body, length): (Plan, usize),
         args: Vec<Operand>,
         at: usize,
@@ -110,12 +130,18 @@ impl Loop {
             body.variables.iter().find(|slot| slot.name == wanted).cloned()
         };
         let (mut once, mut slices, mut carries) = (Vec::new(), Vec::new(), Vec::new());
+        let own = scan.body.inputs.len() - 1;
+        let given: Vec<u32> = hoist.sliced.iter().chain(&hoist.once).copied().collect();
         for (place, operand) in args.into_iter().enumerate() {
-            let sliced = (scan.carries..scan.carries + scan.slices).contains(&place);
-            let Some(slot) = slot(1 + place) else { continue };
+            let (number, sliced) = match place.checked_sub(own) {
+                None => (1 + place, (scan.carries..scan.carries + scan.slices).contains(&place)),
+                Some(more) => (given[more] as usize, more < hoist.sliced.len()),
+            };
+            let slot = slot(number);
             if place < scan.carries {
                 carries.push(slot.clone());
             }
+            let Some(slot) = slot else { continue };
             if sliced { slices.push((operand, slot)) } else { once.push((operand, slot)) }
         }
         let index = slot(0);
@@ -146,8 +172,9 @@ impl Loop {
                 copy(memory, from.at, start, inner, to.at, 0, to);
             }
             for &(which, part) in &self.parts {
-                if let Which::Trace(carry) = which {
-                    let slot = &self.carries[carry];
+                if let Which::Trace(carry) = which
+                    && let Some(slot) = &self.carries[carry]
+                {
                     copy(inner, slot.at, 0, memory, part, at * count(slot), slot);
                 }
             }
@@ -165,8 +192,9 @@ impl Loop {
             }
         }
         for &(which, part) in &self.parts {
-            if let Which::Final(carry) = which {
-                let slot = &self.carries[carry];
+            if let Which::Final(carry) = which
+                && let Some(slot) = &self.carries[carry]
+            {
                 copy(inner, slot.at, 0, memory, part, 0, slot);
             }
         }

@@ -3,12 +3,12 @@
 use super::draft::{Draft, Id, Kind, View};
 use super::fuse::{Group, Role};
 use super::layout::Layout;
+use super::stretch::{self, Stretch};
 use crate::exec::kernels::rows::Action;
 use crate::ops::Scalar;
 use crate::ops::reduce::Fold;
 use crate::tensor::DType;
 use rustc_hash::{FxHashMap, FxHashSet};
-use smallvec::SmallVec;
 
 /// About so many bytes of registers are in use at a time.
 const REGISTERS: usize = 24 << 10;
@@ -34,6 +34,8 @@ pub struct Tape {
     pub ends: Vec<End>,
     /// The instructions.
     pub code: Vec<Code>,
+    /// The stretches of actions among them.
+    pub stretches: Vec<Stretch>,
     /// The number of registers.
     pub registers: usize,
 }
@@ -91,6 +93,8 @@ pub struct End {
 pub enum Place {
     /// A register.
     Register(u32),
+    /// A register of the stretch.
+    Local(u32),
     /// A port that lies in memory as it is.
     Port(u32),
     /// A result in memory.
@@ -112,6 +116,8 @@ pub enum Duty {
     Spread,
     /// An action on single elements.
     Map(Action),
+    /// Actions one after the other.
+    Stretch(u32),
     /// Each row folded.
     Fold(Fold),
     /// Folds into an end.
@@ -158,6 +164,7 @@ pub fn tape(draft: &Draft, roles: &[Role], group: &Group, outside: &dyn Fn(Id) -
             outs: Vec::new(),
             ends: Vec::new(),
             code: Vec::new(),
+            stretches: Vec::new(),
             registers: 0,
         },
         known: FxHashMap::default(),
@@ -172,7 +179,9 @@ pub fn tape(draft: &Draft, roles: &[Role], group: &Group, outside: &dyn Fn(Id) -
         writer.member(id, outside(id));
     }
     let mut tape = writer.tape;
-    allocate(&mut tape, writer.virtual_registers);
+    stretch::order(&mut tape);
+    stretch::stretches(&mut tape, writer.virtual_registers);
+    stretch::allocate(&mut tape, writer.virtual_registers);
     tape.tile = tile(&tape, writer.unit);
     tape
 }
@@ -397,55 +406,6 @@ impl Writer<'_> {
         self.emit(Duty::Spread, false, [place, Place::Number(0.0), Place::Number(0.0)], to);
         self.loaded.insert(key, to);
         to
-    }
-}
-
-/// Numbers registers anew: each is free again after its last use.
-fn allocate(tape: &mut Tape, count: u32) {
-    let mut last = vec![0usize; count as usize];
-    for (at, code) in tape.code.iter().enumerate() {
-        for place in code.args.iter().chain([&code.to]) {
-            if let Place::Register(register) = place {
-                let known = &mut last[*register as usize];
-                let kept = matches!(code.duty, Duty::LoadOnce(_));
-                *known = if kept { usize::MAX } else { at.max(*known) };
-            }
-        }
-    }
-    let mut free: Vec<u32> = Vec::new();
-    let mut real: Vec<u32> = vec![0; count as usize];
-    for (at, code) in tape.code.iter_mut().enumerate() {
-        let mut gone: SmallVec<[u32; 4]> = SmallVec::new();
-        for place in &mut code.args {
-            match place {
-                Place::Register(register) => {
-                    let known = real[*register as usize];
-                    if last[*register as usize] == at && !gone.contains(&known) {
-                        gone.push(known);
-                    }
-                    *register = known;
-                }
-                Place::Port(port) | Place::Single(port) => tape.ports[*port as usize].last = at,
-                _ => {}
-            }
-        }
-        // A map may write where an operand lies that nothing reads any more.
-        let in_place = matches!(code.duty, Duty::Map(_));
-        if in_place {
-            free.append(&mut gone.to_vec());
-        }
-        if let Place::Register(register) = &mut code.to {
-            let to = free.pop().unwrap_or(tape.registers as u32);
-            tape.registers = tape.registers.max(to as usize + 1);
-            real[*register as usize] = to;
-            if last[*register as usize] == at {
-                free.push(to);
-            }
-            *register = to;
-        }
-        if !in_place {
-            free.append(&mut gone.to_vec());
-        }
     }
 }
 

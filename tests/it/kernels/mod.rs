@@ -1,6 +1,7 @@
 //! The inner loops, at every SIMD level that this machine has.
 
 mod conv;
+mod emit;
 mod fold;
 mod gemm;
 mod math;
