@@ -25,5 +25,6 @@ mod readme;
 mod render;
 mod robust;
 mod stated;
+mod structured;
 mod syntax;
 mod train;

@@ -2,7 +2,10 @@
 
 mod arena;
 mod cache;
+mod chain;
 mod draft;
+mod einsum;
+mod ends;
 mod folds;
 mod fuse;
 mod group;
@@ -181,7 +184,7 @@ impl Plan {
         let pairs: Vec<(Id, Id)> =
             ids[wanted.len()..].chunks_exact(2).map(|pair| (pair[1], pair[0])).collect();
         let results = &ids[..wanted.len()];
-        let placed = place::place(model, &draft, results, &pairs, bindings)?;
+        let placed = place::place(model, &mut draft, results, &pairs, bindings)?;
         let slot = |id: Id, name: Name, sizes: Vec<usize>| Slot {
             name,
             dtype: draft.items[id as usize].dtype,
