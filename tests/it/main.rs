@@ -11,6 +11,7 @@ mod diagnostics;
 mod diff;
 mod docs;
 mod examples;
+mod explain;
 mod families;
 mod imports;
 mod instances;
