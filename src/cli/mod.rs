@@ -28,6 +28,7 @@ mod slopes;
 mod train;
 mod trap;
 mod verify;
+pub mod watch;
 
 use args::{Args, Verb};
 use clap::Parser;
