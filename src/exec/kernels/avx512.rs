@@ -27,7 +27,8 @@ macro_rules! lanes {
     ($name:ident($raw:ident) $type:ident $mask:ident $count:literal;
      $splat:ident $load:ident $store:ident $add:ident $sub:ident $mul:ident $div:ident $fma:ident $sqrt:ident $abs:ident
      $and:ident $andnot:ident $or:ident $xor:ident $max:ident $min:ident $round:ident $compare:ident $blend:ident
-     $scale:ident $mantissa:ident $exponent:ident $masked_load:ident $masked_store:ident) => {
+     $scale:ident $mantissa:ident $exponent:ident $masked_load:ident $masked_store:ident
+     $align:ident $to_int:ident $of_int:ident $first:ident) => {
         lanes!(@operator $name Add add $add);
         lanes!(@operator $name Sub sub $sub);
         lanes!(@operator $name Mul mul $mul);
@@ -139,6 +140,22 @@ macro_rules! lanes {
                 }
             }
             #[inline(always)]
+            fn turned(self, by: usize) -> Self {
+                unsafe {
+                    let x = $to_int(self.0);
+                    $name($of_int(match by {
+                        8 => $align::<8>(x, x),
+                        4 => $align::<4>(x, x),
+                        2 => $align::<2>(x, x),
+                        _ => $align::<1>(x, x),
+                    }))
+                }
+            }
+            #[inline(always)]
+            fn first(self) -> $type {
+                unsafe { $first(self.0) }
+            }
+            #[inline(always)]
             unsafe fn load_some(from: *const $type, count: usize, behind: Self) -> Self {
                 unsafe { $name($masked_load(behind.0, ((1u32 << count) - 1) as $mask, from)) }
             }
@@ -162,9 +179,9 @@ lanes!(F32x16(__m512) f32 __mmask16 16;
     _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps _mm512_fmadd_ps
     _mm512_sqrt_ps _mm512_abs_ps _mm512_and_ps _mm512_andnot_ps _mm512_or_ps _mm512_xor_ps _mm512_max_ps _mm512_min_ps
     _mm512_roundscale_ps _mm512_cmp_ps_mask _mm512_mask_blend_ps _mm512_scalef_ps _mm512_getmant_ps _mm512_getexp_ps
-    _mm512_mask_loadu_ps _mm512_mask_storeu_ps);
+    _mm512_mask_loadu_ps _mm512_mask_storeu_ps _mm512_alignr_epi32 _mm512_castps_si512 _mm512_castsi512_ps _mm512_cvtss_f32);
 lanes!(F64x8(__m512d) f64 __mmask8 8;
     _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd _mm512_fmadd_pd
     _mm512_sqrt_pd _mm512_abs_pd _mm512_and_pd _mm512_andnot_pd _mm512_or_pd _mm512_xor_pd _mm512_max_pd _mm512_min_pd
     _mm512_roundscale_pd _mm512_cmp_pd_mask _mm512_mask_blend_pd _mm512_scalef_pd _mm512_getmant_pd _mm512_getexp_pd
-    _mm512_mask_loadu_pd _mm512_mask_storeu_pd);
+    _mm512_mask_loadu_pd _mm512_mask_storeu_pd _mm512_alignr_epi64 _mm512_castpd_si512 _mm512_castsi512_pd _mm512_cvtsd_f64);

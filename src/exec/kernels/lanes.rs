@@ -171,17 +171,22 @@ pub trait Lanes:
     /// All lanes by an operation, by halves.
     #[inline(always)]
     fn fold<J: Join>(self) -> Self::Element {
+        let (mut sum, mut width) = (self, Self::LEN);
+        while width > 1 {
+            width /= 2;
+            sum = J::join(sum, sum.turned(width));
+        }
+        sum.first()
+    }
+    /// The lanes from number `by` on, behind them those before; `by` is a power of two below `LEN`.
+    #[inline(always)]
+    fn turned(self, by: usize) -> Self {
         let mut lanes = [Self::Element::zero(); 32];
-        // SAFETY: no vector has more than 16 lanes, so that every load ends within the array.
+        // SAFETY: no vector has more than 16 lanes, so that all ends within the array.
         unsafe {
-            let to = lanes.as_mut_ptr();
-            let (mut sum, mut width) = (self, Self::LEN);
-            while width > 1 {
-                width /= 2;
-                sum.store(to);
-                sum = J::join(sum, Self::load(to.add(width)));
-            }
-            sum.first()
+            self.store(lanes.as_mut_ptr());
+            self.store(lanes.as_mut_ptr().add(Self::LEN));
+            Self::load(lanes.as_ptr().add(by))
         }
     }
     /// The first `count` numbers from `from` on, behind them the lanes of `behind`.
