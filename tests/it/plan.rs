@@ -118,8 +118,8 @@ const NORM: &str = "
     dim N, D = 24
     input x: f32[N, D]
     param g: f32[D] = 1
-    param e: f32[D] = 0
-    loss C = sum(softmax[-1](layer_norm(x, g, e))^2)
+    param b: f32[D] = 0
+    loss C = sum(softmax[-1](layer_norm(x, g, b))^2)
 ";
 
 /// The perceptron with its gradient, numbers for it, and steps of descent as updates.
