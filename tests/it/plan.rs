@@ -1,7 +1,7 @@
 //! Plans against the reference: wherever a test evaluates a model, both executors do, and agree.
 
 use pullback::compile::{self, Level};
-use pullback::exec::plan::{Emit, Engine, Plans, State};
+use pullback::exec::plan::{Cost, Emit, Engine, Plans, State};
 use pullback::exec::pool::Pool;
 use pullback::exec::{Plan, RunError, kernels, reference};
 use pullback::graph::{Model, NodeId, Origins, Values};
@@ -207,6 +207,25 @@ fn machine_code_changes_nothing() {
             assert!(code == machine, "{}", level.name());
         }
     }
+}
+
+/// What costs less to compute again than to keep is computed again: of a large layer only what its function is of is kept.
+#[test]
+fn large_values_are_computed_again() {
+    let text = "
+        dim N, D = 4
+        input x: f32[N, D]
+        param w: f32[D, 64] ~ glorot()
+        loss C = sum(gelu_tanh(x @ w)^2)
+    ";
+    let trained = descent(text, &[("N", 1200)], &[]);
+    let Trained { model, wanted, values, bindings } = &trained;
+    run(model, wanted, values, bindings).expect("values");
+    let plan = Plan::new(model, wanted, bindings).expect("a plan");
+    let moved = |cost: &Cost| if cost.what == "group" { cost.bytes } else { 0.0 };
+    let arrays = plan.costs().iter().map(moved).sum::<f64>() / (1200.0 * 64.0 * 4.0);
+    // One group reads the product, the other reads it and writes its adjoint; the sum may stand in either.
+    assert!(arrays < 4.5, "{arrays} arrays are read and written");
 }
 
 /// A run over memory that has been used before asks for no more.

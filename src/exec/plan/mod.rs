@@ -1,5 +1,6 @@
 //! A model compiled for given sizes: steps over one block of memory, to be run many times.
 
+mod again;
 mod arena;
 mod cache;
 mod draft;
@@ -179,6 +180,7 @@ impl Plan {
                 }
             }
         }
+        let draft = again::again(draft, &mut ids);
         let pairs: Vec<(Id, Id)> =
             ids[wanted.len()..].chunks_exact(2).map(|pair| (pair[1], pair[0])).collect();
         let results = &ids[..wanted.len()];
