@@ -216,7 +216,8 @@ fn large_values_are_computed_again() {
         dim N, D = 4
         input x: f32[N, D]
         param w: f32[D, 64] ~ glorot()
-        loss C = sum(gelu_tanh(x @ w)^2)
+        param v: f32[64, D] ~ glorot()
+        loss C = sum((gelu_tanh(x @ w) @ v)^2)
     ";
     let trained = descent(text, &[("N", 1200)], &[]);
     let Trained { model, wanted, values, bindings } = &trained;
@@ -224,8 +225,8 @@ fn large_values_are_computed_again() {
     let plan = Plan::new(model, wanted, bindings).expect("a plan");
     let moved = |cost: &Cost| if cost.what == "group" { cost.bytes } else { 0.0 };
     let arrays = plan.costs().iter().map(moved).sum::<f64>() / (1200.0 * 64.0 * 4.0);
-    // One group reads the product, the other reads it and writes its adjoint; the sum may stand in either.
-    assert!(arrays < 4.5, "{arrays} arrays are read and written");
+    // One group reads the product and writes its function, the other reads the product and an adjoint and writes one.
+    assert!(arrays < 5.5, "{arrays} arrays are read and written");
 }
 
 /// A run over memory that has been used before asks for no more.
