@@ -22,6 +22,9 @@ pub fn expand(model: &Model) -> Result<Model, Misfit> {
 /// The model with those derivatives derived that need no other one; `None` where there is none. A Hessian becomes the
 /// Jacobian of a gradient, and the Hessian by a vector the gradient along that vector, so that laws may work on the gradient.
 pub fn expand_innermost(model: &Model) -> Result<Option<Model>, Misfit> {
+    if !model.may_have(asks) {
+        return Ok(None);
+    }
     let mut pending = vec![false; model.len()];
     let mut found = false;
     let live = model.live();

@@ -345,7 +345,7 @@ pub struct Verify {
 }
 
 /// `train`
-#[derive(Group, Debug)]
+#[derive(Group, Debug, Clone)]
 pub struct Train {
     #[command(flatten)]
     pub model: Model,
@@ -361,6 +361,13 @@ pub struct Train {
     /// The trained parameters and states, as safetensors or npz by the suffix
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
+    /// Lay all aside in a file now and then: `every=1epoch`, `every=500step`; the file is that of --save with the suffix
+    /// .ckpt, else that of the model, or `every=1epoch,file=NAME.ckpt`
+    #[arg(long, value_name = "every=N(step|epoch)")]
+    pub checkpoint: Option<String>,
+    /// Go on from a checkpoint, with what the command line was then; --epochs is the total
+    #[arg(long, value_name = "FILE")]
+    pub resume: Option<PathBuf>,
     /// The step as a model, instead of training: forward, adjoint, and what the optimiser makes of it
     #[arg(long)]
     pub print_step: bool,

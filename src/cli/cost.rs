@@ -2,6 +2,7 @@
 
 use crate::graph::{Kind, Model, NodeId};
 use crate::ops::{Name, Op, Operator, Scalar, Size, elements};
+use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
 /// Floating-point operations, and bytes read and written if each operator works by itself.
@@ -91,8 +92,11 @@ pub fn lines(model: &Model) -> String {
 /// What the derivatives read of the values that the source text computes: `h and p (N x 40 floats)`.
 pub fn kept(model: &Model) -> Option<String> {
     let (forward, backward) = parts(model);
-    let named =
-        |id: &NodeId| model.names.iter().find(|(_, node)| *node == id).map(|(name, _)| name);
+    let mut names: FxHashMap<NodeId, &Name> = FxHashMap::default();
+    for (name, node) in &model.names {
+        names.entry(*node).or_insert(name);
+    }
+    let named = |id: &NodeId| names.get(id).copied();
     // What costs less to compute again than to read is not kept, but what it is made of.
     let cheap = |id: NodeId| {
         let row = matches!(

@@ -3,25 +3,24 @@
 pub mod check;
 pub mod fold;
 pub mod print;
+mod rebuild;
 pub mod release;
 pub mod scan;
+mod store;
 mod tidy;
 pub mod train;
 
 use crate::diagnostic::Span;
-use crate::ops::leaf::{self, Const, SizeOf};
+use crate::ops::leaf::{Const, SizeOf};
 pub use crate::ops::origin::{Origin, Origins};
-use crate::ops::{Dims, Misfit, Name, Number, Op, Operator, Size, Term, Type, elements};
+use crate::ops::{Dims, Misfit, Name, Number, Op, Size, Term, Type, elements};
 use crate::tensor::{DType, Tensor};
 use fold::Call;
 use indexmap::IndexMap;
-use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::EdgeRef;
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
-use std::borrow::Cow;
-use std::hash::{Hash, Hasher};
+use store::{Held, Store};
 pub use tidy::Operands;
 use tidy::{Tidy, tidy};
 use train::Training;
@@ -32,12 +31,8 @@ pub const RANK: usize = 64;
 /// A value of the graph.
 pub type NodeId = NodeIndex<u32>;
 
-#[derive(Clone, Debug)]
-struct Node {
-    op: Op,
-    ty: Type,
-    origins: Origins,
-}
+/// Things by name, in order.
+pub type Table<T> = IndexMap<Name, T, FxBuildHasher>;
 
 /// What a variable is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -169,18 +164,17 @@ pub struct Request {
 /// A network with all that is known of it.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
-    graph: DiGraph<Node, u32, u32>,
-    index: FxHashMap<u64, SmallVec<[NodeId; 1]>>,
+    store: Store,
     /// The dimensions.
     pub dims: Dims,
     /// Inputs and parameters by name, in source order.
-    pub variables: IndexMap<Name, Variable>,
+    pub variables: Table<Variable>,
     /// The values of bindings by name, in source order.
-    pub names: IndexMap<Name, NodeId>,
+    pub names: Table<NodeId>,
     /// The results.
     pub outputs: Vec<Output>,
     /// The values that variables have in the next step: `update m = ...`, and what a training step makes of parameters.
-    pub updates: IndexMap<Name, NodeId>,
+    pub updates: Table<NodeId>,
     /// What is claimed to be equal; claims are roots of the graph for as long as they are here.
     pub claims: Vec<Claim>,
     /// The calls that were inlined, of those whose values are all there.
@@ -202,30 +196,27 @@ pub struct Model {
 impl Model {
     /// The operator of a node.
     pub fn op(&self, id: NodeId) -> &Op {
-        &self.graph[id].op
+        self.store.op(id)
     }
 
     /// The type of a node.
     pub fn ty(&self, id: NodeId) -> &Type {
-        &self.graph[id].ty
+        self.store.ty(id)
     }
 
     /// Where a node comes from.
     pub fn origins(&self, id: NodeId) -> &Origins {
-        &self.graph[id].origins
+        self.store.origins(id)
     }
 
     /// Adds reasons for a node to be there.
     pub fn unite(&mut self, id: NodeId, origins: &Origins) {
-        self.graph[id].origins.unite(origins);
+        self.store.unite(id, origins);
     }
 
     /// The operands of a node in order.
     pub fn operands(&self, id: NodeId) -> Operands {
-        let mut operands: Operands =
-            self.graph.edges_directed(id, Direction::Incoming).map(|edge| edge.source()).collect();
-        operands.reverse();
-        operands
+        self.store.operands(id)
     }
 
     /// The types of the operands of a node.
@@ -235,12 +226,12 @@ impl Model {
 
     /// All nodes, operands before their users.
     pub fn nodes(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
-        (0..self.graph.node_count() as u32).map(NodeId::from)
+        (0..self.len() as u32).map(NodeId::from)
     }
 
     /// The number of nodes.
     pub fn len(&self) -> usize {
-        self.graph.node_count()
+        self.store.len()
     }
 
     /// Whether there is no node.
@@ -250,7 +241,7 @@ impl Model {
 
     /// The petgraph view: nodes are operators, edges lead from operands to users and bear the operand's position.
     pub fn petgraph(&self) -> DiGraph<Op, u32, u32> {
-        self.graph.map(|_, node| node.op.clone(), |_, position| *position)
+        self.store.petgraph()
     }
 
     /// The number of a scalar constant.
@@ -277,43 +268,76 @@ impl Model {
         origins: &Origins,
     ) -> Result<NodeId, Misfit> {
         let op = op.into();
-        if let Some((layout, inner)) = tidy::column(self, &op, operands) {
-            let value = self.insert(op, &inner, origins)?;
-            return self.insert(layout, &[value], origins);
+        match tidy(self, &op, operands) {
+            None => {
+                let number = self.store.take(op);
+                self.placed(number, operands, origins)
+            }
+            Some(form) => self.tidied(form, origins),
         }
-        let (op, operands) = match tidy(self, op, operands.into()) {
+    }
+
+    /// The same node in another model, with its reasons.
+    pub fn copy(&self, to: &mut Model, id: NodeId, operands: &[NodeId]) -> Result<NodeId, Misfit> {
+        let (op, number) = (self.op(id), self.store.held(id));
+        if !to.store.is(number, op) {
+            return to.insert(op.clone(), operands, self.origins(id));
+        }
+        match tidy(to, op, operands) {
+            None => to.placed(number, operands, self.origins(id)),
+            Some(form) => to.tidied(form, self.origins(id)),
+        }
+    }
+
+    fn tidied(&mut self, form: Tidy, origins: &Origins) -> Result<NodeId, Misfit> {
+        match form {
             Tidy::Node(id) => {
                 self.unite(id, origins);
-                return Ok(id);
+                Ok(id)
             }
-            Tidy::Op(op, operands) => (op, operands),
-        };
-        if let Some(id) = self.find(&op, &operands) {
+            Tidy::Op(op, operands) => {
+                let number = self.store.take(op);
+                self.placed(number, &operands, origins)
+            }
+            Tidy::Column(op, operands, layout) => {
+                let value = self.insert(op, &operands, origins)?;
+                self.insert(layout, &[value], origins)
+            }
+        }
+    }
+
+    fn placed(
+        &mut self,
+        op: Held,
+        operands: &[NodeId],
+        origins: &Origins,
+    ) -> Result<NodeId, Misfit> {
+        if let Some(id) = self.store.find(op, operands) {
             self.unite(id, origins);
             return Ok(id);
         }
-        let types: SmallVec<[Type; 2]> = operands.iter().map(|&id| self.ty(id).clone()).collect();
-        let ty = op.infer(&types, &self.dims)?;
-        if ty.rank() > RANK {
-            return Err(Misfit::rank(format!("{} axes; a value has at most {RANK}", ty.rank())));
-        }
-        held(&ty, &self.dims)?;
-        let hash = hash_of(&op, &operands);
-        let id = self.graph.add_node(Node { op, ty, origins: origins.clone() });
-        for (position, &operand) in operands.iter().enumerate() {
-            self.graph.add_edge(operand, id, position as u32);
-        }
-        self.index.entry(hash).or_default().push(id);
-        Ok(id)
+        let ty = self.store.infer(op, operands, &self.dims)?;
+        Ok(self.store.add(op, ty, operands, origins.clone()))
+    }
+
+    /// The type of `op` on `operands`.
+    pub fn infer(&mut self, op: &Op, operands: &[NodeId]) -> Result<&Type, Misfit> {
+        let number = match self.store.number(op) {
+            Some(number) => number,
+            None => self.store.take(op.clone()),
+        };
+        let ty = self.store.infer(number, operands, &self.dims)?;
+        Ok(self.store.known(ty))
     }
 
     /// The node of `op` on `operands` as they are, where there is one.
     pub fn find(&self, op: &Op, operands: &[NodeId]) -> Option<NodeId> {
-        let known = self.index.get(&hash_of(op, operands))?;
-        known
-            .iter()
-            .copied()
-            .find(|&id| self.graph[id].op == *op && self.operands(id).as_slice() == operands)
+        self.store.find(self.store.number(op)?, operands)
+    }
+
+    /// Whether an operator like that is anywhere in the model, bodies of scans left aside; perhaps it only was there.
+    pub fn may_have(&self, like: impl Fn(&Op) -> bool) -> bool {
+        self.store.ops().any(like)
     }
 
     /// The node of a scalar constant.
@@ -370,103 +394,6 @@ impl Model {
         let claims = self.claims.iter().flat_map(|claim| [claim.left, claim.right]);
         let named = self.names.values().chain(self.updates.values()).copied();
         variables.chain(inits).chain(results).chain(named).chain(claims)
-    }
-
-    /// The model with each live node replaced by what `replace` inserts for it, given the new operands. What is declared of
-    /// the variables is known to it from the start, but for their nodes.
-    pub fn rebuild<E>(
-        &self,
-        mut replace: impl FnMut(&mut Model, NodeId, &[NodeId]) -> Result<NodeId, E>,
-    ) -> Result<Model, E> {
-        let live = self.live();
-        let mut model = Model {
-            dims: self.dims.clone(),
-            lines: self.lines.clone(),
-            requests: self.requests.clone(),
-            floats: self.floats,
-            claimed: self.claimed.clone(),
-            training: self.training.clone(),
-            variables: self.variables.clone(),
-            ..Model::default()
-        };
-        let mut map: Vec<NodeId> = vec![NodeId::end(); self.len()];
-        let mut called: FxHashMap<NodeId, Vec<&Name>> = FxHashMap::default();
-        for (name, id) in &self.names {
-            called.entry(*id).or_default().push(name);
-        }
-        for id in self.nodes().filter(|id| live[id.index()]) {
-            let operands: Operands =
-                self.operands(id).iter().map(|operand| map[operand.index()]).collect();
-            let node = replace(&mut model, id, &operands)?;
-            map[id.index()] = node;
-            // What is replaced later may want to know what is called how.
-            for name in called.remove(&id).into_iter().flatten() {
-                model.names.insert(name.clone(), node);
-            }
-            if let Op::Variable(leaf::Variable { name, .. }) = self.op(id)
-                && let Some(variable) = self.variables.get(name)
-            {
-                model.variables.insert(name.clone(), Variable { node, ..variable.clone() });
-            }
-        }
-        let known = |id: &NodeId| map[id.index()];
-        model.variables.clone_from(&self.variables);
-        for variable in model.variables.values_mut() {
-            variable.node = known(&variable.node);
-            if let Some(Init::Value(node)) = &mut variable.init {
-                *node = known(node);
-            }
-        }
-        model.names = self.names.iter().map(|(name, id)| (name.clone(), known(id))).collect();
-        model.outputs = self
-            .outputs
-            .iter()
-            .map(|output| Output { node: known(&output.node), ..output.clone() })
-            .collect();
-        model.updates = self.updates.iter().map(|(name, id)| (name.clone(), known(id))).collect();
-        model.claims = self
-            .claims
-            .iter()
-            .map(|claim| Claim {
-                left: known(&claim.left),
-                right: known(&claim.right),
-                ..claim.clone()
-            })
-            .collect();
-        let there = |id: NodeId| Some(map[id.index()]).filter(|_| live[id.index()]);
-        model.calls = self
-            .calls
-            .iter()
-            .map(|call| call.as_ref().and_then(|call| call.mapped(there)))
-            .collect();
-        let both = |(a, b): &(NodeId, NodeId)| live[a.index()] && live[b.index()];
-        let earlier =
-            self.adjoints.iter().filter(|pair| both(pair)).map(|(a, b)| (known(a), known(b)));
-        let later = std::mem::take(&mut model.adjoints);
-        model.adjoints = earlier.chain(later).collect();
-        Ok(model)
-    }
-
-    /// The same node in another model, with its reasons.
-    pub fn copy(&self, to: &mut Model, id: NodeId, operands: &[NodeId]) -> Result<NodeId, Misfit> {
-        to.insert(self.op(id).clone(), operands, self.origins(id))
-    }
-
-    /// The model without its claims, which stay as texts.
-    pub fn unclaimed(&self) -> Cow<'_, Model> {
-        if self.claims.is_empty() {
-            return Cow::Borrowed(self);
-        }
-        let mut model = self.clone();
-        let claims = std::mem::take(&mut model.claims);
-        model.claimed.extend(claims.into_iter().filter_map(|claim| claim.text));
-        Cow::Owned(model)
-    }
-
-    /// The model without what nothing needs.
-    pub fn compact(&self) -> Model {
-        self.rebuild(|to, id, operands| self.copy(to, id, operands))
-            .expect("what was well typed stays so")
     }
 
     /// The one loss, if there is just one.
@@ -541,21 +468,10 @@ impl Model {
     }
 }
 
-fn hash_of(op: &Op, operands: &[NodeId]) -> u64 {
-    let mut hasher = FxHasher::default();
-    op.hash(&mut hasher);
-    operands.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// The most axes of an array.
-const AXES: usize = 64;
-
 /// Refuses sizes, and numbers of elements, that no machine word counts.
 fn held(ty: &Type, dims: &Dims) -> Result<(), Misfit> {
-    if ty.rank() > AXES {
-        let message = format!("an array of {} axes; at most {AXES} are held", ty.rank());
-        return Err(Misfit::rank(message).help("gather some of its axes in one"));
+    if ty.rank() > RANK {
+        return Err(Misfit::rank(format!("{} axes; a value has at most {RANK}", ty.rank())));
     }
     let sizes: SmallVec<[Size; 4]> = ty.shape.iter().map(|size| dims.resolve(size)).collect();
     let small = |size: &Size| size.known().map_or(size.name().is_some(), |size| size < 1 << 15);

@@ -5,6 +5,11 @@ use crate::ops::{Misfit, Op};
 
 /// The model in which each barrier is the value behind it.
 pub fn release(model: &Model) -> Model {
+    let barrier = |op: &Op| matches!(op, Op::Barrier(_));
+    let within = |op: &Op| matches!(op, Op::Scan(scan) if scan.body.holds(&barrier));
+    if !model.may_have(|op| barrier(op) || within(op)) {
+        return model.compact();
+    }
     let released =
         model.rebuild(|to, id, operands| released(to, model.op(id), operands, model.origins(id)));
     released.expect("a barrier has the type of its operand")

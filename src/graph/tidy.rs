@@ -15,47 +15,53 @@ pub enum Tidy {
     Node(NodeId),
     /// An operator on operands.
     Op(Op, Operands),
+    /// An operator on operands, whose value is laid out.
+    Column(Op, Operands, Broadcast),
 }
 
-/// The canonical form of `op` on `operands`.
-pub fn tidy(model: &Model, op: Op, operands: Operands) -> Tidy {
+/// The canonical form of `op` on `operands`, where it is another one.
+pub fn tidy(model: &Model, op: &Op, operands: &[NodeId]) -> Option<Tidy> {
     let shape = |id: NodeId| &model.ty(id).shape;
-    match &op {
+    let first = || Tidy::Node(operands[0]);
+    match op {
+        Op::Scalar(row) => match column(model, operands) {
+            Some((layout, inner)) => Some(Tidy::Column(op.clone(), inner, layout)),
+            None => Some(Tidy::Op(constant(model, *row, operands)?, Operands::new())),
+        },
+        Op::Select(_) => {
+            let (layout, inner) = column(model, operands)?;
+            Some(Tidy::Column(op.clone(), inner, layout))
+        }
         Op::Broadcast(broadcast) => tidy_broadcast(model, broadcast, operands[0]),
-        Op::Reshape(Reshape { to }) if to == shape(operands[0]) => Tidy::Node(operands[0]),
-        Op::Reshape(_) if matches!(model.op(operands[0]), Op::Reshape(_)) => {
-            let inner = model.operands(operands[0])[0];
-            tidy(model, op, SmallVec::from_slice(&[inner]))
+        Op::Reshape(Reshape { to }) if to == shape(operands[0]) => Some(first()),
+        Op::Reshape(_) => {
+            let mut inner = operands[0];
+            while let Op::Reshape(_) = model.op(inner) {
+                inner = model.operands(inner)[0];
+            }
+            (inner != operands[0]).then(|| match op {
+                Op::Reshape(Reshape { to }) if to == shape(inner) => Tidy::Node(inner),
+                _ => Tidy::Op(op.clone(), SmallVec::from_slice(&[inner])),
+            })
         }
         Op::Permute(permute) => tidy_permute(model, permute, operands[0]),
-        Op::Cast(cast) if cast.to == model.ty(operands[0]).dtype => Tidy::Node(operands[0]),
-        Op::Flip(flip) if flip.axes.is_empty() => Tidy::Node(operands[0]),
-        Op::Slice(slice)
-            if slice
-                .cuts
-                .iter()
-                .zip(shape(operands[0]))
-                .all(|(cut, size)| *cut == Cut::all(size)) =>
-        {
-            Tidy::Node(operands[0])
+        Op::Cast(cast) => (cast.to == model.ty(operands[0]).dtype).then(first),
+        Op::Flip(flip) => flip.axes.is_empty().then(first),
+        Op::Slice(slice) => {
+            let mut whole = slice.cuts.iter().zip(shape(operands[0]));
+            whole.all(|(cut, size)| *cut == Cut::all(size)).then(first)
         }
-        Op::Concat(_) if operands.len() == 1 => Tidy::Node(operands[0]),
+        Op::Concat(_) => (operands.len() == 1).then(first),
         Op::SizeOf(SizeOf { dtype, size: Size::Known(value) }) => {
-            Tidy::Op(Const { dtype: *dtype, value: Number::int(*value) }.into(), operands)
+            let number = Const { dtype: *dtype, value: Number::int(*value) };
+            Some(Tidy::Op(number.into(), Operands::new()))
         }
-        Op::Scalar(row) => match constant(model, *row, &operands) {
-            Some(folded) => Tidy::Op(folded, Operands::new()),
-            None => Tidy::Op(op, operands),
-        },
-        _ => Tidy::Op(op, operands),
+        _ => None,
     }
 }
 
 /// Single elements of columns are computed before the column gets its axis of size 1: the layout and the operands inside.
-pub fn column(model: &Model, op: &Op, operands: &[NodeId]) -> Option<(Broadcast, Operands)> {
-    if !matches!(op, Op::Scalar(_) | Op::Select(_)) {
-        return None;
-    }
+fn column(model: &Model, operands: &[NodeId]) -> Option<(Broadcast, Operands)> {
     let mut layout: Option<&Broadcast> = None;
     let mut inner = Operands::new();
     for &id in operands {
@@ -81,35 +87,36 @@ pub fn column(model: &Model, op: &Op, operands: &[NodeId]) -> Option<(Broadcast,
     (only_new && same && keeps_rank).then(|| (layout.clone(), inner))
 }
 
-fn tidy_broadcast(model: &Model, outer: &Broadcast, operand: NodeId) -> Tidy {
-    let (mut from, mut operand) = (outer.from.clone(), operand);
-    while let Op::Broadcast(inner) = model.op(operand) {
+fn tidy_broadcast(model: &Model, outer: &Broadcast, operand: NodeId) -> Option<Tidy> {
+    let (mut from, mut source) = (outer.from.clone(), operand);
+    while let Op::Broadcast(inner) = model.op(source) {
         from = from.iter().map(|axis| axis.and_then(|axis| inner.from[axis as usize])).collect();
-        operand = model.operands(operand)[0];
+        source = model.operands(source)[0];
     }
-    let shape: &Shape = &model.ty(operand).shape;
+    let shape: &Shape = &model.ty(source).shape;
     if *shape == outer.to && from.iter().enumerate().all(|(place, axis)| *axis == Some(place as u8))
     {
-        return Tidy::Node(operand);
+        return Some(Tidy::Node(source));
     }
-    Tidy::Op(Broadcast { to: outer.to.clone(), from }.into(), SmallVec::from_slice(&[operand]))
+    let joined = || Broadcast { to: outer.to.clone(), from }.into();
+    (source != operand).then(|| Tidy::Op(joined(), SmallVec::from_slice(&[source])))
 }
 
-fn tidy_permute(model: &Model, outer: &Permute, operand: NodeId) -> Tidy {
+fn tidy_permute(model: &Model, outer: &Permute, operand: NodeId) -> Option<Tidy> {
     let in_place = |mut order: std::iter::Enumerate<std::slice::Iter<usize>>| {
         order.all(|(place, &axis)| place == axis)
     };
     if in_place(outer.order.iter().enumerate()) {
-        return Tidy::Node(operand);
+        return Some(Tidy::Node(operand));
     }
     if let Op::Permute(inner) = model.op(operand) {
         let order: SmallVec<[usize; 4]> =
             outer.order.iter().map(|&axis| inner.order[axis]).collect();
         if in_place(order.iter().enumerate()) {
-            return Tidy::Node(model.operands(operand)[0]);
+            return Some(Tidy::Node(model.operands(operand)[0]));
         }
     }
-    Tidy::Op(outer.clone().into(), SmallVec::from_slice(&[operand]))
+    None
 }
 
 /// Exact arithmetic of scalar constants and dimensions.

@@ -8,7 +8,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Number {
     /// An exact fraction whose numerator and denominator are below 2^53.
-    Exact(Ratio<i128>),
+    Exact(Ratio<i64>),
     /// The bits of an f64 that no such fraction stands for: infinities, NaN, -0, very large, small or long numbers; π and e,
     /// which are to stay what they are.
     Bits(u64),
@@ -35,7 +35,7 @@ impl Number {
     fn fraction(ratio: Ratio<i128>) -> Number {
         let small = |v: &i128| (-LIMIT..=LIMIT).contains(v);
         if small(ratio.numer()) && small(ratio.denom()) {
-            Number::Exact(ratio)
+            Number::Exact(Ratio::new_raw(*ratio.numer() as i64, *ratio.denom() as i64))
         } else {
             Number::float(*ratio.numer() as f64 / *ratio.denom() as f64)
         }
@@ -66,7 +66,7 @@ impl Number {
     /// The value where it is an integer that fits.
     pub fn to_i64(self) -> Option<i64> {
         match self {
-            Number::Exact(ratio) if ratio.is_integer() => i64::try_from(*ratio.numer()).ok(),
+            Number::Exact(ratio) if ratio.is_integer() => Some(*ratio.numer()),
             _ => None,
         }
     }
@@ -94,7 +94,7 @@ impl Number {
     /// Numerator and denominator of an exact number.
     pub fn parts(self) -> Option<(i128, i128)> {
         match self {
-            Number::Exact(ratio) => Some((*ratio.numer(), *ratio.denom())),
+            Number::Exact(ratio) => Some((i128::from(*ratio.numer()), i128::from(*ratio.denom()))),
             Number::Bits(_) => None,
         }
     }
@@ -105,8 +105,11 @@ impl Number {
         exact: impl Fn(&Ratio<i128>, &Ratio<i128>) -> Option<Ratio<i128>>,
         float: impl Fn(f64, f64) -> f64,
     ) -> Number {
+        let wide = |ratio: Ratio<i64>| {
+            Ratio::new_raw(i128::from(*ratio.numer()), i128::from(*ratio.denom()))
+        };
         if let (Number::Exact(a), Number::Exact(b)) = (self, other)
-            && let Some(ratio) = exact(&a, &b)
+            && let Some(ratio) = exact(&wide(a), &wide(b))
         {
             return Number::fraction(ratio);
         }
@@ -183,7 +186,7 @@ fn decimal(text: &str) -> Option<Number> {
         if power < 0 { (numerator, scale) } else { (numerator.checked_mul(scale)?, 1) };
     let small = |v: i128| (-LIMIT..=LIMIT).contains(&v);
     (small(numerator) && small(denominator))
-        .then(|| Number::Exact(Ratio::new(numerator, denominator)))
+        .then(|| Number::Exact(Ratio::new(numerator as i64, denominator as i64)))
 }
 
 impl fmt::Display for Number {

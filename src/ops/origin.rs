@@ -1,8 +1,8 @@
 //! Where a value comes from.
 
 use crate::diagnostic::Span;
-use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// One reason for a value to be there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,7 +25,7 @@ pub enum Origin {
 /// The reasons for a value to be there, without repetition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origins {
-    reasons: SmallVec<[Origin; 1]>,
+    reasons: Option<Arc<[Origin]>>,
     call: Option<u32>,
 }
 
@@ -35,7 +35,7 @@ const LIMIT: usize = 16;
 impl Origins {
     /// One reason.
     pub fn one(origin: Origin) -> Origins {
-        Origins { reasons: SmallVec::from_buf([origin]), call: None }
+        Origins { reasons: Some(Arc::new([origin])), call: None }
     }
 
     /// The same reasons, for a value that the inlined call of this number computes, or the adjoint of the call.
@@ -50,24 +50,31 @@ impl Origins {
 
     /// Adds the reasons of `other`; the value stays in its call.
     pub fn unite(&mut self, other: &Origins) {
-        if self.reasons.is_empty() {
-            self.call = other.call;
-        }
-        for origin in &other.reasons {
-            if self.reasons.len() < LIMIT && !self.reasons.contains(origin) {
-                self.reasons.push(origin.clone());
+        let (Some(known), Some(more)) = (&self.reasons, &other.reasons) else {
+            if self.reasons.is_none() {
+                self.clone_from(other);
             }
+            return;
+        };
+        if Arc::ptr_eq(known, more) {
+            return;
+        }
+        let new = more.iter().filter(|origin| !known.contains(origin));
+        let mut new = new.take(LIMIT - known.len()).peekable();
+        if new.peek().is_some() {
+            let all: Vec<Origin> = known.iter().chain(new).cloned().collect();
+            self.reasons = Some(all.into());
         }
     }
 
     /// The reasons in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = &Origin> {
-        self.reasons.iter()
+        self.reasons.iter().flat_map(|reasons| reasons.iter())
     }
 
     /// Whether it is written in the source text.
     pub fn source(&self) -> Option<Span> {
-        self.reasons.iter().find_map(|origin| match origin {
+        self.iter().find_map(|origin| match origin {
             Origin::Source(span) => Some(*span),
             _ => None,
         })
@@ -76,7 +83,7 @@ impl Origins {
     /// The place in the source text that it has to do with.
     pub fn span(&self) -> Option<Span> {
         self.source().or_else(|| {
-            self.reasons.iter().find_map(|origin| match origin {
+            self.iter().find_map(|origin| match origin {
                 Origin::Adjoint { span, .. } => Some(*span),
                 _ => None,
             })

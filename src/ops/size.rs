@@ -302,6 +302,14 @@ fn collect(terms: impl Iterator<Item = Option<(Vec<Factor>, i64)>>) -> Size {
 impl std::ops::Add for Size {
     type Output = Size;
     fn add(self, other: Size) -> Size {
+        match (&self, &other) {
+            (Size::Known(0), _) => return other,
+            (_, Size::Known(0)) => return self,
+            (Size::Known(a), Size::Known(b)) => {
+                return a.checked_add(*b).map_or_else(Size::too_large, Size::Known);
+            }
+            _ => {}
+        }
         collect(self.poly().0.into_iter().chain(other.poly().0).map(Some))
     }
 }
@@ -316,6 +324,14 @@ impl std::ops::Sub for Size {
 impl std::ops::Mul for Size {
     type Output = Size;
     fn mul(self, other: Size) -> Size {
+        match (&self, &other) {
+            (Size::Known(1), _) => return other,
+            (_, Size::Known(1)) => return self,
+            (Size::Known(a), Size::Known(b)) => {
+                return a.checked_mul(*b).map_or_else(Size::too_large, Size::Known);
+            }
+            _ => {}
+        }
         let (left, right) = (self.poly(), other.poly());
         collect(left.0.iter().flat_map(|(a, x)| {
             right.0.iter().map(move |(b, y)| {
@@ -397,6 +413,16 @@ impl Dims {
             self.resolved.insert(name.clone(), resolved);
         }
         self.table.insert(name, size);
+    }
+
+    /// The number of dimensions.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is no dimension.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
     }
 
     /// Whether `name` is a dimension.

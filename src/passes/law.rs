@@ -7,19 +7,24 @@ use crate::ops::shape::Broadcast;
 use crate::ops::term::spread;
 use crate::ops::{Misfit, Number, Op, Scalar, Shape, Term, Type};
 use indexmap::IndexMap;
-use rustc_hash::{FxHashMap, FxHashSet};
 
 /// The model under construction, and what is known of its nodes.
 #[derive(Default)]
 pub struct Cx {
     model: Model,
-    protected: FxHashSet<NodeId>,
-    named: FxHashSet<NodeId>,
-    uses: FxHashMap<NodeId, u32>,
+    /// What is noted of each node.
+    notes: Vec<Note>,
     /// For each node so far whether it is a scalar made of numbers and dimensions only.
     free: Vec<bool>,
     /// How often each law was used.
     pub fired: IndexMap<&'static str, usize>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Note {
+    protected: bool,
+    named: bool,
+    uses: u32,
 }
 
 impl Cx {
@@ -45,27 +50,39 @@ impl Cx {
 
     /// Marks a node that laws do not look into.
     pub fn protect(&mut self, id: NodeId) {
-        self.protected.insert(id);
+        self.note(id).protected = true;
     }
 
     /// Marks a node that has a name in the source text.
     pub fn name(&mut self, id: NodeId) {
-        self.named.insert(id);
+        self.note(id).named = true;
     }
 
     /// Whether a node is written as a name: a variable or a binding.
     pub fn is_named(&self, id: NodeId) -> bool {
-        self.named.contains(&id) || matches!(self.model.op(id), Op::Variable(_))
+        self.noted(id).named || matches!(self.model.op(id), Op::Variable(_))
     }
 
     /// Notes how often a node is used.
     pub fn used(&mut self, id: NodeId, uses: u32) {
-        *self.uses.entry(id).or_insert(0) += uses;
+        self.note(id).uses += uses;
+    }
+
+    fn note(&mut self, id: NodeId) -> &mut Note {
+        if self.notes.len() <= id.index() {
+            self.notes.resize(id.index() + 1, Note::default());
+        }
+        &mut self.notes[id.index()]
+    }
+
+    fn noted(&self, id: NodeId) -> Note {
+        self.notes.get(id.index()).copied().unwrap_or_default()
     }
 
     /// Whether a node may be taken apart: laws made it or differentiation did, and nothing else uses it.
     pub fn is_open(&self, id: NodeId) -> bool {
-        !self.protected.contains(&id) && self.uses.get(&id).is_none_or(|uses| *uses <= 1)
+        let note = self.noted(id);
+        !note.protected && note.uses <= 1
     }
 
     /// Whether a node is a scalar made of numbers and dimensions only.
@@ -86,7 +103,7 @@ impl Cx {
 
     /// Whether the source text needs the node.
     pub fn is_forward(&self, id: NodeId) -> bool {
-        self.protected.contains(&id)
+        self.noted(id).protected
     }
 
     /// How a broadcast lays out its operand, and the shape of that: two values of one layout may meet before it.
@@ -173,9 +190,7 @@ impl Cx {
     }
 
     fn wanted(&mut self, op: &Op, operands: &[NodeId]) -> Result<Type, Misfit> {
-        use crate::ops::Operator;
-        let types: Vec<Type> = operands.iter().map(|&id| self.model.ty(id).clone()).collect();
-        op.infer(&types, &self.model.dims)
+        self.model.infer(op, operands).cloned()
     }
 
     /// A law may give a scalar where a filled array is meant.

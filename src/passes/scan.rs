@@ -33,8 +33,16 @@ pub fn simplified(
     (made.clone(), places.iter().map(|&place| operands[place]).collect())
 }
 
+/// Whether a model has scans, or had some.
+pub fn has_scans(model: &Model) -> bool {
+    model.may_have(|op| matches!(op, Op::Scan(_)))
+}
+
 /// The model whose scans give only the results that are asked for, and carry only what these need and what changes.
 pub fn prune(model: &Model) -> Model {
+    if !has_scans(model) {
+        return model.compact();
+    }
     let live = model.live();
     let mut asked: FxHashMap<NodeId, Vec<Which>> = FxHashMap::default();
     for id in model.nodes().filter(|id| live[id.index()]) {

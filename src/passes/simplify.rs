@@ -1,10 +1,11 @@
 //! Algebra on what differentiation made: the forward values stay as they are written.
 
 use super::law::Cx;
-use super::scan::{Memo, prune, simplified};
+use super::scan::{Memo, has_scans, prune, simplified};
 use crate::graph::{Kind, Model};
 use crate::ops::{Misfit, Op, Scalar};
 use indexmap::IndexMap;
+use std::borrow::Cow;
 
 /// What a run of the laws did.
 #[derive(Clone, Debug, Default)]
@@ -26,33 +27,48 @@ pub fn simplify(model: &Model) -> (Model, Report) {
 /// `simplify` where some scans have been seen already.
 pub(super) fn simplify_within(model: &Model, memo: &mut Memo) -> (Model, Report) {
     let mut report = Report::default();
-    let mut model = prune(model);
+    let mut model = pruned(Cow::Borrowed(model));
+    let mut live = model.live();
     for _ in 0..ROUNDS {
-        let before = model.len();
-        let (next, fired) = round(&model, memo, &mut report);
-        let scans = next.nodes().any(|id| matches!(next.op(id), Op::Scan(_)));
-        let next = if scans || !fired.is_empty() { prune(&next) } else { next };
-        report.rounds.push((before, next.len()));
-        let changed = !fired.is_empty();
+        let before = count(&live);
+        let (next, fired) = round(&model, &live, memo, &mut report);
+        model = pruned(Cow::Owned(next));
+        live = model.live();
+        report.rounds.push((before, count(&live)));
+        if fired.is_empty() {
+            break;
+        }
         for (law, count) in fired {
             *report.laws.entry(law).or_insert(0) += count;
         }
-        model = next;
-        if !changed {
-            break;
-        }
     }
-    (model, report)
+    (if count(&live) < model.len() { model.compact() } else { model.into_owned() }, report)
+}
+
+/// The model without what nothing asks of its scans; what is not live may stay.
+fn pruned(model: Cow<'_, Model>) -> Cow<'_, Model> {
+    match has_scans(&model) {
+        true => Cow::Owned(prune(&model)),
+        false => model,
+    }
+}
+
+fn count(live: &[bool]) -> usize {
+    live.iter().filter(|live| **live).count()
 }
 
 fn round(
     model: &Model,
+    live: &[bool],
     memo: &mut Memo,
     report: &mut Report,
 ) -> (Model, IndexMap<&'static str, usize>) {
     let forward = forward(model);
+    if !has_scans(model) && model.nodes().all(|id| forward[id.index()] || !live[id.index()]) {
+        return (model.compact(), IndexMap::new());
+    }
     let uses = model.uses();
-    let inner = inner(model, &forward, &uses);
+    let inner = inner(model, live, &forward, &uses);
     let mut named = vec![false; model.len()];
     for id in model.names.values().chain(model.outputs.iter().map(|output| &output.node)) {
         named[id.index()] = forward[id.index()];
@@ -90,11 +106,11 @@ fn round(
 }
 
 /// Parts of sums and products that only a larger sum or product uses: that one brings all of it to its normal form at once.
-fn inner(model: &Model, forward: &[bool], uses: &[u32]) -> Vec<bool> {
+fn inner(model: &Model, live: &[bool], forward: &[bool], uses: &[u32]) -> Vec<bool> {
     let sum = |op: &Op| matches!(op, Op::Scalar(Scalar::Add | Scalar::Sub));
     let product = |op: &Op| matches!(op, Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg));
     let mut inner = vec![false; model.len()];
-    for user in model.nodes().filter(|user| !forward[user.index()]) {
+    for user in model.nodes().filter(|user| live[user.index()] && !forward[user.index()]) {
         let op = model.op(user);
         for operand in model.operands(user) {
             let part = model.op(operand);

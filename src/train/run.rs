@@ -106,6 +106,8 @@ pub struct Kept {
     pub stale: u64,
     /// Whether what ends it early has been reached.
     pub ended: bool,
+    /// What the last whole epoch came to.
+    pub report: Option<Report>,
     /// Parameters, states, and what the optimiser keeps.
     pub values: Vec<(Name, crate::tensor::Tensor)>,
 }
@@ -118,8 +120,8 @@ pub struct Run<'a> {
     watched: Vec<NodeId>,
     names: Vec<Name>,
     goals: Vec<usize>,
-    train: Vec<usize>,
-    val: Vec<usize>,
+    train: Arc<[usize]>,
+    val: Arc<[usize]>,
     order: Vec<usize>,
     /// The epoch that `order` is of.
     ordered: Option<u64>,
@@ -128,10 +130,13 @@ pub struct Run<'a> {
     /// The seat whose values are of now.
     current: Option<usize>,
     kept: Kept,
-    /// What was at the start of the epoch, to find the step that diverged.
+    /// What was at the start of an epoch, to find the step that diverged.
     start: Kept,
     last: f64,
 }
+
+/// To find the step that diverged so many steps at least are done again; it costs a copy of all values once in as many.
+const REPLAYED: u64 = 256;
 
 /// So many rows at least are validated at a time.
 const VALIDATED: usize = 256;
@@ -196,6 +201,7 @@ impl<'a> Run<'a> {
         let sums = vec![0.0; names.len()];
         let kept = Kept { sums, best: f64::INFINITY, values, ..Kept::default() };
         let order = train.clone();
+        let (train, val) = (train.into(), val.into());
         Ok(Run {
             pace,
             batch,
@@ -246,6 +252,11 @@ impl<'a> Run<'a> {
         self.last
     }
 
+    /// What the last whole epoch came to.
+    pub fn last(&self) -> Option<&Report> {
+        self.kept.report.as_ref()
+    }
+
     /// Rows seen in all.
     pub fn seen(&self) -> u64 {
         let (epochs, batches) =
@@ -261,7 +272,7 @@ impl<'a> Run<'a> {
         }
         let (epoch, place) =
             (self.kept.step / self.pace.batches, self.kept.step % self.pace.batches);
-        if place == 0 {
+        if place == 0 && self.kept.step >= self.start.step + REPLAYED {
             self.start = self.kept();
         }
         let finite = self.one(epoch, place as usize)?;
@@ -314,7 +325,7 @@ impl<'a> Run<'a> {
         self.kept.sums.fill(0.0);
         let val = match self.val.is_empty() {
             true => None,
-            false => Some(self.validated()?),
+            false => Some(self.measured()?),
         };
         let mut report =
             Report { epoch: epoch + 1, step: self.kept.step, train, val, is_last: false };
@@ -330,26 +341,29 @@ impl<'a> Run<'a> {
         let stale = self.job.stop.patience.is_some_and(|most| self.kept.stale >= most);
         self.kept.ended = reached || stale;
         report.is_last = self.kept.ended || report.epoch >= self.pace.epochs;
+        self.kept.report = Some(report.clone());
         Ok(report)
     }
 
-    /// The means of loss and metrics over the rows that validate, with the values of now.
-    pub fn validated(&mut self) -> Result<Vec<f64>, TrainError> {
+    /// The means of loss and metrics with the values of now, over the rows that validate, or else over all.
+    pub fn measured(&mut self) -> Result<Vec<f64>, TrainError> {
+        let rows = Arc::clone(if self.val.is_empty() { &self.train } else { &self.val });
         let data = self.job.val.unwrap_or(self.job.data);
-        let size = self.batch.max(VALIDATED).min(self.val.len());
+        let size = self.batch.max(VALIDATED).min(rows.len());
         let mut sums = vec![0.0; self.names.len()];
-        for from in (0..self.val.len()).step_by(size) {
-            let to = (from + size).min(self.val.len());
-            let number = self.seat(false, to - from)?;
+        for rows in rows.chunks(size) {
+            let number = self.seat(false, rows.len())?;
             self.lend(number)?;
             let seat = &mut self.seats[number];
-            seat.fill(data, &self.val[from..to])?;
+            if self.job.rows.is_some() {
+                seat.fill(data, rows)?;
+            }
             seat.run()?;
             for (sum, place) in sums.iter_mut().zip(0..) {
-                *sum += seat.watched(place) * (to - from) as f64;
+                *sum += seat.watched(place) * rows.len() as f64;
             }
         }
-        Ok(sums.into_iter().map(|sum| sum / self.val.len() as f64).collect())
+        Ok(sums.into_iter().map(|sum| sum / rows.len() as f64).collect())
     }
 
     /// The seat for so many rows.
@@ -434,17 +448,15 @@ impl<'a> Run<'a> {
 
     /// Goes back to before the step that diverged, and gives all values of that step: those of its rows too.
     pub fn blame(&mut self) -> Result<(Values, Bindings), TrainError> {
-        let end = self.kept.step;
         self.resume(self.start.clone())?;
         loop {
             let before = self.kept();
-            let step = before.step;
-            let (epoch, place) = (step / self.pace.batches, step % self.pace.batches);
-            let finite = self.one(epoch, place as usize)? && self.is_finite();
-            if finite && step + 1 < end {
+            let ended = self.advance()?;
+            let diverged = ended == Event::Diverged || !self.is_finite();
+            if !diverged && ended != Event::Done {
                 continue;
             }
-            let seat = &self.seats[self.current.expect("a step was run")];
+            let seat = &self.seats[self.current.unwrap_or_default()];
             let mut values = self.job.values.clone();
             values.extend(seat.inputs());
             values.extend(before.values.iter().cloned());

@@ -136,6 +136,15 @@ impl Draft {
         Some(draft)
     }
 
+    /// The width with names of these widths, all others of the width `other`.
+    pub fn width_with(&self, names: &FxHashMap<NodeId, usize>, other: usize) -> usize {
+        let width = |piece: &Piece| match piece {
+            Piece::Text(text) => text.chars().count(),
+            Piece::Name(id) => names.get(id).copied().unwrap_or(other),
+        };
+        self.pieces.iter().map(width).sum()
+    }
+
     /// The text with every name given.
     pub fn finish(&self, names: &FxHashMap<NodeId, String>) -> String {
         self.pieces

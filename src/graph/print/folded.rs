@@ -4,7 +4,7 @@ use super::Part;
 use super::draft::{self, Draft, Level};
 use super::names::names;
 use super::statements::{
-    self, Plan, Statement, aliases, called, decide, drafts, keyword, statement_of,
+    self, Drafts, Plan, Statement, aliases, called, decide, drafts, keyword, statement_of,
 };
 use crate::graph::fold::{Call, Group, fold};
 use crate::graph::{Kind, Model, NodeId};
@@ -29,7 +29,7 @@ pub fn statements(model: &Model, part: Part) -> (Vec<Statement>, Vec<&Call>) {
         return (statements::statements(model, part), Vec::new());
     }
     decide(&mut plan);
-    let (drafts, updates) = drafts(&mut plan, part);
+    let Drafts { drafts, updates, .. } = drafts(&mut plan, part);
     let names = names(&plan);
     let called = called(model, part);
     let (mut statements, mut calls) = (Vec::new(), Vec::new());
@@ -193,7 +193,7 @@ fn statement(plan: &Plan, names: &FxHashMap<NodeId, String>, number: usize) -> O
     if !group.adjoint {
         let name =
             if let [one] = shown.as_slice() { one.clone() } else { format!("({})", join(&shown)) };
-        let (keyword, text) = (keyword(plan.model, &name), text + &instance);
+        let (keyword, text) = (keyword(plan, &name), text + &instance);
         return Some(Statement {
             keyword,
             name,

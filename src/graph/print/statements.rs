@@ -85,6 +85,10 @@ pub struct Plan<'a> {
     pub folded: Folded,
     /// Values that have a line because a call that is printed as one reads them, or gives them.
     pub forced: FxHashSet<NodeId>,
+    /// The derivatives that were asked for, with their places among the results.
+    pub asked: FxHashMap<NodeId, usize>,
+    /// What the first result of each name is, and whether a derivative has that name.
+    pub results: FxHashMap<&'a str, (Kind, bool)>,
 }
 
 /// Expressions wider than this get lines for their parts: names and comments need room too.
@@ -127,10 +131,13 @@ pub fn written(model: &Model, part: Part) -> Written<'_> {
     loop {
         let mut plan = plan(model, part, widths);
         decide(&mut plan);
-        let (mut drafts, updates) = drafts(&mut plan, part);
+        let Drafts { mut drafts, updates, narrow } = drafts(&mut plan, part);
         let names = names::names(&plan);
-        let named = names.text.iter().map(|(id, name)| (*id, name.chars().count())).collect();
-        if named == plan.widths || round == ROUNDS {
+        let named: FxHashMap<NodeId, usize> =
+            names.text.iter().map(|(id, name)| (*id, name.chars().count())).collect();
+        let fits = |draft: &Draft| draft.width_with(&named, NAME) <= ROOM;
+        let stays = || narrow && drafts.iter().flatten().all(fits);
+        if stays() || named == plan.widths || round == ROUNDS {
             let order = ordered(&plan, &drafts);
             let order = order.into_iter().map(|id| {
                 let draft = drafts[id.index()].take();
@@ -177,29 +184,20 @@ pub fn update(names: &Names, name: Name, draft: Draft) -> Statement {
 
 /// The printed values in the order of the graph; results side by side that do not need each other in the order asked for.
 fn ordered(plan: &Plan, drafts: &[Option<Draft>]) -> Vec<NodeId> {
-    let model = plan.model;
-    let asked: FxHashMap<NodeId, usize> = model
-        .outputs
-        .iter()
-        .enumerate()
-        .filter(|(_, output)| output.kind == Kind::Gradient)
-        .map(|(place, output)| (output.node, place))
-        .collect();
+    let (model, asked) = (plan.model, &plan.asked);
     let mut order: Vec<NodeId> = model.nodes().filter(|id| plan.region[id.index()]).collect();
     order.retain(|id| drafts[id.index()].is_some() || plan.given[id.index()]);
-    let needs = |id: NodeId, other: NodeId| {
-        drafts[id.index()].as_ref().is_some_and(|draft| {
-            draft.pieces.iter().any(|piece| matches!(piece, Piece::Name(name) if *name == other))
-        })
+    let needs = |id: NodeId, others: &FxHashSet<NodeId>| {
+        let mut pieces = drafts[id.index()].iter().flat_map(|draft| &draft.pieces);
+        pieces.any(|piece| matches!(piece, Piece::Name(name) if others.contains(name)))
     };
     let mut start = 0;
     while start < order.len() {
         let mut end = start + 1;
         if asked.contains_key(&order[start]) {
-            while end < order.len()
-                && asked.contains_key(&order[end])
-                && !order[start..end].iter().any(|&other| needs(order[end], other))
-            {
+            let mut run = FxHashSet::from_iter([order[start]]);
+            while end < order.len() && asked.contains_key(&order[end]) && !needs(order[end], &run) {
+                run.insert(order[end]);
                 end += 1;
             }
             order[start..end].sort_by_key(|id| asked[id]);
@@ -213,27 +211,26 @@ fn ordered(plan: &Plan, drafts: &[Option<Draft>]) -> Vec<NodeId> {
 /// Puts lines of numbers, wherever the graph happens to have them, before the first line that reads them, else at the end.
 fn numbers_last(plan: &Plan, drafts: &[Option<Draft>], order: &mut Vec<NodeId>) {
     let is_number = |id: &NodeId| plan.model.is_written_inside(*id) && !plan.given[id.index()];
-    let (mut numbers, lines): (Vec<NodeId>, Vec<NodeId>) =
-        order.iter().copied().partition(is_number);
+    let (numbers, lines): (Vec<NodeId>, Vec<NodeId>) = order.iter().copied().partition(is_number);
     if numbers.is_empty() {
         return;
     }
+    let mut waiting: FxHashMap<NodeId, usize> =
+        numbers.iter().enumerate().map(|(place, id)| (*id, place)).collect();
     order.clear();
     for id in lines {
-        if let Some(draft) = &drafts[id.index()] {
-            let reads = |number: &NodeId| {
-                draft
-                    .pieces
-                    .iter()
-                    .any(|piece| matches!(piece, Piece::Name(name) if name == number))
-            };
-            let (read, rest) = numbers.into_iter().partition(reads);
-            order.extend::<Vec<NodeId>>(read);
-            numbers = rest;
-        }
+        let pieces = drafts[id.index()].iter().flat_map(|draft| &draft.pieces);
+        let mut read: Vec<usize> = pieces
+            .filter_map(|piece| match piece {
+                Piece::Name(name) => waiting.remove(name),
+                Piece::Text(_) => None,
+            })
+            .collect();
+        read.sort_unstable();
+        order.extend(read.into_iter().map(|place| numbers[place]));
         order.push(id);
     }
-    order.extend(numbers);
+    order.extend(numbers.into_iter().filter(|id| waiting.contains_key(id)));
 }
 
 fn statement(plan: &Plan, names: &Names, id: NodeId, draft: &Draft) -> Statement {
@@ -252,9 +249,7 @@ fn statement(plan: &Plan, names: &Names, id: NodeId, draft: &Draft) -> Statement
         };
     }
     let name = names.text[&id].clone();
-    let asked =
-        model.outputs.iter().any(|output| output.kind == Kind::Gradient && output.node == id);
-    let adjoint = asked || !plan.forward[id.index()];
+    let adjoint = plan.asked.contains_key(&id) || !plan.forward[id.index()];
     let mut text = draft.finish(&names.text);
     let default = if draft.free && model.ty(id).dtype != model.float() {
         Some(model.ty(id).dtype)
@@ -266,7 +261,7 @@ fn statement(plan: &Plan, names: &Names, id: NodeId, draft: &Draft) -> Statement
     }
     let comment = adjoint.then(|| comment::comment(plan, id, draft)).flatten();
     Statement {
-        keyword: keyword(model, &name),
+        keyword: keyword(plan, &name),
         name,
         text,
         comment,
@@ -276,10 +271,10 @@ fn statement(plan: &Plan, names: &Names, id: NodeId, draft: &Draft) -> Statement
     }
 }
 
-pub fn keyword(model: &Model, name: &str) -> &'static str {
-    match model.outputs.iter().find(|output| &*output.name == name).map(|output| output.kind) {
-        Some(Kind::Loss) => "loss ",
-        Some(Kind::Metric) => "metric ",
+pub fn keyword(plan: &Plan, name: &str) -> &'static str {
+    match plan.results.get(name) {
+        Some((Kind::Loss, _)) => "loss ",
+        Some((Kind::Metric, _)) => "metric ",
         _ => "",
     }
 }
@@ -311,14 +306,10 @@ pub fn aliases(
     for &name in called {
         if *own != Some(&name.to_string()) && !seen.contains(&name) {
             seen.push(name);
-            let adjoint = plan
-                .model
-                .outputs
-                .iter()
-                .any(|output| output.name == *name && output.kind == Kind::Gradient);
+            let adjoint = plan.results.get(&**name).is_some_and(|(_, derived)| *derived);
             let text = own.cloned().unwrap_or_default();
             statements.push(Statement {
-                keyword: keyword(plan.model, name),
+                keyword: keyword(plan, name),
                 name: name.to_string(),
                 text,
                 comment: None,
@@ -407,6 +398,15 @@ pub fn plan(model: &Model, part: Part, widths: FxHashMap<NodeId, usize>) -> Plan
             parts.insert((model.operands(id)[0], part.which), id);
         }
     }
+    let mut asked = FxHashMap::default();
+    let mut results: FxHashMap<&str, (Kind, bool)> = FxHashMap::default();
+    for (place, output) in model.outputs.iter().enumerate() {
+        let derived = output.kind == Kind::Gradient;
+        if derived {
+            asked.insert(output.node, place);
+        }
+        results.entry(&output.name).or_insert((output.kind, false)).1 |= derived;
+    }
     let lines = vec![false; model.len()];
     let heads = FxHashMap::default();
     let (folded, forced) = (Folded::default(), FxHashSet::default());
@@ -423,6 +423,8 @@ pub fn plan(model: &Model, part: Part, widths: FxHashMap<NodeId, usize>) -> Plan
         heads,
         folded,
         forced,
+        asked,
+        results,
     }
 }
 
@@ -440,12 +442,6 @@ fn kept(model: &Model) -> impl Iterator<Item = NodeId> {
 pub fn decide(plan: &mut Plan) {
     let model = plan.model;
     let mut written = vec![0u32; model.len()];
-    let results: FxHashSet<NodeId> = model
-        .outputs
-        .iter()
-        .filter(|output| output.kind == Kind::Gradient)
-        .map(|output| output.node)
-        .collect();
     let mut forced = vec![false; model.len()];
     for id in kept(model) {
         written[id.index()] += 1;
@@ -468,7 +464,7 @@ pub fn decide(plan: &mut Plan) {
             || plan.forced.contains(&id)
             || matches!(model.op(id), Op::Scan(_) | Op::Part(_))
             || plan.known[index].is_some()
-            || results.contains(&id)
+            || plan.asked.contains_key(&id)
             || (written[index] > 1 && !is_small(plan, id));
         let times = if plan.lines[index] { 1 } else { written[index].max(1) };
         let twice =
@@ -521,9 +517,20 @@ fn is_small(plan: &Plan, id: NodeId) -> bool {
     }
 }
 
+/// What is written on all lines.
+pub struct Drafts {
+    /// The expressions of the lines by node.
+    pub drafts: Vec<Option<Draft>>,
+    /// The next values of states.
+    pub updates: Vec<(Name, Draft)>,
+    /// Whether nothing had to get a line because of its width, and all that was written is part of the lines.
+    pub narrow: bool,
+}
+
 /// The expressions of all lines, and of the updates of states. What would make a line too wide gets a line too.
-pub fn drafts(plan: &mut Plan, whole: Part) -> (Vec<Option<Draft>>, Vec<(Name, Draft)>) {
+pub fn drafts(plan: &mut Plan, whole: Part) -> Drafts {
     let model = plan.model;
+    let mut narrow = !model.may_have(|op| matches!(op, Op::Scan(_) | Op::Custom(_)));
     let mut done: Vec<Option<Draft>> = vec![None; model.len()];
     let mut left = readers(plan);
     for id in model.nodes().filter(|id| plan.region[id.index()]).collect::<Vec<_>>() {
@@ -564,6 +571,7 @@ pub fn drafts(plan: &mut Plan, whole: Part) -> (Vec<Option<Draft>>, Vec<(Name, D
                 Op::Custom(_) if whole == Part::Adjoint => through(id, parts),
                 _ => render(model, id, parts),
             };
+            narrow &= draft.width <= ROOM;
             let widest = nested
                 .or_else(|| (draft.width > ROOM).then(|| widest(plan, &done, &operands)).flatten());
             match widest {
@@ -598,7 +606,7 @@ pub fn drafts(plan: &mut Plan, whole: Part) -> (Vec<Option<Draft>>, Vec<(Name, D
                 done[id.index()].take().map(|draft| spelled(model, id, broadcast, draft));
         }
     }
-    (done, updates)
+    Drafts { drafts: done, updates, narrow }
 }
 
 /// The next values of states, each where no line has it as an expression of its own.

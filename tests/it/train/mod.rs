@@ -2,4 +2,5 @@
 
 mod peer;
 mod plain;
+mod resume;
 mod rows;

@@ -1,0 +1,54 @@
+//! What is said of a training, while it runs and at its end.
+
+use crate::cli::show;
+use crate::train::{Report, Run};
+use serde_json::{Map, Value, json};
+
+/// An epoch in one line.
+pub fn line(run: &Run, report: &Report, rate: f64) -> String {
+    let epochs = run.pace().epochs;
+    let mut text =
+        format!("epoch {}/{epochs}  loss {}", report.epoch, show::number(report.train[0]));
+    if let Some(val) = &report.val {
+        text.push_str(&format!("  val {}", show::number(val[0])));
+    }
+    for (name, value) in run.names().iter().zip(report.decisive()).skip(1) {
+        text.push_str(&format!("  {name} {}", show::number(*value)));
+    }
+    text.push_str(&format!("  {rate:.0} rows/s"));
+    text
+}
+
+/// The values of the last epoch, those over the rows that validate as `val.NAME`.
+pub fn summary(run: &Run) -> String {
+    let Some(report) = run.last() else { return String::new() };
+    let mut text = String::new();
+    for (name, value) in run.names().iter().zip(&report.train) {
+        text.push_str(&format!("{name} = {}\n", show::number(*value)));
+    }
+    for (name, value) in run.names().iter().zip(report.val.iter().flatten()) {
+        text.push_str(&format!("val.{name} = {}\n", show::number(*value)));
+    }
+    text
+}
+
+/// The same as a document.
+pub fn document(run: &Run, seconds: f64, rate: f64) -> Value {
+    let mut document =
+        json!({"v": 1, "steps": run.step(), "seconds": seconds, "rows_per_second": rate});
+    if let Some(report) = run.last() {
+        document["epochs"] = report.epoch.into();
+        document["train"] = values(run, &report.train);
+        if let Some(val) = &report.val {
+            document["val"] = values(run, val);
+        }
+    }
+    document
+}
+
+/// Values under the names of what is watched.
+pub fn values(run: &Run, values: &[f64]) -> Value {
+    let values = run.names().iter().zip(values);
+    let values = values.map(|(name, value)| (name.to_string(), show::float(*value)));
+    Value::Object(values.collect::<Map<_, _>>())
+}

@@ -1,0 +1,138 @@
+//! Trainings that are interrupted and gone on with, through the command.
+
+use crate::command::{pullback, ran, run_in};
+use std::path::Path;
+use std::process::Stdio;
+
+/// A model with all that has to be kept: a state, draws, moments; seven steps of which the last is short.
+const MODEL: &str = "
+dim N, D = 3
+input x: f32[N, D]
+input y: f32[N]
+param w: f32[D] ~ normal(std = 0.5)
+param b: f32 = 0
+state mu: f32[D] = 0
+update mu = where(training, 0.9 * mu + 0.1 * mean[N](x), mu)
+h = dropout(tanh((x - mu) * w), 0.2)
+loss C = mean[N]((sum[D](h) + b - y)^2)
+metric size = mean[N](abs(sum[D](h)))
+train { adam(lr = 0.05); batch = 6; epochs = 4; val = 0.2; accumulate = 3; schedule = cosine(warmup = 1) }
+";
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("m.nn"), MODEL).expect("a model");
+    let mut table = String::from("x1,x2,x3,y\n");
+    for row in 0..50 {
+        let x = [0.3, 0.7, 1.1].map(|by| (f64::from(row) * by).sin());
+        table += &format!("{},{},{},{}\n", x[0], x[1], x[2], x[0] - x[2]);
+    }
+    std::fs::write(folder.path().join("d.csv"), table).expect("data");
+    folder
+}
+
+const DATA: [&str; 5] = ["m.nn", "--set", "x=@d.csv:x1,x2,x3", "--set", "y=@d.csv:y"];
+
+fn train(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    let ran = run_in(folder, &[&["train"], args].concat());
+    (ran.code, ran.stdout, ran.stderr)
+}
+
+fn bytes(folder: &Path, name: &str) -> Vec<u8> {
+    std::fs::read(folder.join(name)).expect("it was written")
+}
+
+#[test]
+fn what_is_gone_on_with_ends_in_the_same_bytes() {
+    let folder = folder();
+    let folder = folder.path();
+    let (code, wanted, said) = train(folder, &[&DATA[..], &["--save", "all.npz"]].concat());
+    assert_eq!((code, said.lines().count()), (Some(0), 4), "{said}");
+    // Within an epoch, at its end, within what is accumulated, and at the first step.
+    for every in ["every=5step", "every=14step", "every=9steps", "every=3epoch", "every=27step"] {
+        let aside = format!("{every},file=part.ckpt");
+        let own = [&DATA[..], &["--save", "own.npz", "--checkpoint", &aside, "-q"]].concat();
+        assert_eq!(train(folder, &own).1, wanted);
+        assert_eq!(bytes(folder, "own.npz"), bytes(folder, "all.npz"), "{every}");
+        std::fs::rename(folder.join("part.previous.ckpt"), folder.join("from.ckpt")).expect("two");
+        let on = train(
+            folder,
+            &["m.nn", "--resume", "from.ckpt", "--save", "own.npz", "--threads", "2"],
+        );
+        assert_eq!((on.0, &on.1), (Some(0), &wanted), "{every}: {}", on.2);
+        assert_eq!(bytes(folder, "own.npz"), bytes(folder, "all.npz"), "{every}");
+    }
+    let other = train(folder, &["m.nn", "--resume", "from.ckpt", "--seed", "1", "--epochs", "5"]);
+    assert_eq!(other.0, Some(2));
+    assert_eq!(
+        other.2,
+        "error: from.ckpt cannot be gone on from: the seed was 0 and is 1; the schedule was made for 4 epochs in all, not \
+         for 5\n"
+    );
+    std::fs::write(folder.join("m.nn"), MODEL.replace("tanh", "sin")).expect("a model");
+    let other = train(folder, &["m.nn", "--resume", "from.ckpt"]);
+    assert_eq!(other.2, "error: from.ckpt cannot be gone on from: the model is another one\n");
+}
+
+#[test]
+fn damaged_checkpoints_are_refused() {
+    let folder = folder();
+    let folder = folder.path();
+    let made = [&DATA[..], &["--epochs", "1", "--checkpoint", "every=2step,file=c.ckpt"]].concat();
+    assert_eq!(train(folder, &made).0, Some(0));
+    let whole = bytes(folder, "c.ckpt");
+    let refused = |bytes: &[u8], why: &str| {
+        std::fs::write(folder.join("c.ckpt"), bytes).expect("written");
+        let (code, _, said) = train(folder, &["m.nn", "--resume", "c.ckpt"]);
+        assert_eq!(code, Some(2), "{said}");
+        assert_eq!(said, format!("error: c.ckpt: {why}; the one before it is c.previous.ckpt\n"));
+    };
+    let damaged = "the checkpoint is cut short or altered";
+    for length in [25, 40, whole.len() / 2, whole.len() - 1] {
+        refused(&whole[..length], damaged);
+    }
+    for place in [23, 100, whole.len() / 2, whole.len() - 40, whole.len() - 1] {
+        let mut altered = whole.clone();
+        altered[place] ^= 4;
+        refused(&altered, damaged);
+    }
+    refused(b"", "this is no checkpoint of this version");
+    refused(&whole[3..], "this is no checkpoint of this version");
+    std::fs::write(folder.join("c.ckpt"), &whole).expect("written");
+    assert_eq!(train(folder, &["m.nn", "--resume", "c.ckpt", "--schedule", "warmup"]).0, Some(2));
+    assert_eq!(train(folder, &["m.nn", "--resume", "c.ckpt"]).0, Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_lays_all_aside() {
+    use std::io::{BufRead, BufReader};
+    let folder = folder();
+    let folder = folder.path();
+    let long = ["--epochs", "1000000", "--schedule", "constant", "--save", "w.npz"];
+    let mut command = pullback();
+    command.current_dir(folder).arg("train").args(DATA).args(long).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    lines.next().expect("an epoch").expect("a line");
+    let id = child.id().to_string();
+    assert!(
+        std::process::Command::new("kill").args(["-INT", &id]).status().expect("kill").success()
+    );
+    let last = lines.map(|line| line.expect("a line")).last().expect("a line");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert!(last.ends_with(": go on with --resume w.ckpt"), "{last}");
+    let step: u64 = last
+        .split_whitespace()
+        .nth(3)
+        .and_then(|n| n.trim_end_matches(':').parse().ok())
+        .expect("a number");
+    let epochs = (step / 7 + 2).to_string();
+    let on = train(folder, &["m.nn", "--resume", "w.ckpt", "--epochs", &epochs]);
+    assert_eq!(on.0, Some(0), "{}", on.2);
+    let mut whole = pullback();
+    whole.current_dir(folder).arg("train").args(DATA).args(&long[2..4]);
+    let whole = ran(whole.args(["--epochs", &epochs, "--save", "all.npz"]));
+    assert_eq!(on.1, whole.stdout);
+    assert_eq!(bytes(folder, "w.npz"), bytes(folder, "all.npz"));
+}
