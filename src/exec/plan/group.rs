@@ -61,7 +61,11 @@ const CHUNKS: usize = 32;
 
 /// The number of elements of a chunk: by shape alone, so that sums are the same for any number of threads.
 pub fn chunk(tape: &Tape) -> usize {
-    let work = tape.count.saturating_mul(tape.code.len().max(1));
+    let actions = tape.code.iter().map(|code| match code.duty {
+        Duty::Stretch(number) => tape.stretches[number as usize].recipe.steps.len(),
+        _ => 1,
+    });
+    let work = tape.count.saturating_mul(actions.sum::<usize>().max(1));
     let widest = tape.ends.iter().map(|end| end.size).max().unwrap_or(1);
     let most = (tape.count / widest.saturating_mul(4).max(1)).clamp(1, CHUNKS);
     let chunks = (work / GRAIN).clamp(1, most);
