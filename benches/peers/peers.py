@@ -1,4 +1,4 @@
-"""The workloads in PyTorch, in JAX, and by hand in numpy."""
+"""The workloads in PyTorch, in JAX, and by hand in numpy; in `others` those of further libraries."""
 import numpy as np
 
 import workloads
@@ -14,6 +14,9 @@ def build(peer, workload, threads, wide=False):
         widen = lambda arrays: {k: a.astype(np.float64) if a.dtype == np.float32 else a for k, a in arrays.items()}
         params, data = widen(params), widen(data)
     makers = dict(torch=torch_call, jax=jax_call, numpy=numpy_call)
+    if peer not in makers:
+        import others
+        makers = dict(ort=others.onnx_call, pytensor=others.pytensor_call, casadi=others.casadi_call)
     return makers[peer](workload, params, data, threads)
 
 
@@ -76,6 +79,13 @@ def torch_loss(torch, workload, d):
             r = x + a @ p["wo"] + p["bo"]
             h = nn.gelu(nn.layer_norm(r, (size,), p["g2"], p["e2"], 1e-5) @ p["wu"] + p["bu"], approximate="tanh")
             return ((r + h @ p["wd"] + p["bd"] - d["t"]) ** 2).mean()
+    elif workload == "W7":
+        def loss(p):
+            # The layer of the library, one call for all steps; its gates are in the same order.
+            nothing = torch.zeros(1, d["x"].shape[1], p["wh"].shape[0], dtype=d["x"].dtype)
+            weights = [p["wx"].t(), p["wh"].t(), p["b"], torch.zeros_like(p["b"])]
+            _, h, _ = torch.lstm(d["x"], (nothing, nothing), weights, True, 1, 0.0, True, False, False)
+            return ((h[0] - d["t"]) ** 2).mean()
     elif workload == "W8":
         rows, columns = (torch.tensor(axis) for axis in zip(*TRIANGLE))
         constant = gmm_constant(d)
@@ -110,10 +120,15 @@ def jax_call(workload, params, data, threads):
     if any(value.dtype == np.float64 for value in {**params, **data}.values()):
         jax.config.update("jax_enable_x64", True)
     import jax.numpy as jnp
+    # The layout of images that is faster here: channels last.
+    turned = {"k1": (2, 3, 1, 0), "k2": (2, 3, 1, 0), "x": (0, 2, 3, 1)} if workload == "W5" else {}
+    turn = lambda arrays: {name: a.transpose(turned[name]) if name in turned else a for name, a in arrays.items()}
+    params, data = turn(params), turn(data)
     params = {name: jnp.asarray(value) for name, value in params.items()}
     data = {name: jnp.asarray(value) for name, value in data.items()}
     loss = jax_loss(jax, jnp, workload)
-    to_numpy = lambda arrays: {name: np.asarray(a) for name, a in arrays.items()}
+    back = lambda name, a: a.transpose(np.argsort(turned[name])) if name in turned else a
+    to_numpy = lambda arrays: {name: back(name, np.asarray(a)) for name, a in arrays.items()}
     if workload == "W4":
         def both(p, d):
             return loss(p, d), jax.hessian(lambda w: loss({"w": w}, d))(p["w"])
@@ -147,7 +162,7 @@ def jax_loss(jax, jnp, workload):
         return far / jnp.sqrt((far ** 2).mean(-1, keepdims=True) + 1e-5) * g + b
 
     def pool(x):
-        return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+        return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
 
     if workload in ("W1", "W2", "W10"):
         def loss(p, d):
@@ -165,9 +180,10 @@ def jax_loss(jax, jnp, workload):
             return nn.softplus(-d["y"] * (d["X"] @ p["w"])).sum()
     elif workload == "W5":
         def loss(p, d):
-            conv = lambda x, k: jax.lax.conv_general_dilated(x, k, (1, 1), "VALID")
-            h = pool(nn.relu(conv(d["x"], p["k1"]) + p["c1"][:, None, None]))
-            h = pool(nn.relu(conv(h, p["k2"]) + p["c2"][:, None, None]))
+            order = ("NHWC", "HWIO", "NHWC")
+            conv = lambda x, k: jax.lax.conv_general_dilated(x, k, (1, 1), "VALID", dimension_numbers=order)
+            h = pool(nn.relu(conv(d["x"], p["k1"]) + p["c1"]))
+            h = pool(nn.relu(conv(h, p["k2"]) + p["c2"])).transpose(0, 3, 1, 2)
             h = nn.relu(h.reshape(h.shape[0], -1) @ p["w1"] + p["b1"])
             return cross_entropy(h @ p["w2"] + p["b2"], d["y"])
     elif workload == "W6":
@@ -180,6 +196,16 @@ def jax_loss(jax, jnp, workload):
             r = x + a.transpose(0, 2, 1, 3).reshape(batch, steps, size) @ p["wo"] + p["bo"]
             h = nn.gelu(norm(r, p["g2"], p["e2"]) @ p["wu"] + p["bu"], approximate=True)
             return ((r + h @ p["wd"] + p["bd"] - d["t"]) ** 2).mean()
+    elif workload == "W7":
+        def loss(p, d):
+            def step(state, z):
+                h, c = state
+                i, f, g, o = jnp.split(z + h @ p["wh"], 4, 1)
+                c = nn.sigmoid(f) * c + nn.sigmoid(i) * jnp.tanh(g)
+                return (nn.sigmoid(o) * jnp.tanh(c), c), None
+            nothing = jnp.zeros((d["x"].shape[1], p["wh"].shape[0]), d["x"].dtype)
+            (h, _), _ = jax.lax.scan(step, (nothing, nothing), d["x"] @ p["wx"] + p["b"])
+            return ((h - d["t"]) ** 2).mean()
     elif workload == "W8":
         rows, columns = (np.array(axis) for axis in zip(*TRIANGLE))
         constant = gmm_constant(workloads.make("W8")[1])

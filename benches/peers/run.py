@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures pullback and other libraries on W1 to W10 in one run, and prints the table of ratios.
 
-  python benches/peers/run.py --threads 1,2 --peers numpy,torch,jax,ort [--workloads W1,W9] [--seconds 1] [--out lines.jsonl]
+  python benches/peers/run.py [--threads 1,2] [--peers torch,jax,...] [--workloads W1,W9] [--seconds 1] [--rounds 3] [--out F]
 
 Needs numpy and scipy, and for each peer its library, installed in the environment that runs this. Peers are measured from
 Python with warm calls, results forced; pullback by `pullback bench`. Every result is compared with one computed in f64.
@@ -9,6 +9,7 @@ Python with warm calls, results forced; pullback by `pullback bench`. Every resu
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -93,8 +94,10 @@ def child(args):
             call, unpack = peers.build(args.peers, workload, threads)
             loss, grads = unpack(call())
             least, median = timed(call, args.seconds)
+        who = resource.RUSAGE_CHILDREN if args.peers == "pullback" else resource.RUSAGE_SELF
+        memory = resource.getrusage(who).ru_maxrss >> 10
         error = workloads.error(workload, loss, grads)
-        line.update(ms_min=least, ms_median=median, error=error, ok=bool(error <= TOLERANCE))
+        line.update(memory=memory, ms_min=least, ms_median=median, error=error, ok=bool(error <= TOLERANCE))
     except NotImplementedError:
         line.update(skipped=True)
     except Exception as why:  # a peer that fails is a line of the table, not the end of it
@@ -103,35 +106,40 @@ def child(args):
 
 
 def table(lines, peers):
-    """The times, and how many times as long the best peer takes."""
+    """The least times, how many times as long the best peer takes, and how much memory."""
     text = []
     for threads in sorted({line["threads"] for line in lines}):
         text.append(f"\nBest time of a warm call in ms, {threads} thread(s)\n")
-        text.append("| | " + " | ".join(peers) + " | best peer / pullback |")
-        text.append("|---" * (len(peers) + 2) + "|")
+        text.append("| | " + " | ".join(peers) + " | best peer / pullback | memory in MB, best peer's |")
+        text.append("|---" * (len(peers) + 3) + "|")
         for workload in workloads.NAMES:
-            times = {}
+            times, memory = {}, {}
             for line in lines:
-                if line["workload"] == workload and line["threads"] == threads:
-                    times[line["peer"]] = line["ms_min"] if line.get("ok") else None
+                if line["workload"] == workload and line["threads"] == threads and line.get("ok"):
+                    peer = line["peer"]
+                    times[peer] = min(line["ms_min"], times.get(peer, np.inf))
+                    memory[peer] = min(line["memory"], memory.get(peer, np.inf))
             if not times:
                 continue
             own = times.get("pullback")
-            others = [time for peer, time in times.items() if peer != "pullback" and time]
-            ratio = f"{min(others) / own:.2f}" if own and others else "-"
+            others = [peer for peer in times if peer != "pullback"]
+            best = min(others, key=times.get, default=None)
+            ratio = f"{times[best] / own:.2f}" if own and best else "-"
             cell = lambda time: f"{time:.4g}" if time else "-"
             row = [cell(times.get(peer)) for peer in peers]
-            text.append(f"| {workload} | " + " | ".join(row) + f" | {ratio} |")
+            room = f"{memory.get('pullback', '-')}, {min((memory[peer] for peer in others), default='-')}"
+            text.append(f"| {workload} | " + " | ".join(row) + f" | {ratio} | {room} |")
     return "\n".join(text)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peers", default="numpy,torch,jax")
+    parser.add_argument("--peers", default="torch,jax,ort,pytensor,casadi,numpy")
     parser.add_argument("--workloads", default=",".join(workloads.NAMES))
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--binary", default=os.path.join(ROOT, "target", "release", "pullback"))
+    parser.add_argument("--rounds", type=int, default=1, help="how often all is measured in turn; the least counts")
     parser.add_argument("--out")
     parser.add_argument("--child", action="store_true")
     args = parser.parse_args()
@@ -139,15 +147,19 @@ def main():
         return child(args)
     peers = ["pullback", *[peer for peer in args.peers.split(",") if peer]]
     lines = []
-    for workload in args.workloads.split(","):
-        for threads in args.threads.split(","):
-            for peer in peers:
-                ask = [sys.executable, os.path.abspath(__file__), "--child", "--peers", peer, "--workloads", workload,
-                       "--threads", threads, "--seconds", str(args.seconds), "--binary", args.binary]
-                done = subprocess.run(ask, env=environment(int(threads)), capture_output=True, text=True)
-                found = [line[5:] for line in done.stdout.splitlines() if line.startswith("LINE ")]
-                lines.extend(json.loads(line) for line in found)
-                print(found[-1] if found else f"{peer} {workload}: {done.stderr[-300:]}", file=sys.stderr, flush=True)
+    asked = [(workload, threads, peer) for workload in args.workloads.split(",")
+             for threads in args.threads.split(",") for peer in peers]
+    idle = set()
+    for workload, threads, peer in asked * args.rounds:
+        if (workload, peer) in idle:
+            continue
+        ask = [sys.executable, os.path.abspath(__file__), "--child", "--peers", peer, "--workloads", workload,
+               "--threads", threads, "--seconds", str(args.seconds), "--binary", args.binary]
+        done = subprocess.run(ask, env=environment(int(threads)), capture_output=True, text=True)
+        found = [json.loads(line[5:]) for line in done.stdout.splitlines() if line.startswith("LINE ")]
+        idle.update((workload, peer) for line in found if line.get("skipped"))
+        lines.extend(line for line in found if not line.get("skipped"))
+        print(found[-1] if found else f"{peer} {workload}: {done.stderr[-300:]}", file=sys.stderr, flush=True)
     if args.out:
         with open(args.out, "w") as file:
             file.writelines(json.dumps(line) + "\n" for line in lines)

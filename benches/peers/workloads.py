@@ -1,7 +1,7 @@
 """The workloads: their inputs, drawn from fixed seeds, and their answers in f64."""
 import numpy as np
 
-NAMES = ["W1", "W2", "W3", "W4", "W5", "W6", "W8", "W9", "W10"]
+NAMES = ["W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10"]
 RATE = 0.01
 FACTORS = [0.9, 1.1, 0.8, 1.2, 0.7, 1.3, 0.95, 1.05, 0.85, 1.15]
 F = np.float32
@@ -43,6 +43,11 @@ def make(workload):
                       wd=scaled(512, 128), bd=small(128))
         normal = lambda: random.standard_normal((8, 64, 128)).astype(F)
         return params, dict(x=normal(), t=normal())
+    if name == "W7":
+        params = dict(wx=(random.standard_normal((64, 512)) / 8).astype(F),
+                      wh=(random.standard_normal((128, 512)) / np.sqrt(128)).astype(F), b=small(512))
+        return params, dict(x=random.standard_normal((64, 16, 64)).astype(F),
+                            t=random.standard_normal((16, 128)).astype(F))
     if name == "W8":
         params = dict(alpha=random.standard_normal(25), mu=random.random((25, 10)),
                       q=random.standard_normal((25, 10)) * 0.3, l=random.standard_normal((25, 45)) * 0.3)

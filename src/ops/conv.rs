@@ -66,6 +66,26 @@ impl Conv {
         quotient.map(|size| dims.rename(size))
     }
 
+    /// The number of groups, into which the channels of x and of w divide.
+    pub fn whole_groups(
+        &self,
+        [x, w]: [&[usize]; 2],
+        bindings: &Bindings,
+    ) -> Result<usize, ValueError> {
+        let groups = self.groups.eval(bindings)?;
+        let (from, into, inputs) = (x[1], w[0], w[1]);
+        let outputs = into / groups.max(1) as usize;
+        let whole = outputs as i64 * groups == into as i64 && inputs as i64 * groups == from as i64;
+        match usize::try_from(groups).ok().filter(|_| whole) {
+            Some(groups) => Ok(groups),
+            None => {
+                let message =
+                    format!("{from} and {into} channels do not divide into {groups} groups");
+                Err(ValueError::Shape(message))
+            }
+        }
+    }
+
     /// Whether `operand`, of which `outputs` channels come out, divides into the groups; what only the run shows is let pass.
     fn divides(&self, operand: usize, axis: usize, ty: &Type, dims: &Dims) -> Result<(), Misfit> {
         let outputs = &ty.shape[axis];
@@ -202,15 +222,8 @@ impl Operator for Conv {
         let mut shapes: [&[usize]; 3] = [to; 3];
         (shapes[roles[0]], shapes[roles[1]]) = (x[0].shape(), x[1].shape());
         let (images, inputs) = (shapes[X][0], shapes[W][1]);
-        let groups = self.groups.eval(bindings)?;
-        let outputs = shapes[W][0] / groups.max(1) as usize;
-        let whole = outputs as i64 * groups == shapes[W][0] as i64
-            && inputs as i64 * groups == shapes[X][1] as i64;
-        if !whole {
-            let (from, into) = (shapes[X][1], shapes[W][0]);
-            let message = format!("{from} and {into} channels do not divide into {groups} groups");
-            return Err(ValueError::Shape(message));
-        }
+        let groups = self.whole_groups([shapes[X], shapes[W]], bindings)?;
+        let outputs = shapes[W][0] / groups.max(1);
         let meetings =
             self.frame.meetings(&shapes[X][2..], &shapes[W][2..], &shapes[Y][2..], bindings)?;
         let spatial = shapes.map(|shape| shape[2..].iter().product::<usize>());

@@ -53,6 +53,31 @@ impl Frame {
         Ok(counts)
     }
 
+    /// The padding before each axis, where windows are as many as `counts` says.
+    pub fn lows(
+        &self,
+        axes: &[usize],
+        window: &[usize],
+        counts: &[usize],
+        bindings: &Bindings,
+    ) -> Result<Vec<i64>, ValueError> {
+        let mut lows = Vec::with_capacity(axes.len());
+        for place in 0..axes.len() {
+            let (low, high) = &self.padding[place];
+            let (low, high) = (low.eval(bindings)?, high.eval(bindings)?);
+            let (size, stride) = (axes[place], self.stride[place]);
+            let reach = (window[place] as i64 - 1) * self.dilation[place] + 1;
+            let room = size as i64 + low + high - reach;
+            if room < 0 || room / stride + 1 != counts[place] as i64 {
+                let [reach, low, high] = [reach, low, high].map(Size::Known);
+                let misfit = unfit(&reach, &Size::Known(size as i64), &low, &high);
+                return Err(ValueError::Shape(misfit.message));
+            }
+            lows.push(low);
+        }
+        Ok(lows)
+    }
+
     /// Every element in every window, padding left out.
     pub fn meetings(
         &self,
@@ -62,18 +87,9 @@ impl Frame {
         bindings: &Bindings,
     ) -> Result<Vec<Meeting>, ValueError> {
         let mut meetings = vec![Meeting::default()];
-        for place in 0..axes.len() {
-            let (low, high) = &self.padding[place];
-            let (low, high) = (low.eval(bindings)?, high.eval(bindings)?);
+        for (place, low) in self.lows(axes, window, counts, bindings)?.into_iter().enumerate() {
             let (stride, dilation) = (self.stride[place], self.dilation[place]);
             let (size, taps, count) = (axes[place], window[place], counts[place]);
-            let reach = (taps as i64 - 1) * dilation + 1;
-            let room = size as i64 + low + high - reach;
-            if room < 0 || room / stride + 1 != count as i64 {
-                let [reach, low, high] = [reach, low, high].map(Size::Known);
-                let misfit = unfit(&reach, &Size::Known(size as i64), &low, &high);
-                return Err(ValueError::Shape(misfit.message));
-            }
             let mut along = Vec::new();
             for window in 0..count {
                 for tap in 0..taps {

@@ -72,7 +72,7 @@ fn size(tensor: &Tensor) -> f64 {
 }
 
 /// Equal numbers, but for rounding in sums of terms that are as large as `largest`.
-fn agree(expected: &Tensor, found: &Tensor, largest: f64) -> Result<(), String> {
+pub fn agree(expected: &Tensor, found: &Tensor, largest: f64) -> Result<(), String> {
     if expected.dtype() != found.dtype() || expected.shape() != found.shape() {
         return Err("types differ".into());
     }

@@ -28,7 +28,8 @@ macro_rules! lanes {
     ($name:ident($raw:ident) $type:ident $count:literal;
      $splat:ident $load:ident $store:ident $add:ident $sub:ident $mul:ident $div:ident $fma:ident $sqrt:ident
      $and:ident $andnot:ident $or:ident $xor:ident $max:ident $min:ident $round:ident $compare:ident $blend:ident $bits:ident
-     $to_int:ident $of_int:ident $shift_left:ident $shift_right:ident $int_add:ident $int_sub:ident) => {
+     $to_int:ident $of_int:ident $shift_left:ident $shift_right:ident $int_add:ident $int_sub:ident
+     $parted:ident $laced:ident $later:ident) => {
         lanes!(@operator $name Add add $add);
         lanes!(@operator $name Sub sub $sub);
         lanes!(@operator $name Mul mul $mul);
@@ -139,6 +140,20 @@ macro_rules! lanes {
                 unsafe { $bits(mask) != 0 }
             }
             #[inline(always)]
+            fn parted(self, other: Self) -> (Self, Self) {
+                let (even, odd) = unsafe { $parted(self.0, other.0) };
+                ($name(even), $name(odd))
+            }
+            #[inline(always)]
+            fn later(self, width: usize) -> Self {
+                $name(unsafe { $later(self.0, width) })
+            }
+            #[inline(always)]
+            fn laced(self, other: Self) -> (Self, Self) {
+                let (low, high) = unsafe { $laced(self.0, other.0) };
+                ($name(low), $name(high))
+            }
+            #[inline(always)]
             fn scale(self, n: Self) -> Self {
                 let half = (n * Self::of(0.5)).floor();
                 self * half.power() * (n - half).power()
@@ -180,9 +195,77 @@ lanes!(F32x8(__m256) f32 8;
     _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_add_ps _mm256_sub_ps _mm256_mul_ps _mm256_div_ps _mm256_fmadd_ps
     _mm256_sqrt_ps _mm256_and_ps _mm256_andnot_ps _mm256_or_ps _mm256_xor_ps _mm256_max_ps _mm256_min_ps _mm256_round_ps
     _mm256_cmp_ps _mm256_blendv_ps _mm256_movemask_ps _mm256_castps_si256 _mm256_castsi256_ps _mm256_slli_epi32
-    _mm256_srli_epi32 _mm256_add_epi32 _mm256_sub_epi32);
+    _mm256_srli_epi32 _mm256_add_epi32 _mm256_sub_epi32 parted_f32 laced_f32 later_f32);
 lanes!(F64x4(__m256d) f64 4;
     _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_add_pd _mm256_sub_pd _mm256_mul_pd _mm256_div_pd _mm256_fmadd_pd
     _mm256_sqrt_pd _mm256_and_pd _mm256_andnot_pd _mm256_or_pd _mm256_xor_pd _mm256_max_pd _mm256_min_pd _mm256_round_pd
     _mm256_cmp_pd _mm256_blendv_pd _mm256_movemask_pd _mm256_castpd_si256 _mm256_castsi256_pd _mm256_slli_epi64
-    _mm256_srli_epi64 _mm256_add_epi64 _mm256_sub_epi64);
+    _mm256_srli_epi64 _mm256_add_epi64 _mm256_sub_epi64 parted_f64 laced_f64 later_f64);
+
+/// The even and the odd places: instructions work within halves, so that the middle quarters change places.
+///
+/// # Safety
+/// The machine has AVX2; so of those below.
+#[inline(always)]
+unsafe fn parted_f32(a: __m256, b: __m256) -> (__m256, __m256) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let whole = |x: __m256| {
+            _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(x)))
+        };
+        (
+            whole(_mm256_shuffle_ps::<0b10_00_10_00>(a, b)),
+            whole(_mm256_shuffle_ps::<0b11_01_11_01>(a, b)),
+        )
+    }
+}
+
+#[inline(always)]
+unsafe fn laced_f32(a: __m256, b: __m256) -> (__m256, __m256) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+        (_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high))
+    }
+}
+
+#[inline(always)]
+unsafe fn parted_f64(a: __m256d, b: __m256d) -> (__m256d, __m256d) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let whole = |x: __m256d| _mm256_permute4x64_pd::<0b11_01_10_00>(x);
+        (whole(_mm256_unpacklo_pd(a, b)), whole(_mm256_unpackhi_pd(a, b)))
+    }
+}
+
+#[inline(always)]
+unsafe fn laced_f64(a: __m256d, b: __m256d) -> (__m256d, __m256d) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (low, high) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+        (_mm256_permute2f128_pd::<0x20>(low, high), _mm256_permute2f128_pd::<0x31>(low, high))
+    }
+}
+
+#[inline(always)]
+unsafe fn later_f32(x: __m256, width: usize) -> __m256 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match width {
+            4 => _mm256_permute2f128_ps::<0x01>(x, x),
+            2 => _mm256_permute_ps::<0b11_10>(x),
+            _ => _mm256_permute_ps::<0b01>(x),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn later_f64(x: __m256d, width: usize) -> __m256d {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match width {
+            2 => _mm256_permute2f128_pd::<0x01>(x, x),
+            _ => _mm256_permute_pd::<0b01>(x),
+        }
+    }
+}

@@ -28,7 +28,7 @@ macro_rules! lanes {
      $splat:ident $load:ident $store:ident $add:ident $sub:ident $mul:ident $div:ident $fma:ident $sqrt:ident $abs:ident
      $and:ident $andnot:ident $or:ident $xor:ident $max:ident $min:ident $round:ident $compare:ident $blend:ident
      $scale:ident $mantissa:ident $exponent:ident $masked_load:ident $masked_store:ident
-     $align:ident $to_int:ident $of_int:ident $first:ident) => {
+     $from_both:ident $places:ident $place:ident $later:ident) => {
         lanes!(@operator $name Add add $add);
         lanes!(@operator $name Sub sub $sub);
         lanes!(@operator $name Mul mul $mul);
@@ -140,20 +140,27 @@ macro_rules! lanes {
                 }
             }
             #[inline(always)]
-            fn turned(self, by: usize) -> Self {
+            fn parted(self, other: Self) -> (Self, Self) {
+                let even: [$place; $count] = std::array::from_fn(|i| 2 * i as $place);
+                let odd: [$place; $count] = std::array::from_fn(|i| 2 * i as $place + 1);
                 unsafe {
-                    let x = $to_int(self.0);
-                    $name($of_int(match by {
-                        8 => $align::<8>(x, x),
-                        4 => $align::<4>(x, x),
-                        2 => $align::<2>(x, x),
-                        _ => $align::<1>(x, x),
-                    }))
+                    let [even, odd] = [even, odd].map(|places| $places(places.as_ptr().cast()));
+                    ($name($from_both(self.0, even, other.0)), $name($from_both(self.0, odd, other.0)))
                 }
             }
             #[inline(always)]
-            fn first(self) -> $type {
-                unsafe { $first(self.0) }
+            fn later(self, width: usize) -> Self {
+                $name(unsafe { $later(self.0, width) })
+            }
+            #[inline(always)]
+            fn laced(self, other: Self) -> (Self, Self) {
+                let of = |i: usize| (i / 2 + i % 2 * $count) as $place;
+                let low: [$place; $count] = std::array::from_fn(of);
+                let high: [$place; $count] = std::array::from_fn(|i| of(i + $count));
+                unsafe {
+                    let [low, high] = [low, high].map(|places| $places(places.as_ptr().cast()));
+                    ($name($from_both(self.0, low, other.0)), $name($from_both(self.0, high, other.0)))
+                }
             }
             #[inline(always)]
             unsafe fn load_some(from: *const $type, count: usize, behind: Self) -> Self {
@@ -179,9 +186,38 @@ lanes!(F32x16(__m512) f32 __mmask16 16;
     _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_add_ps _mm512_sub_ps _mm512_mul_ps _mm512_div_ps _mm512_fmadd_ps
     _mm512_sqrt_ps _mm512_abs_ps _mm512_and_ps _mm512_andnot_ps _mm512_or_ps _mm512_xor_ps _mm512_max_ps _mm512_min_ps
     _mm512_roundscale_ps _mm512_cmp_ps_mask _mm512_mask_blend_ps _mm512_scalef_ps _mm512_getmant_ps _mm512_getexp_ps
-    _mm512_mask_loadu_ps _mm512_mask_storeu_ps _mm512_alignr_epi32 _mm512_castps_si512 _mm512_castsi512_ps _mm512_cvtss_f32);
+    _mm512_mask_loadu_ps _mm512_mask_storeu_ps _mm512_permutex2var_ps _mm512_loadu_si512 i32 later_f32);
 lanes!(F64x8(__m512d) f64 __mmask8 8;
     _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_add_pd _mm512_sub_pd _mm512_mul_pd _mm512_div_pd _mm512_fmadd_pd
     _mm512_sqrt_pd _mm512_abs_pd _mm512_and_pd _mm512_andnot_pd _mm512_or_pd _mm512_xor_pd _mm512_max_pd _mm512_min_pd
     _mm512_roundscale_pd _mm512_cmp_pd_mask _mm512_mask_blend_pd _mm512_scalef_pd _mm512_getmant_pd _mm512_getexp_pd
-    _mm512_mask_loadu_pd _mm512_mask_storeu_pd _mm512_alignr_epi64 _mm512_castpd_si512 _mm512_castsi512_pd _mm512_cvtsd_f64);
+    _mm512_mask_loadu_pd _mm512_mask_storeu_pd _mm512_permutex2var_pd _mm512_loadu_si512 i64 later_f64);
+
+/// # Safety
+/// The machine has AVX-512 F.
+#[inline(always)]
+unsafe fn later_f32(x: __m512, width: usize) -> __m512 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match width {
+            8 => _mm512_shuffle_f32x4::<0b11_10>(x, x),
+            4 => _mm512_shuffle_f32x4::<0b01>(x, x),
+            2 => _mm512_permute_ps::<0b11_10>(x),
+            _ => _mm512_permute_ps::<0b01>(x),
+        }
+    }
+}
+
+/// # Safety
+/// As above.
+#[inline(always)]
+unsafe fn later_f64(x: __m512d, width: usize) -> __m512d {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match width {
+            4 => _mm512_shuffle_f64x2::<0b11_10>(x, x),
+            2 => _mm512_shuffle_f64x2::<0b01>(x, x),
+            _ => _mm512_permute_pd::<0b01>(x),
+        }
+    }
+}

@@ -163,6 +163,30 @@ pub trait Lanes:
         // SAFETY: no vector has more than 16 lanes.
         unsafe { Self::load(lanes.as_ptr()) }
     }
+    /// Of both, one behind the other: the lanes at even places and those at odd ones.
+    #[inline(always)]
+    fn parted(self, other: Self) -> (Self, Self) {
+        let (one, two) = (self.lanes(), other.lanes());
+        let (mut even, mut odd) = ([Self::Element::zero(); 16], [Self::Element::zero(); 16]);
+        for i in 0..Self::LEN {
+            let from =
+                |place: usize| if place < Self::LEN { one[place] } else { two[place - Self::LEN] };
+            (even[i], odd[i]) = (from(2 * i), from(2 * i + 1));
+        }
+        // SAFETY: no vector has more than 16 lanes.
+        unsafe { (Self::load(even.as_ptr()), Self::load(odd.as_ptr())) }
+    }
+    /// What `parted` parts: lanes of both in turn.
+    #[inline(always)]
+    fn laced(self, other: Self) -> (Self, Self) {
+        let (even, odd) = (self.lanes(), other.lanes());
+        let mut both = [Self::Element::zero(); 32];
+        for i in 0..Self::LEN {
+            (both[2 * i], both[2 * i + 1]) = (even[i], odd[i]);
+        }
+        // SAFETY: no vector has more than 16 lanes.
+        unsafe { (Self::load(both.as_ptr()), Self::load(both.as_ptr().add(Self::LEN))) }
+    }
     /// The first lane.
     #[inline(always)]
     fn first(self) -> Self::Element {
@@ -174,19 +198,18 @@ pub trait Lanes:
         let (mut sum, mut width) = (self, Self::LEN);
         while width > 1 {
             width /= 2;
-            sum = J::join(sum, sum.turned(width));
+            sum = J::join(sum, sum.later(width));
         }
         sum.first()
     }
-    /// The lanes from number `by` on, behind them those before; `by` is a power of two below `LEN`.
+    /// Each of the first `width` lanes, a power of two below `LEN`, as the one `width` lanes behind it; the others are any.
     #[inline(always)]
-    fn turned(self, by: usize) -> Self {
+    fn later(self, width: usize) -> Self {
         let mut lanes = [Self::Element::zero(); 32];
-        // SAFETY: no vector has more than 16 lanes, so that all ends within the array.
+        // SAFETY: no vector has more than 16 lanes, so that the load ends within the array.
         unsafe {
             self.store(lanes.as_mut_ptr());
-            self.store(lanes.as_mut_ptr().add(Self::LEN));
-            Self::load(lanes.as_ptr().add(by))
+            Self::load(lanes.as_ptr().add(width.min(16)))
         }
     }
     /// The first `count` numbers from `from` on, behind them the lanes of `behind`.

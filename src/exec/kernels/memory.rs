@@ -179,6 +179,11 @@ unsafe impl<T> Send for Span<T> {}
 unsafe impl<T> Sync for Span<T> {}
 
 impl<T: Element> Span<T> {
+    /// The elements of a slice, which is borrowed for as long as the span is used: the affair of who makes it.
+    pub(super) fn of(slice: &mut [T]) -> Span<T> {
+        Span { at: slice.as_mut_ptr(), len: slice.len() }
+    }
+
     /// The number of elements.
     pub fn len(self) -> usize {
         self.len

@@ -17,6 +17,8 @@ mod lanes;
 mod level;
 mod math;
 pub mod memory;
+mod pairs;
+pub mod pool;
 mod portable;
 pub mod rows;
 mod scratch;

@@ -1,8 +1,10 @@
 //! The model with its sizes bound: views are no nodes, softmax and its kin are maps and folds, constants are numbers.
 
+use super::ends::Ends;
 use super::hoist::{Factors, Looped};
 use super::index::find;
 use super::layout::{Layout, Sizes};
+use super::windows::Windows;
 use crate::exec::kernels::rows::Action;
 use crate::exec::reference::{RunError, sizes};
 use crate::graph::{Model, NodeId};
@@ -33,10 +35,12 @@ pub enum Kind {
     FoldTail(Fold, usize),
     /// The first axes folded, as many as the result lacks.
     FoldHead(Fold),
-    /// `[batch.., m, k]` by `[batch.., k, n]`.
-    Product,
+    /// `[batch.., m, k]` by `[batch.., k, n]`; where the elements go if not one after the other.
+    Product(Ends, Option<Layout>),
     /// The operands at places in the result; where there are gaps, zeros.
     Move(Vec<Layout>, bool),
+    /// Windows of arrays.
+    Windows(Box<Windows>, Ends),
     /// Elements found by number.
     Index(NodeId),
     /// A loop, whose results are items of their own.
@@ -267,14 +271,7 @@ impl Writer<'_> {
                 view
             }
             Op::Slice(slice) => self.slice(&slice.cuts, args.remove(0))?,
-            Op::Reshape(_) => match args[0].layout.reshape(&to) {
-                Some(layout) => View { of: args[0].of, layout },
-                None => {
-                    let dense = self.draft.dense(args.remove(0), id);
-                    let layout = dense.layout.reshape(&to).expect("rows take any shape");
-                    View { of: dense.of, layout }
-                }
-            },
+            Op::Reshape(_) => self.reshaped(args.remove(0), &to),
             Op::Scalar(Scalar::Pow) if self.power(&args).is_some() => {
                 let power = self.power(&args).unwrap_or(1);
                 self.powered(args.remove(0), power, &to)
@@ -296,7 +293,8 @@ impl Writer<'_> {
             }
             Op::Reduce(reduce) if float => {
                 let (kind, axes) = (reduce.kind, reduce.axes.clone());
-                match self.contracted(kind, &axes, &to) {
+                let contracted = self.contracted(kind, &axes, &to);
+                match contracted.or_else(|| self.letters_summed(kind, &axes)) {
                     Some(view) => view,
                     None => self.reduce(kind, &axes, args.remove(0)),
                 }
@@ -305,7 +303,11 @@ impl Writer<'_> {
                 let (kind, axes) = (reduce.kind, reduce.axes.clone());
                 self.reduce(kind, &axes, args.remove(0))
             }
-            Op::MatMul(_) if float => self.matmul(args, &to),
+            Op::MatMul(_) if float => match self.chain() {
+                Some(view) => View { layout: view.layout.reshape(&to).expect("rows"), ..view },
+                None => self.matmul(args, &to),
+            },
+            Op::Einsum(einsum) if float => self.einsum(einsum, args),
             Op::Concat(concat) => {
                 let mut start = 0;
                 let place = |view: &View| {
@@ -331,10 +333,8 @@ impl Writer<'_> {
                 Some(layout) => self.moved(vec![layout], true, &to, args),
                 None => self.node_of_reference(ty.dtype, &to, args),
             },
-            Op::Pool(pool) if float => match self.pool(pool, &args, &to)? {
-                Some(view) => view,
-                None => self.node_of_reference(ty.dtype, &to, args),
-            },
+            Op::Conv(conv) if float => self.conv(conv, args, &to)?,
+            Op::Pool(pool) if float => self.pool(pool, args, &to)?,
             Op::Scan(scan) => self.scan(scan, args)?,
             Op::Part(part) => match part.which {
                 Which::Final(carry) if self.draft.finals.contains_key(&(args[0].of, carry)) => {

@@ -1,6 +1,6 @@
 //! Elements found by number: every such operator as lines `[outer, axis, inner]`.
 
-use super::step::{Operand, typed};
+use super::step::{Operand, dense, typed};
 use crate::exec::kernels::memory::Shared;
 use crate::ops::{Op, ValueError};
 use crate::tensor::{DType, Element};
@@ -170,11 +170,4 @@ impl Index {
         }
         Ok(())
     }
-}
-
-fn dense<'a, T: Element>(memory: Shared<'a>, operand: &Operand) -> &'a [T] {
-    let all = memory.span::<T>(operand.at, operand.count);
-    let count = operand.layout.len();
-    let from = if count == 0 { 0 } else { operand.layout.offset as usize };
-    all.part(from, count).read()
 }

@@ -100,11 +100,6 @@ impl Writer<'_> {
         self.typed(Action::Row(row), dtype, &to, args)
     }
 
-    pub(super) fn compared(&mut self, x: View, y: View) -> View {
-        let to = x.layout.sizes.clone();
-        self.typed(Action::Row(Scalar::Eq), DType::Bool, &to, smallvec![x, y])
-    }
-
     pub(super) fn fill(&mut self, dtype: DType, value: f64, to: &[usize]) -> View {
         let view = self.draft.number(dtype, value, self.id);
         View { of: view.of, layout: view.layout.broadcast(to, &vec![None; to.len()]) }

@@ -3,7 +3,11 @@
 mod again;
 mod arena;
 mod cache;
+mod cast;
+mod chain;
 mod draft;
+mod einsum;
+mod ends;
 mod folds;
 mod fuse;
 mod group;
@@ -180,12 +184,12 @@ impl Plan {
                 }
             }
         }
-        let draft = again::again(draft, &mut ids);
+        let mut draft = again::again(draft, &mut ids);
         let pairs: Vec<(Id, Id)> =
             ids[wanted.len()..].chunks_exact(2).map(|pair| (pair[1], pair[0])).collect();
         let results = &ids[..wanted.len()];
         let far = apart.map(|apart| elsewhere(&draft, results, &pairs, apart)).unwrap_or_default();
-        let placed = place::place(model, &draft, results, &pairs, bindings, far)?;
+        let placed = place::place(model, &mut draft, results, &pairs, bindings, far)?;
         let slot = |id: Id, name: Name, sizes: Vec<usize>| Slot {
             name,
             dtype: draft.items[id as usize].dtype,

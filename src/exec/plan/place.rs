@@ -2,6 +2,7 @@
 
 use super::arena::Arena;
 use super::draft::{Draft, Id, Kind, View};
+use super::ends;
 use super::fuse::{self, Role, Unit, is_leaf};
 use super::group::{self, Group};
 use super::index::{Index, find};
@@ -10,6 +11,7 @@ use super::scan::{self, Loop, ScanError};
 use super::step::{Move, Node, Operand, Product, Step};
 use super::tape::{Tape, tape};
 use super::tiny::tiny;
+use super::windows::Windowed;
 use crate::exec::reference::RunError;
 use crate::graph::{Model, NodeId};
 use crate::ops::scan::Which;
@@ -45,7 +47,7 @@ pub fn width(dtype: DType) -> usize {
 /// items whose places are not ours to give, as far as arrays have places at all.
 pub fn place(
     model: &Model,
-    draft: &Draft,
+    draft: &mut Draft,
     results: &[Id],
     updates: &[(Id, Id)],
     bindings: &Bindings,
@@ -57,6 +59,8 @@ pub fn place(
     if let Some(placed) = tiny(draft, &live, results, updates) {
         return Ok(placed);
     }
+    ends::end(draft, &live, &roots);
+    let (draft, live) = (&*draft, fuse::live(draft, &roots));
     let (roles, units) = fuse::fuse(draft, &live, &roots);
     let count = draft.items.len();
     let mut unit_of = vec![usize::MAX; count];
@@ -222,11 +226,17 @@ impl Placer<'_> {
         let to = self.take(id);
         let args: Vec<Operand> = item.args.iter().map(|view| self.operand(view)).collect();
         let step = match item.kind {
-            Kind::Product => {
-                let mut args = args.into_iter();
-                let (Some(left), Some(right)) = (args.next(), args.next()) else { return Ok(()) };
-                Step::Product(Box::new(Product::new(item.dtype, &left, &right, to)))
+            Kind::Product(ends, ref places) => {
+                Step::Product(Box::new(Product::new(item.dtype, &args, ends, places.as_ref(), to)))
             }
+            Kind::Windows(ref windows, ends) => Step::Windows(Box::new(Windowed {
+                windows: (**windows).clone(),
+                ends,
+                dtype: item.dtype,
+                args,
+                count: item.sizes.iter().product(),
+                to,
+            })),
             Kind::Node(node) => Step::Node(Box::new(Node {
                 id: node,
                 op: self.model.op(node).clone(),

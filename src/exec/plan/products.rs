@@ -1,6 +1,7 @@
 //! Products of matrices in a draft: transposes and leading axes as steps.
 
 use super::draft::{Kind, View, Writer};
+use super::ends::Ends;
 use super::layout::Sizes;
 use crate::ops::Op;
 use crate::ops::reduce::Fold;
@@ -48,7 +49,13 @@ impl Writer<'_> {
         let mut sizes: Sizes = left.layout.sizes[..rank - 1].into();
         sizes.push(right.layout.sizes[rank - 1]);
         let (left, right) = (self.operand(left), self.operand(right));
-        self.draft.add(Kind::Product, dtype, &sizes, smallvec![left, right], self.id)
+        self.draft.add(
+            Kind::Product(Ends::default(), None),
+            dtype,
+            &sizes,
+            smallvec![left, right],
+            self.id,
+        )
     }
 
     /// An operand of a product: not a number, which has no place, nor matrices the other way round.

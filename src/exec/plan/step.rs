@@ -1,11 +1,14 @@
 //! The steps of a plan, with addresses, and how each is run.
 
+use super::cast::cast;
+use super::ends::Ends;
 use super::group::Group;
 use super::index::Index;
 use super::layout::{Layout, merged};
 use super::place::width;
 use super::scan::Loop;
 use super::tiny::Tiny;
+use super::windows::Windowed;
 use super::{Cost, Engine};
 use crate::exec::kernels::gemm::{self, Matrix};
 use crate::exec::kernels::memory::Shared;
@@ -23,6 +26,8 @@ pub enum Step {
     Group(Box<Group>),
     /// Products of matrices.
     Product(Box<Product>),
+    /// Windows of arrays.
+    Windows(Box<Windowed>),
     /// Elements moved.
     Move(Box<Move>),
     /// Elements found by number.
@@ -57,8 +62,14 @@ pub struct Product {
     pub left: Matrices,
     /// The right ones.
     pub right: Matrices,
-    /// The first elements of both for each product.
-    pub places: Box<[(usize, usize)]>,
+    /// The first elements of both and of the result for each product.
+    pub places: Box<[[usize; 3]]>,
+    /// The step to the next row of a result.
+    pub row: usize,
+    /// A number for each column, where there is one.
+    pub bias: Option<Operand>,
+    /// Whether negative numbers become 0.
+    pub relu: bool,
     /// The first byte of the results.
     pub to: usize,
 }
@@ -151,6 +162,10 @@ impl Step {
                 DType::F64 => product.run::<f64>(memory, engine),
                 _ => product.run::<f32>(memory, engine),
             },
+            Step::Windows(windowed) => match windowed.dtype {
+                DType::F64 => windowed.run::<f64>(memory, engine),
+                _ => windowed.run::<f32>(memory, engine),
+            },
             Step::Move(moved) => typed!(moved.dtype, T => moved.run::<T>(memory)),
             Step::Index(index) => {
                 let (node, index) = &**index;
@@ -181,6 +196,11 @@ impl Step {
                 let elements = product.left.count + product.right.count + count * m * n;
                 let flops = 2.0 * (count * m * k) as f64 * n as f64;
                 ("product", flops, bytes(product.dtype, elements))
+            }
+            Step::Windows(windowed) => {
+                let (what, flops) = windowed.cost();
+                let read: usize = windowed.args.iter().map(|x| x.count).sum();
+                (what, flops, bytes(windowed.dtype, read + windowed.count))
             }
             Step::Move(moved) => {
                 let read: usize = moved.parts.iter().map(|(from, _)| from.layout.len()).sum();
@@ -244,8 +264,16 @@ impl Move {
 }
 
 impl Product {
-    /// The product of two stacks of matrices; one matrix by another wherever the stacks allow.
-    pub fn new(dtype: DType, left: &Operand, right: &Operand, to: usize) -> Product {
+    /// The product of two stacks of matrices, how it ends and where its elements go; one matrix by another wherever the stacks
+    /// allow.
+    pub fn new(
+        dtype: DType,
+        args: &[Operand],
+        ends: Ends,
+        places: Option<&Layout>,
+        to: usize,
+    ) -> Product {
+        let (left, right) = (&args[0], &args[1]);
         let (a, b) = (&left.layout, &right.layout);
         let rank = a.sizes.len();
         let (m, k, n) = (a.sizes[rank - 2], a.sizes[rank - 1], b.sizes[rank - 1]);
@@ -257,23 +285,39 @@ impl Product {
         };
         let one =
             b.steps[..rank - 2].iter().zip(&b.sizes).all(|(&step, &size)| step == 0 || size == 1);
-        let tall = a.reshape(&[batch * m, k]).filter(|tall| one && tall.len() > 0);
+        let sizes: Vec<usize> = a.sizes[..rank - 1].iter().copied().chain([n]).collect();
+        let result = places.cloned().unwrap_or_else(|| Layout::rows(&sizes));
+        let tall = a.reshape(&[batch * m, k]).zip(result.reshape(&[batch * m, n]));
+        let tall = tall.filter(|(tall, to)| one && tall.len() > 0 && to.len() > 0);
         let lead = |layout: &Layout| Layout {
             sizes: layout.sizes[..rank - 2].into(),
             steps: layout.steps[..rank - 2].into(),
             offset: layout.offset,
         };
-        let (left, rows, places) = match tall {
-            Some(tall) => {
-                let places = [(tall.offset as usize, b.offset as usize)];
-                (matrices(left, &tall), batch * m, places.into())
+        let row = |layout: &Layout| layout.steps[layout.steps.len() - 2].unsigned_abs();
+        let (left, rows, places, row): (_, _, Box<[_]>, _) = match tall {
+            Some((tall, to)) => {
+                let places = [[tall.offset as usize, b.offset as usize, 0]];
+                (matrices(left, &tall), batch * m, places.into(), row(&to))
             }
             None => {
-                let (x, y) = (lead(a), lead(b));
-                (matrices(left, a), m, x.places().zip(y.places()).collect())
+                let [x, y, z] = [lead(a), lead(b), lead(&result)];
+                let places = x.places().zip(y.places()).zip(z.places());
+                let places = places.map(|((x, y), z)| [x, y, z]);
+                (matrices(left, a), m, places.collect(), row(&result))
             }
         };
-        Product { dtype, shape: (rows, k, n), left, right: matrices(right, b), places, to }
+        Product {
+            dtype,
+            shape: (rows, k, n),
+            left,
+            right: matrices(right, b),
+            places,
+            row: row.max(n),
+            bias: args.get(2).filter(|_| ends.bias).cloned(),
+            relu: ends.relu,
+            to,
+        }
     }
 
     fn run<T: Float>(&self, memory: Shared<'_>, engine: &Engine) {
@@ -282,29 +326,39 @@ impl Product {
             data: memory.span::<T>(matrices.at, matrices.count).read(),
             steps: matrices.steps,
         };
-        let to = memory.span::<T>(self.to, self.places.len() * m * n).write();
-        if k == 0 {
-            return to.fill(T::zero());
-        }
+        let to = memory.span::<T>(self.to, self.places.len() * m * n);
         let (left, right) = (matrix(&self.left), matrix(&self.right));
         let context = Context { level: engine.level, team: engine.team() };
-        let finish = gemm::Finish::default();
-        if let [(a, b)] = *self.places {
+        let bias = self.bias.as_ref().map(|bias| dense::<T>(memory, bias));
+        let finish = gemm::Finish { bias, relu: self.relu, ..gemm::Finish::default() };
+        if let [[a, b, _]] = *self.places {
             let from = |matrix: Matrix<'static, T>, place: usize| Matrix {
                 data: matrix.data.get(place..).unwrap_or_default(),
                 ..matrix
             };
             let (left, right) = (from(left, a), from(right, b));
-            gemm::product(&context, (m, k, n), left, right, (to, n), &finish);
+            gemm::product(&context, (m, k, n), left, right, (to.write(), self.row), &finish);
         } else {
-            let places = |i: usize| self.places[i];
-            gemm::products(&context, (m, k, n), (left, right), to, &places, &finish);
+            let sizes = (m, k, n);
+            gemm::products_at(
+                &context,
+                sizes,
+                (left, right),
+                (to, self.row),
+                &self.places,
+                &finish,
+            );
         }
     }
 }
 
 impl Node {
     fn run(&self, memory: Shared<'_>, bindings: &Bindings) -> Result<(), RunError> {
+        if let (Op::Cast(to), [number]) = (&self.op, self.args.as_slice())
+            && cast(memory, number, to.to, self.to)
+        {
+            return Ok(());
+        }
         let args: Vec<Tensor> = self
             .args
             .iter()
@@ -321,10 +375,16 @@ impl Node {
     }
 }
 
-fn tensor<T: Element>(memory: Shared<'_>, operand: &Operand) -> Tensor {
+/// The elements of a dense operand.
+pub fn dense<'a, T: Element>(memory: Shared<'a>, operand: &Operand) -> &'a [T] {
     let all = memory.span::<T>(operand.at, operand.count);
-    let (from, count) = (operand.layout.offset as usize, operand.layout.len());
-    let values = all.part(if count == 0 { 0 } else { from }, count).read().to_vec();
+    let count = operand.layout.len();
+    let from = if count == 0 { 0 } else { operand.layout.offset as usize };
+    all.part(from, count).read()
+}
+
+fn tensor<T: Element>(memory: Shared<'_>, operand: &Operand) -> Tensor {
+    let values = dense::<T>(memory, operand).to_vec();
     let array = ArrayD::from_shape_vec(IxDyn(&operand.layout.sizes), values);
     T::wrap(array.expect("as many elements as the shape asks for").into_shared())
 }

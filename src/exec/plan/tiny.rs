@@ -193,7 +193,7 @@ impl Writer<'_> {
                     self.fold(*kind, &line)
                 })
                 .collect(),
-            Kind::Product => {
+            Kind::Product(..) => {
                 let left = &item.args[0].layout.sizes;
                 let (m, k) = (left[left.len() - 2], left[left.len() - 1]);
                 let n = *item.sizes.last()?;

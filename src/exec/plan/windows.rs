@@ -1,122 +1,170 @@
-//! Pooling in a draft: a view of the input for each place in the window.
+//! Convolutions and pools in a plan: sizes bound, operands dense, run by the kernels.
 
-use super::draft::{View, Writer};
-use super::layout::Layout;
-use crate::exec::kernels::rows::Action;
+use super::Engine;
+use super::draft::{Kind, View, Writer};
+use super::ends::Ends;
+use super::step::{Operand, dense};
+use crate::exec::kernels::conv::{Axis, Convolution};
+use crate::exec::kernels::memory::Shared;
+use crate::exec::kernels::pool::Pooling;
+use crate::exec::kernels::{Context, Float};
 use crate::exec::reference::RunError;
-use crate::ops::Scalar;
-use crate::ops::pool::{Kind, Pool};
-use smallvec::{SmallVec, smallvec};
+use crate::ops::conv::{Conv, Part};
+use crate::ops::pool::{self, Pool};
+use crate::ops::window::Frame;
+use crate::tensor::DType;
+use smallvec::SmallVec;
 
-/// Windows of more places are left to the reference.
-const MOST: i64 = 32;
+/// Windows of more places along an axis are left to the reference.
+const WIDEST: usize = 1 << 16;
+
+/// What is computed of windows.
+#[derive(Clone, Debug)]
+pub enum Windows {
+    /// Sums of products, by a kernel of these sizes.
+    Conv(Role, Box<Convolution>),
+    /// A number for each window, or the adjoint, by a kernel of these sizes.
+    Pool(pool::Kind, Box<Pooling>),
+}
+
+/// Which of the values of a convolution is the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// y of x and w.
+    Output,
+    /// x of y and w.
+    Input,
+    /// w of x and y.
+    Filter,
+}
+
+/// Windows with their operands.
+#[derive(Clone, Debug)]
+pub struct Windowed {
+    /// What is computed.
+    pub windows: Windows,
+    /// How it ends.
+    pub ends: Ends,
+    /// The element type.
+    pub dtype: DType,
+    /// The operands, dense.
+    pub args: Vec<Operand>,
+    /// The number of elements of the result.
+    pub count: usize,
+    /// The first byte of the result.
+    pub to: usize,
+}
 
 impl Writer<'_> {
-    /// The largest or the mean of windows without padding; their adjoints where windows do not overlap.
+    /// A convolution along one to three axes.
+    pub(super) fn conv(
+        &mut self,
+        conv: &Conv,
+        args: SmallVec<[View; 2]>,
+        to: &[usize],
+    ) -> Result<View, RunError> {
+        let (a, b) = (&args[0].layout.sizes, &args[1].layout.sizes);
+        let (role, [x, w, y]) = match conv.part {
+            Part::Output => (Role::Output, [&a[..], &b[..], to]),
+            Part::Input(_) => (Role::Input, [to, &b[..], &a[..]]),
+            Part::Filter(_) => (Role::Filter, [&a[..], to, &b[..]]),
+        };
+        let groups = conv.whole_groups([x, w], self.bindings);
+        let groups = groups.map_err(|error| RunError::Value { node: self.id, error })?;
+        let axes = self.axes(&conv.frame, &x[2..], &w[2..], &y[2..])?;
+        let outputs = w[0].checked_div(groups).unwrap_or(0);
+        let kernel = axes.and_then(|axes| Convolution::new(x[0], groups, (w[1], outputs), &axes));
+        Ok(match kernel {
+            Some(kernel) => self.windowed(Windows::Conv(role, Box::new(kernel)), args, to),
+            None => self.node_of_reference(self.dtype(&args[0]), to, args),
+        })
+    }
+
+    /// A pool along one to three axes.
     pub(super) fn pool(
         &mut self,
         pool: &Pool,
-        args: &[View],
+        args: SmallVec<[View; 2]>,
         to: &[usize],
-    ) -> Result<Option<View>, RunError> {
-        let frame = &pool.frame;
-        for (low, high) in &frame.padding {
-            if low.eval(self.bindings)? != 0 || high.eval(self.bindings)? != 0 {
-                return Ok(None);
-            }
-        }
-        let apart = frame.dilation.iter().all(|&step| step == 1)
-            && frame.stride.iter().zip(&pool.window).all(|(stride, window)| stride >= window);
-        if pool.window.iter().product::<i64>() > MOST {
-            return Ok(None);
-        }
-        let dtype = self.dtype(&args[0]);
-        let sum = |writer: &mut Self, parts: Vec<View>, row: Scalar| {
-            let mut parts = parts.into_iter();
-            let first = parts.next()?;
-            Some(parts.fold(first, |sum, part| writer.scalar(row, smallvec![sum, part])))
+    ) -> Result<View, RunError> {
+        let lead = to.len() - pool.window.len();
+        let (axes, counts) = match pool.kind {
+            pool::Kind::MaxAdjoint => (to, &args[1].layout.sizes[..]),
+            pool::Kind::MeanAdjoint { .. } => (to, &args[0].layout.sizes[..]),
+            _ => (&args[0].layout.sizes[..], to),
         };
-        let parts = |layout: &Layout, counts: &[usize]| taps(pool, layout, counts);
-        let see = |view: &View, layouts: Vec<Layout>| -> Vec<View> {
-            layouts.into_iter().map(|layout| View { of: view.of, layout }).collect()
-        };
-        let count = pool.window.iter().product::<i64>() as f64;
-        Ok(match &pool.kind {
-            Kind::Max => {
-                let Some(layouts) = parts(&args[0].layout, to) else { return Ok(None) };
-                sum(self, see(&args[0], layouts), Scalar::Maximum)
+        let window: SmallVec<[usize; 4]> = pool.window.iter().map(|&size| size as usize).collect();
+        let axes = self.axes(&pool.frame, &axes[lead..], &window, &counts[lead..])?;
+        Ok(match axes.and_then(|axes| Pooling::new(&axes)) {
+            Some(kernel) => {
+                self.windowed(Windows::Pool(pool.kind.clone(), Box::new(kernel)), args, to)
             }
-            Kind::Mean { .. } => {
-                let Some(layouts) = parts(&args[0].layout, to) else { return Ok(None) };
-                let total = sum(self, see(&args[0], layouts), Scalar::Add);
-                let count = self.fill(dtype, count, to);
-                total.map(|total| self.scalar(Scalar::Div, smallvec![total, count]))
-            }
-            Kind::MaxAdjoint if apart => {
-                let (x, dy) = (&args[0], &args[1]);
-                let counts = dy.layout.sizes.clone();
-                let Some(layouts) = parts(&x.layout, &counts) else { return Ok(None) };
-                let seen = see(x, layouts);
-                let Some(top) = sum(self, seen.clone(), Scalar::Maximum) else { return Ok(None) };
-                let (one, zero) = (self.fill(dtype, 1.0, &counts), self.fill(dtype, 0.0, &counts));
-                let chosen: Vec<View> =
-                    seen.into_iter().map(|part| self.compared(part, top.clone())).collect();
-                let ties: Vec<View> = chosen
-                    .iter()
-                    .map(|chosen| {
-                        let args = smallvec![chosen.clone(), one.clone(), zero.clone()];
-                        self.typed(Action::Select, dtype, &counts, args)
-                    })
-                    .collect();
-                let Some(ties) = sum(self, ties, Scalar::Add) else { return Ok(None) };
-                let share = self.scalar(Scalar::Div, smallvec![dy.clone(), ties]);
-                let shares: SmallVec<[View; 2]> = chosen
-                    .into_iter()
-                    .map(|chosen| {
-                        let args = smallvec![chosen, share.clone(), zero.clone()];
-                        self.typed(Action::Select, dtype, &counts, args)
-                    })
-                    .collect();
-                let Some(places) = parts(&Layout::rows(to), &counts) else { return Ok(None) };
-                let gaps = counts.iter().product::<usize>() * places.len() < to.iter().product();
-                Some(self.moved(places, gaps, to, shares))
-            }
-            Kind::MeanAdjoint { .. } if apart => {
-                let dy = args[0].clone();
-                let counts = dy.layout.sizes.clone();
-                let Some(places) = parts(&Layout::rows(to), &counts) else { return Ok(None) };
-                let divisor = self.fill(dtype, count, &counts);
-                let share = self.scalar(Scalar::Div, smallvec![dy, divisor]);
-                let gaps = counts.iter().product::<usize>() * places.len() < to.iter().product();
-                let shares = places.iter().map(|_| share.clone()).collect();
-                Some(self.moved(places, gaps, to, shares))
-            }
-            _ => None,
+            None => self.node_of_reference(self.dtype(&args[0]), to, args),
         })
+    }
+
+    fn windowed(&mut self, windows: Windows, args: SmallVec<[View; 2]>, to: &[usize]) -> View {
+        let dtype = self.dtype(&args[0]);
+        let args = args.into_iter().map(|view| self.plain(view)).collect();
+        self.draft.add(Kind::Windows(Box::new(windows), Ends::default()), dtype, to, args, self.id)
+    }
+
+    /// The windows along each axis; nothing where they are too wide.
+    fn axes(
+        &self,
+        frame: &Frame,
+        sizes: &[usize],
+        window: &[usize],
+        counts: &[usize],
+    ) -> Result<Option<SmallVec<[Axis; 3]>>, RunError> {
+        let lows = frame.lows(sizes, window, counts, self.bindings);
+        let lows = lows.map_err(|error| RunError::Value { node: self.id, error })?;
+        let axis = |place: usize| {
+            Some(Axis {
+                size: sizes[place],
+                window: Some(window[place]).filter(|&window| window <= WIDEST)?,
+                count: counts[place],
+                stride: usize::try_from(frame.stride[place]).ok()?,
+                dilation: usize::try_from(frame.dilation[place]).ok()?,
+                low: isize::try_from(lows[place]).ok()?,
+            })
+        };
+        Ok((0..sizes.len()).map(axis).collect())
     }
 }
 
-/// For each place in the window the elements that stand there, one for each window; nothing where windows reach too far.
-fn taps(pool: &Pool, layout: &Layout, counts: &[usize]) -> Option<Vec<Layout>> {
-    let lead = layout.sizes.len().checked_sub(pool.window.len())?;
-    let mut taps = vec![layout.clone()];
-    for (axis, &window) in pool.window.iter().enumerate() {
-        let (stride, dilation) = (pool.frame.stride[axis], pool.frame.dilation[axis]);
-        let count = counts[lead + axis];
-        let last = (count as i64 - 1) * stride + (window - 1) * dilation;
-        if count == 0 || last >= layout.sizes[lead + axis] as i64 {
-            return None;
+impl Windowed {
+    /// Runs the step.
+    pub fn run<T: Float>(&self, memory: Shared<'_>, engine: &Engine) {
+        let arg = |place: usize| dense::<T>(memory, &self.args[place]);
+        let to = memory.span::<T>(self.to, self.count).write();
+        let context = &Context { level: engine.level, team: engine.team() };
+        match &self.windows {
+            Windows::Conv(Role::Output, conv) => {
+                let bias = self.ends.bias.then(|| arg(2));
+                conv.output_to(context, arg(0), arg(1), to, bias, self.ends.relu);
+            }
+            Windows::Conv(Role::Input, conv) => conv.input(context, arg(0), arg(1), to),
+            Windows::Conv(Role::Filter, conv) => conv.filter(context, arg(0), arg(1), to),
+            Windows::Pool(kind, pool) => match *kind {
+                pool::Kind::Max => pool.max(context, arg(0), to),
+                pool::Kind::MaxPick => pool.max_pick(context, arg(0), arg(1), to),
+                pool::Kind::MaxAdjoint => {
+                    pool.max_adjoint(context, arg(0), arg(1), to, self.ends.relu);
+                }
+                pool::Kind::Mean { count_pad } => pool.mean(context, arg(0), to, count_pad),
+                pool::Kind::MeanAdjoint { count_pad, .. } => {
+                    pool.mean_adjoint(context, arg(0), to, count_pad);
+                }
+            },
         }
-        taps = taps
-            .into_iter()
-            .flat_map(|layout| {
-                (0..window).map(move |tap| {
-                    let mut layout = layout.clone();
-                    layout.cut(lead + axis, (tap * dilation) as isize, count, stride as isize);
-                    layout
-                })
-            })
-            .collect();
     }
-    Some(taps)
+
+    /// What it is called, and its floating-point operations.
+    pub fn cost(&self) -> (&'static str, f64) {
+        match &self.windows {
+            Windows::Conv(_, conv) => ("convolution", conv.flops()),
+            Windows::Pool(_, pool) => ("pool", (pool.taps() * self.count) as f64),
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod emit;
 mod fold;
 mod gemm;
 mod math;
+mod pool;
 mod rows;
 mod team;
 

@@ -7,9 +7,10 @@
 mod slide;
 
 use super::gemm::{Finish, Matrix, product};
-use super::lanes::Float;
+use super::lanes::{Float, Simd};
+use super::level::{Task, dispatch};
 use super::{Context, Team, scratch, split};
-use slide::Slide;
+use slide::{End, Slide};
 use std::ops::Range;
 
 /// About so many multiplications are worth handing on.
@@ -36,8 +37,16 @@ impl Axis {
     /// An axis of one element, in one window.
     const SINGLE: Axis = Axis { size: 1, window: 1, count: 1, stride: 1, dilation: 1, low: 0 };
 
+    /// One to three axes as three; nothing for other numbers, or where windows go nowhere.
+    pub(super) fn three(axes: &[Axis]) -> Option<[Axis; 3]> {
+        let mut all = [Axis::SINGLE; 3];
+        all.get_mut(3usize.checked_sub(axes.len())?..)?.copy_from_slice(axes);
+        let sound = |axis: &Axis| axis.stride > 0 && axis.dilation > 0 && axis.window > 0;
+        (!axes.is_empty() && axes.iter().all(sound)).then_some(all)
+    }
+
     /// The windows whose element `tap` lies on the axis, and the place of the first of these.
-    fn inside(&self, tap: usize) -> (Range<usize>, usize) {
+    pub(super) fn inside(&self, tap: usize) -> (Range<usize>, usize) {
         let shift = (tap * self.dilation) as isize - self.low;
         let first = if shift < 0 { shift.unsigned_abs().div_ceil(self.stride) } else { 0 };
         let room = self.size as isize - shift;
@@ -73,12 +82,7 @@ impl Convolution {
         (inputs, outputs): (usize, usize),
         axes: &[Axis],
     ) -> Option<Convolution> {
-        let mut all = [Axis::SINGLE; 3];
-        all.get_mut(3usize.checked_sub(axes.len())?..)?.copy_from_slice(axes);
-        let sound = |axis: &Axis| axis.stride > 0 && axis.dilation > 0 && axis.window > 0;
-        if axes.is_empty() || !axes.iter().all(sound) {
-            return None;
-        }
+        let all = Axis::three(axes)?;
         let mut it =
             Convolution { images, groups, inputs, outputs, axes: all, forth: None, back: None };
         let some = it.pixels() > 0 && it.windows() > 0 && inputs > 0 && outputs > 0;
@@ -114,6 +118,11 @@ impl Convolution {
         [self.images * x, filters * self.depth(), self.images * y]
     }
 
+    /// The additions and multiplications of each of the three.
+    pub fn flops(&self) -> f64 {
+        2.0 * (self.sizes()[2] as f64) * self.depth() as f64
+    }
+
     /// Whether an unfolded image is the image.
     fn is_flat(&self) -> bool {
         self.axes.iter().all(|axis| Axis { size: 1, count: 1, ..*axis } == Axis::SINGLE)
@@ -131,7 +140,24 @@ impl Convolution {
     /// # Panics
     /// Where a slice has not as many elements as `sizes` says: a bug of the caller.
     pub fn output<T: Float>(&self, context: &Context<'_>, x: &[T], w: &[T], y: &mut [T]) {
+        self.output_to(context, x, w, y, None, false);
+    }
+
+    /// The results, plus a bias for each of the filters, and of that with `relu` the positive part.
+    ///
+    /// # Panics
+    /// As `output`.
+    pub fn output_to<T: Float>(
+        &self,
+        context: &Context<'_>,
+        x: &[T],
+        w: &[T],
+        y: &mut [T],
+        bias: Option<&[T]>,
+        relu: bool,
+    ) {
         assert_eq!(self.sizes(), [x.len(), w.len(), y.len()]);
+        assert!(bias.is_none_or(|bias| bias.len() == self.groups * self.outputs));
         let image = y.len().checked_div(self.images).unwrap_or(0);
         let (depth, windows) = (self.depth(), self.windows());
         let room = self.forth.as_ref().map_or(self.room(), |slide| slide.room().0);
@@ -140,15 +166,22 @@ impl Convolution {
                 for (g, y) in y.chunks_exact_mut((self.outputs * windows).max(1)).enumerate() {
                     let x = &x[self.input_of(n, g)];
                     let w = &w[g * self.outputs * depth..(g + 1) * self.outputs * depth];
+                    let bias = bias.map(|bias| &bias[g * self.outputs..(g + 1) * self.outputs]);
                     if let Some(slide) = &self.forth {
                         slide.pad(x, room);
-                        slide.forward(context.level, room, w, y);
+                        slide.forward(context.level, room, w, y, End { bias, relu });
                         continue;
                     }
                     let x = self.unfolded(x, room);
                     let size = (self.outputs, depth, windows);
                     let (a, b) = (rows(w, depth), rows(x, windows));
                     product(context, size, a, b, (y, windows), &Finish::default());
+                    if relu || bias.is_some() {
+                        dispatch(
+                            context.level,
+                            Ended { y, width: windows, end: End { bias, relu } },
+                        );
+                    }
                 }
             });
         });
@@ -202,7 +235,8 @@ impl Convolution {
                 scratch::with(slide.room().0, |room| {
                     for (g, x) in x.chunks_exact_mut(self.inputs * self.pixels()).enumerate() {
                         slide.pad(&y[self.output_of(n, g)], room);
-                        slide.forward(context.level, room, &w[g * size..(g + 1) * size], x);
+                        let end = End { bias: None, relu: false };
+                        slide.forward(context.level, room, &w[g * size..(g + 1) * size], x, end);
                     }
                 });
             });
@@ -234,9 +268,9 @@ impl Convolution {
         w: &mut [T],
     ) {
         // The lanes are summed once for a chunk, which has to be worth it.
-        let (size, each) = (w.len(), self.chunk().max(8));
-        let (count, (image, columns)) = (self.images.div_ceil(each), slide.room());
-        let result = self.outputs * columns;
+        let (size, each) = (w.len(), self.chunk().max(slide.images()));
+        let (count, image) = (self.images.div_ceil(each), slide.room().0);
+        let result = slide.spread_room(self.outputs);
         scratch::with(size * count, |sums| {
             split(context.team, sums, size, &|chunk, sums: &mut [T]| {
                 let images = chunk * each..self.images.min((chunk + 1) * each);
@@ -246,7 +280,7 @@ impl Convolution {
                         for (i, n) in images.clone().enumerate() {
                             slide.pad(&x[self.input_of(n, g)], &mut padded[i * image..][..image]);
                             let to = &mut spread[i * result..][..result];
-                            slide.spread(&y[self.output_of(n, g)], self.outputs, to);
+                            slide.spread(context.level, &y[self.output_of(n, g)], self.outputs, to);
                         }
                         slide.filter(context.level, padded, spread, self.outputs, w);
                     }
@@ -390,6 +424,28 @@ impl Convolution {
                         work(line);
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Rows of results that are ended in place.
+struct Ended<'a, T> {
+    y: &'a mut [T],
+    width: usize,
+    end: End<'a, T>,
+}
+
+impl<T: Float> Task for Ended<'_, T> {
+    type Out = ();
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let least = if self.end.relu { T::zero() } else { T::neg_infinity() };
+        for (row, y) in self.y.chunks_exact_mut(self.width).enumerate() {
+            let bias = self.end.bias.map_or(T::zero(), |bias| bias[row]);
+            for y in y {
+                let value = *y + bias;
+                *y = if value < least { least } else { value };
             }
         }
     }

@@ -8,6 +8,7 @@ mod tile;
 
 use super::lanes::{Float, Lanes, Simd, Sum};
 use super::level::{Level, Task, dispatch};
+use super::memory::Span;
 use super::{Context, scratch};
 pub use pack::Packed;
 use pack::Panels;
@@ -129,25 +130,53 @@ pub fn products<T: Float>(
         return;
     }
     assert!(c.len().is_multiple_of(m * n), "whole results");
-    let count = c.len() / (m * n);
+    let place = |i: usize| {
+        let (left, right) = places(i);
+        [left, right, i * m * n]
+    };
+    let places: Vec<[usize; 3]> = (0..c.len() / (m * n)).map(place).collect();
+    products_at(context, (m, k, n), (a, b), (Span::of(c), n), &places, finish);
+}
+
+/// The same, where `places` gives the first elements of A, of B and of C of each, and rows of C are `c_step` apart. Results
+/// have no element in common, and nothing else is at them meanwhile, which is the affair of who has the span.
+///
+/// # Panics
+/// As `product`.
+pub fn products_at<T: Float>(
+    context: &Context<'_>,
+    (m, k, n): (usize, usize, usize),
+    (a, b): (Matrix<'_, T>, Matrix<'_, T>),
+    (c, c_step): (Span<T>, usize),
+    places: &[[usize; 3]],
+    finish: &Finish<'_, T>,
+) {
+    if m * n == 0 {
+        return;
+    }
     let at = |data, place, steps| {
         let data: &[T] = data;
         Matrix { data: data.get(place..).unwrap_or_default(), steps }
     };
-    let one = |context: &Context<'_>, i: usize, to: &mut [T]| {
-        let (left, right) = places(i);
-        let (left, right) = (at(a.data, left, a.steps), at(b.data, right, b.steps));
-        product(context, (m, k, n), left, right, (to, n), finish);
+    let reach = (m - 1) * c_step + n;
+    assert!(m < 2 || c_step >= n, "rows apart");
+    assert!(finish.bias.is_none_or(|bias| bias.len() >= n), "a bias for each column");
+    let one = |context: &Context<'_>, [left, right, to]: [usize; 3]| {
+        let (a, b) = (at(a.data, left, a.steps), at(b.data, right, b.steps));
+        a.check(m, k);
+        b.check(k, n);
+        let c = c.part(to, reach).at;
+        Job { m, k, n, a, b: Right::Matrix(b), c, c_step, finish: *finish }.start(context);
     };
     let work = m.saturating_mul(k).saturating_mul(n);
-    if count < 2 || work > 4 * PIECE {
-        return c.chunks_exact_mut(m * n).enumerate().for_each(|(i, to)| one(context, i, to));
+    if places.len() < 2 || work > 4 * PIECE {
+        return places.iter().for_each(|&places| one(context, places));
     }
-    let each = (PIECE / work.max(1)).clamp(1, count);
-    super::split(context.team, c, each * m * n, &|piece, results| {
-        for (i, to) in results.chunks_exact_mut(m * n).enumerate() {
-            one(&Context { team: &super::Team::alone(), ..*context }, piece * each + i, to);
-        }
+    let each = (PIECE / work.max(1)).clamp(1, places.len());
+    context.team.run(places.len().div_ceil(each), &|piece| {
+        let alone = &Context { team: &super::Team::alone(), ..*context };
+        let mine = &places[piece * each..places.len().min((piece + 1) * each)];
+        mine.iter().for_each(|&places| one(alone, places));
     });
 }
 
