@@ -1,6 +1,7 @@
 //! The pipeline from text to a model with its derivatives: the one room that knows all others of the core.
 
 mod import;
+pub mod lecture;
 
 use crate::autodiff::{Flow, derive, expand, expand_innermost};
 use crate::diagnostic::Diagnostic;

@@ -2,7 +2,7 @@
 
 use super::batch::batch;
 use super::forward::forward;
-use super::reverse::{Flow, reverse};
+use super::reverse::{Flow, reverse_all};
 use super::scan::{asks, expanded};
 use crate::graph::release::release;
 use crate::graph::{Model, NodeId, Operands, Origin, Origins};
@@ -121,7 +121,17 @@ pub(super) fn pulled(
     wrt: &[NodeId],
     origins: &Origins,
 ) -> Result<Vec<(Flow, NodeId)>, Misfit> {
-    let flows = reverse(model, of, seed, wrt)?;
+    pull(model, &[(of, seed)], wrt, origins)
+}
+
+/// What flows back to each of `wrt` from several values, each of which has the adjoint beside it; zeros where nothing does.
+pub fn pull(
+    model: &mut Model,
+    roots: &[(NodeId, NodeId)],
+    wrt: &[NodeId],
+    origins: &Origins,
+) -> Result<Vec<(Flow, NodeId)>, Misfit> {
+    let flows = reverse_all(model, roots, wrt)?;
     flows
         .into_iter()
         .zip(wrt)

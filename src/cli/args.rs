@@ -49,7 +49,7 @@ pub enum Verb {
     Check(Check),
     /// Print the derived gradient graph
     Grad(Grad),
-    /// Explain an error code or a function
+    /// Derive step by step, with numbers where data is given; or explain an error code, an operator, a function
     Explain(Explain),
     /// Values of loss, outputs and metrics; with --grad also gradients
     Eval(Eval),
@@ -169,6 +169,12 @@ pub enum Form {
     Dot,
     /// Mermaid
     Mermaid,
+    /// Equations of a LaTeX document
+    Latex,
+    /// A picture of the reverse network
+    Svg,
+    /// The reverse network with its derivation, as one page
+    Html,
 }
 
 /// `grad`
@@ -423,8 +429,53 @@ pub struct Recipe {
 /// `explain`
 #[derive(Group, Debug)]
 pub struct Explain {
-    /// An error code such as E0201, or a function of the language
-    pub topic: String,
+    /// A model, `-` is standard input; or an error code such as E0201, an operator, a function
+    #[arg(value_name = "FILE", required_unless_present = "expression")]
+    pub topic: Option<String>,
+    /// What changes the value: a parameter, an input, a named value, or one entry of it as in `W1[1,0]` (default: the file's
+    /// `grad` line, else every unfrozen parameter)
+    pub node: Option<String>,
+    /// A formula instead of a file, perhaps with declarations before it
+    #[arg(short = 'e', long = "expression", value_name = "TEXT")]
+    pub expression: Option<String>,
+    /// The value to explain (default: the one loss)
+    #[arg(long, value_name = "NAME")]
+    pub of: Option<String>,
+    #[command(flatten)]
+    pub data: Data,
+    #[command(flatten)]
+    pub machine: Machine,
+    /// The form (default: by the suffix of -o, else text)
+    #[arg(long, value_enum)]
+    pub to: Option<Page>,
+    /// A file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The language of the sentences
+    #[arg(long, value_enum, default_value_t = Lang::En)]
+    pub lang: Lang,
+}
+
+/// Forms of an explanation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Page {
+    /// For a terminal
+    Text,
+    /// A fragment of a LaTeX document
+    Latex,
+    /// One file with MathML
+    Html,
+    /// A JSON document
+    Json,
+}
+
+/// Languages of people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Lang {
+    /// English
+    En,
+    /// Chinese
+    Zh,
 }
 
 /// `fmt`

@@ -3,12 +3,15 @@
 use super::args::{Common, Form, Grad};
 use super::check::counted;
 use super::cost;
+use super::explain;
 use super::out::{self, Failure};
 use super::session::{self, Session};
+use crate::compile::lecture::lecture;
 use crate::compile::{Derived, Request};
 use crate::export;
 use crate::graph::print::{Part, Printed, print, print_folded};
 use crate::graph::{Kind, Model};
+use crate::ops::special::Mode;
 use std::path::Path;
 
 /// Derives what is asked for and prints it.
@@ -30,6 +33,12 @@ pub fn grad(common: &Common, args: &Grad) -> Result<(), Failure> {
         Form::Json => format!("{}\n", export::json(&derived.model)),
         Form::Dot => export::dot(&derived.model, args.target.fold),
         Form::Mermaid => export::mermaid(&derived.model, args.target.fold),
+        Form::Latex => {
+            let part = if args.full { Part::Whole } else { Part::Adjoint };
+            let first = request.mode == Mode::Grad && request.order == 1;
+            export::latex(&derived.model, part, first.then_some(&*request.of))
+        }
+        form @ (Form::Svg | Form::Html) => picture(&session, &request, form)?,
     };
     out::result(&text, path)?;
     let partial = !args.full && path.is_none() && args.target.to.is_none() && !common.json;
@@ -37,6 +46,23 @@ pub fn grad(common: &Common, args: &Grad) -> Result<(), Failure> {
         out::talk(common.quiet, "note: this is the adjoint part; --full prints the complete model");
     }
     Ok(())
+}
+
+/// The reverse network of a gradient; in a page with its derivation.
+fn picture(session: &Session, request: &Request, form: Form) -> Result<String, Failure> {
+    if request.mode != Mode::Grad || request.order != 1 {
+        return Err(Failure::Request(
+            "the reverse network is that of a gradient: take --to dot or mermaid here".into(),
+        ));
+    }
+    let lecture = lecture(&session.model, &request.of, &request.wrt)
+        .map_err(|misfit| Failure::Request(misfit.to_string()))?;
+    let title = format!("The reverse network of {}", request.of);
+    let picture = export::network::svg(&title, &explain::network(&lecture));
+    match form {
+        Form::Html => explain::page(session, &lecture, picture),
+        _ => Ok(picture),
+    }
 }
 
 /// The form that is meant: what --to says, else the suffix of the file.
@@ -50,8 +76,11 @@ pub fn form(to: Option<Form>, path: Option<&Path>, json: bool) -> Result<Form, F
         Some("json") => Ok(Form::Json),
         Some("dot" | "gv") => Ok(Form::Dot),
         Some("mmd" | "mermaid") => Ok(Form::Mermaid),
+        Some("tex") => Ok(Form::Latex),
+        Some("svg") => Ok(Form::Svg),
+        Some("html" | "htm") => Ok(Form::Html),
         Some(other) => Err(Failure::Request(format!(
-            "no form has the suffix .{other}: say --to nn, json, dot or mermaid"
+            "no form has the suffix .{other}: say --to nn, json, dot, mermaid, latex, svg or html"
         ))),
     }
 }

@@ -23,6 +23,12 @@ pub fn graph(common: &Common, args: &Graph) -> Result<(), Failure> {
         Form::Json => format!("{}\n", export::json(&model)),
         Form::Dot => export::dot(&model, args.target.fold),
         Form::Mermaid => export::mermaid(&model, args.target.fold),
+        Form::Latex => export::latex(&model, Part::Whole, None),
+        Form::Svg | Form::Html => {
+            return Err(Failure::Request(
+                "the reverse network is drawn by grad: take --to dot or mermaid here".into(),
+            ));
+        }
     };
     out::result(&text, path)
 }

@@ -61,7 +61,7 @@ fn run(args: Args) -> ExitCode {
         Verb::Train(train) => train::train(&args.common, &train),
         Verb::Bench(bench) => bench::bench(&args.common, &bench),
         Verb::Verify(verify) => verify::verify(&args.common, &verify),
-        Verb::Explain(explain) => explain::explain(&explain),
+        Verb::Explain(explain) => explain::explain(&args.common, &explain),
         Verb::Fmt(fmt) => fmt::fmt(&args.common, &fmt),
     };
     match done {

@@ -39,6 +39,13 @@ pub fn number(value: f64) -> String {
     floats(vec![value]).concat()
 }
 
+/// Numbers for people, of one width and one notation.
+pub fn cells(values: Vec<f64>) -> Vec<String> {
+    let texts = floats(values);
+    let width = texts.iter().map(String::len).max().unwrap_or(0);
+    texts.into_iter().map(|text| format!("{text:>width$}")).collect()
+}
+
 /// The tensor for programs: `{"shape": [2], "dtype": "f32", "data": [0.1, "NaN"]}`, elements in row-major order.
 ///
 /// Floats have the fewest digits that read back as the same element; `"NaN"`, `"inf"`, `"-inf"` are strings.

@@ -18,6 +18,8 @@ const SAMPLE: usize = 200;
 const DIRECTIONS: usize = 20;
 /// A derivative agrees if the relative error is below this, scaled by the largest entry of its parameter.
 pub const TOLERANCE: f64 = 1e-5;
+/// The step of a plain difference quotient.
+pub const SMALL: f64 = 1e-5;
 /// The step that is tried first, and those that are tried where it does not convince.
 const STEP: f64 = 1e-4;
 const STEPS: [f64; 6] = [1e-2, 1e-3, 1e-5, 1e-6, 1e-7, 1e-8];
@@ -29,7 +31,10 @@ pub struct Slopes {
     worst: f64,
     at: String,
     derived: f64,
-    measured: f64,
+    /// The slope that was measured.
+    pub measured: f64,
+    /// Whether that is the plain difference quotient with the step `SMALL`.
+    pub plain: bool,
     /// Where the slopes on both sides differ and the derivative lies between them: how many entries, and the first.
     kinks: (usize, String),
     /// The difference to what was derived from the source as it is written, relative to the largest entry.
@@ -84,25 +89,8 @@ impl Measure<'_> {
             (true, _) => format!("{count} entries"),
             _ => format!("{SAMPLE} of {count} entries, {DIRECTIONS} directions"),
         };
-        let mut slopes = Slopes {
-            name: name.into(),
-            checked,
-            worst: 0.0,
-            at: String::new(),
-            derived: 0.0,
-            measured: 0.0,
-            kinks: (0, String::new()),
-            written,
-        };
-        // A symmetric matrix moves among its like.
-        let symmetric = self.model.variables.get(name).is_some_and(|known| known.symmetric);
-        let among = |direction: Vec<f64>| match symmetric {
-            true => {
-                let moved = Tensor::from_f64(DType::F64, start.shape(), direction);
-                declared::symmetrised(&moved).to_f64()
-            }
-            false => direction,
-        };
+        let mut slopes = Slopes::new(name, checked, written);
+        let among = |direction: Vec<f64>| self.among(name, &start, direction);
         for entry in entries {
             let mut direction = vec![0.0; count];
             direction[entry] = 1.0;
@@ -127,6 +115,47 @@ impl Measure<'_> {
         }
         bound.values.insert(name.into(), start);
         Ok(slopes)
+    }
+
+    /// Moves one entry of a parameter, where the derivative is `derived`, and compares.
+    pub fn entry(
+        &self,
+        name: &str,
+        entry: usize,
+        derived: f64,
+        bound: &mut Bound,
+    ) -> Result<Slopes, Failure> {
+        let start = bound.values[name].clone();
+        let point = start.to_f64();
+        let mut direction = vec![0.0; point.len()];
+        direction[entry] = 1.0;
+        let direction = self.among(name, &start, direction);
+        let line = Line { name, start: &start, point: &point, direction, size: 1.0, derived };
+        let place = show::index(start.shape(), entry);
+        let mut slopes = Slopes::new(name, "1 entry".into(), 0.0);
+        let step = SMALL;
+        let plain = (self.at(&line, step, bound)? - self.at(&line, -step, bound)?) / (2.0 * step);
+        let error = (derived - plain).abs() / derived.abs().max(plain.abs()).max(1e-6);
+        if derived == plain || error < TOLERANCE {
+            (slopes.at, slopes.derived, slopes.measured) = (place, derived, plain);
+            (slopes.worst, slopes.plain) = (error, true);
+        } else {
+            let line = Line { size: point[entry].abs().max(1.0), ..line };
+            self.judge(&mut slopes, &line, derived.abs(), bound, || place.clone())?;
+        }
+        bound.values.insert(name.into(), start);
+        Ok(slopes)
+    }
+
+    /// The direction among those that a variable may move in: a symmetric matrix moves among its like.
+    fn among(&self, name: &str, start: &Tensor, direction: Vec<f64>) -> Vec<f64> {
+        match self.model.variables.get(name).is_some_and(|known| known.symmetric) {
+            true => {
+                let moved = Tensor::from_f64(DType::F64, start.shape(), direction);
+                declared::symmetrised(&moved).to_f64()
+            }
+            false => direction,
+        }
     }
 
     fn judge(
@@ -203,9 +232,28 @@ impl Measure<'_> {
 }
 
 impl Slopes {
+    fn new(name: &str, checked: String, written: f64) -> Slopes {
+        Slopes {
+            name: name.into(),
+            checked,
+            worst: 0.0,
+            at: String::new(),
+            derived: 0.0,
+            measured: 0.0,
+            plain: false,
+            kinks: (0, String::new()),
+            written,
+        }
+    }
+
     /// Whether nothing speaks against the gradient.
     pub fn holds(&self) -> bool {
         self.worst < TOLERANCE && self.written < TOLERANCE
+    }
+
+    /// Whether the derivative sits at a kink.
+    pub fn is_kink(&self) -> bool {
+        self.kinks.0 > 0
     }
 
     /// The verdict for people, names in a column of this width.

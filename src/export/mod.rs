@@ -1,9 +1,14 @@
 //! Models in the forms of other programs.
 
 mod diagram;
+mod equations;
+pub mod formula;
 mod json;
+pub mod network;
+pub mod sheet;
 
 pub use diagram::{dot, mermaid};
+pub use equations::latex;
 pub use json::json;
 
 use crate::graph::fold::{self, Folded};

@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("autodiff", &["graph", "ops", "tensor", "diagnostic"]),
     ("passes", &["graph", "ops", "tensor"]),
     ("exec", &["graph", "ops", "tensor"]),
-    ("export", &["graph", "ops", "tensor"]),
+    ("export", &["graph", "ops", "tensor", "syntax"]),
     ("train", &["compile", "exec", "graph", "ops", "tensor"]),
     ("compile", &["lower", "autodiff", "passes", "exec", "graph", "syntax", "ops", "diagnostic"]),
 ];

@@ -10,6 +10,7 @@ mod declared;
 mod diagnostics;
 mod docs;
 mod examples;
+mod explain;
 mod families;
 mod imports;
 mod instances;

@@ -1,4 +1,4 @@
-//! Every command of the README is run, and what it shows is compared.
+//! Every command of the README and of the lecture is run, and what it shows is compared.
 
 use crate::command::root;
 use std::path::Path;
@@ -6,7 +6,17 @@ use std::process::Command;
 
 #[test]
 fn commands_show_what_the_readme_shows() {
-    let text = std::fs::read_to_string(root().join("README.md")).expect("a README");
+    shows("README.md");
+}
+
+#[test]
+fn commands_show_what_the_lecture_shows() {
+    shows("examples/lecture.md");
+}
+
+/// Fails where a command of a page shows something else.
+fn shows(page: &str) {
+    let text = std::fs::read_to_string(root().join(page)).expect("a page");
     let (mut count, mut wrong) = (0, Vec::new());
     for (line, shown) in commands(&text) {
         if line == "cargo test" {
@@ -19,7 +29,7 @@ fn commands_show_what_the_readme_shows() {
         }
     }
     assert!(count > 5, "{count} commands");
-    assert!(wrong.is_empty(), "README.md shows something else than\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "{page} shows something else than\n{}", wrong.join("\n"));
 }
 
 #[test]

@@ -24,8 +24,17 @@ const PLAIN: &[&str] = &[
     "jacobian",
 ];
 
-/// `:13,15  output layer: square, sigmoid`.
-pub fn comment(plan: &Plan, id: NodeId, draft: &Draft) -> Option<String> {
+/// What an adjoint comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Cited {
+    /// The source lines.
+    pub lines: Vec<usize>,
+    /// The rules that tell most, from the value backwards, each with the operand that it serves.
+    pub rules: Vec<(Cow<'static, str>, Option<u8>)>,
+}
+
+/// The source lines and the telling rules of a line.
+pub fn cited(plan: &Plan, draft: &Draft) -> Cited {
     let model = plan.model;
     let mut cited: Vec<(Span, Cow<'static, str>, Option<u8>)> = Vec::new();
     let mut lines: Vec<usize> = Vec::new();
@@ -55,7 +64,13 @@ pub fn comment(plan: &Plan, id: NodeId, draft: &Draft) -> Option<String> {
     let rules: Vec<_> = cited.into_iter().map(|(_, rule, operand)| (rule, operand)).collect();
     let telling: Vec<_> =
         rules.iter().filter(|(rule, _)| !PLAIN.contains(&&**rule)).cloned().collect();
-    let told = if telling.is_empty() { rules.into_iter().take(2).collect() } else { telling };
+    let rules = if telling.is_empty() { rules.into_iter().take(2).collect() } else { telling };
+    Cited { lines, rules }
+}
+
+/// `:13,15  output layer: square, sigmoid`.
+pub fn comment(plan: &Plan, id: NodeId, draft: &Draft) -> Option<String> {
+    let Cited { lines, rules: told } = cited(plan, draft);
     let mut words: Vec<String> = Vec::new();
     let alone = told.len() == 1;
     for (rule, operand) in told {

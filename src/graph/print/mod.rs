@@ -6,10 +6,13 @@ mod draft;
 mod folded;
 mod looped;
 mod names;
+mod stated;
 mod statements;
 
 use super::{Draw, Init, Kind, Model, NodeId, Range, Role, Variable};
 use crate::ops::{Name, Number, Size};
+pub use comment::Cited;
+pub use stated::{Stated, preactivations, stated};
 use statements::{Statement, statements};
 
 /// No line is wider.

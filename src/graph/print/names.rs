@@ -19,10 +19,7 @@ pub struct Names {
 /// `x`, and for all others the name of their nearest named user with a number.
 pub fn names(plan: &Plan) -> Names {
     let model = plan.model;
-    let mut taken: FxHashSet<String> =
-        model.names.keys().chain(model.variables.keys()).map(|name| name.to_string()).collect();
-    taken.extend(model.dims.iter().map(|(name, _)| name.to_string()));
-    taken.extend(model.outputs.iter().map(|output| output.name.to_string()));
+    let mut taken = taken(model);
     let mut text: FxHashMap<NodeId, String> = FxHashMap::default();
     for id in model.nodes() {
         if let Some(name) = &plan.known[id.index()] {
@@ -114,6 +111,15 @@ pub fn names(plan: &Plan) -> Names {
         }
     }
     Names { text, unread }
+}
+
+/// The names that a model has already.
+pub fn taken(model: &Model) -> FxHashSet<String> {
+    let mut taken: FxHashSet<String> =
+        model.names.keys().chain(model.variables.keys()).map(|name| name.to_string()).collect();
+    taken.extend(model.dims.iter().map(|(name, _)| name.to_string()));
+    taken.extend(model.outputs.iter().map(|output| output.name.to_string()));
+    taken
 }
 
 /// The name of the carry that a result of a scan, of the kind asked for, comes from.

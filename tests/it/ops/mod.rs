@@ -10,6 +10,7 @@ mod guards;
 mod hessian;
 mod kinks;
 mod laws;
+mod lecture;
 mod machine;
 mod prelude;
 mod random;

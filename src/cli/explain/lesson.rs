@@ -1,0 +1,447 @@
+//! The page of a derivation: forward pass, backward pass, product.
+
+use super::numbers::Numbers;
+use super::phrases::{Phrases, fill};
+use super::product::{Goal, goal};
+use super::rule::rule;
+use super::shown::shown;
+use crate::cli::out::Failure;
+use crate::compile::lecture::{Lecture, Station, Step};
+use crate::export::formula::{Formula, read, text};
+use crate::export::sheet::{Block, Line, Shown};
+use crate::graph::NodeId;
+use crate::graph::print::{Cited, Part, Stated, stated};
+use crate::ops::{Misfit, Name, Op, Operator, Scalar};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// What is known while a page is written.
+pub struct Lesson<'a> {
+    pub lecture: &'a Lecture,
+    pub phrases: &'a Phrases,
+    pub numbers: Option<Numbers<'a>>,
+    /// The entry of the one goal.
+    pub entry: Option<Vec<usize>>,
+    pub blocks: Vec<Block>,
+    /// What stands for a name.
+    known: FxHashMap<Name, Formula>,
+    /// The printed steps, with the number of the first step whose parts have been told.
+    printed: Vec<Vec<Stated>>,
+    told: FxHashSet<usize>,
+    /// The rules that have been cited.
+    cited: FxHashSet<String>,
+    /// The stations with a layer between them and the scalar.
+    hidden: Vec<bool>,
+}
+
+/// The page, and what was found of each goal.
+pub fn lesson<'a>(
+    lecture: &'a Lecture,
+    phrases: &'a Phrases,
+    numbers: Option<Numbers<'a>>,
+    whole: bool,
+    entry: Option<Vec<usize>>,
+) -> Result<(Lesson<'a>, Vec<Goal>), Failure> {
+    let mut lesson = Lesson::new(lecture, phrases, numbers, entry);
+    if whole {
+        let of = &lecture.stations[lecture.of].name;
+        lesson.blocks.push(Block::Words(fill(phrases.chain, &[of])));
+        lesson.blocks.push(Block::Heading(phrases.network.into()));
+        for station in &lecture.stations {
+            lesson.define(station)?;
+        }
+    }
+    let mut headings = 0;
+    let heading = lesson.blocks.len();
+    let linear = lesson.forward(whole)?;
+    if lesson.blocks.len() > heading {
+        let words = if linear { phrases.inputs } else { phrases.movement };
+        lesson.blocks.insert(heading, Block::Heading(words.into()));
+        headings = 1;
+    }
+    let end = lesson.blocks.len();
+    lesson.backward()?;
+    headings += usize::from(lesson.blocks.len() > end);
+    let goals = lesson.products(headings == 0)?;
+    Ok((lesson, goals))
+}
+
+/// What names of pieces stand for.
+fn known(lecture: &Lecture) -> FxHashMap<Name, Formula> {
+    let of = Formula::name(&lecture.stations[lecture.of].name);
+    let mut known = FxHashMap::default();
+    for station in &lecture.stations {
+        let own = Formula::name(&station.name);
+        known.insert(station.adjoint.clone(), Formula::partial(of.clone(), own.clone()));
+        known.insert(station.tangent.clone(), Formula::Differential(Box::new(own.clone())));
+        if let Some(amplifier) = &station.amplifier {
+            let value = match amplifier.named {
+                true => Formula::name(&amplifier.value),
+                false => own.within(amplifier.row.word()),
+            };
+            known.insert(amplifier.value.clone(), value.clone());
+            known.entry(amplifier.adjoint.clone()).or_insert(Formula::partial(of.clone(), value));
+        }
+    }
+    known
+}
+
+/// Whether a station is a product with weights, perhaps with something added.
+fn is_layer(lecture: &Lecture, number: usize) -> bool {
+    let model = &lecture.model;
+    let node = lecture.stations[number].node;
+    let product = |id: NodeId| matches!(model.op(id), Op::MatMul(_) | Op::Outer(_) | Op::Conv(_));
+    let sum = matches!(model.op(node), Op::Scalar(Scalar::Add));
+    product(node) || sum && model.operands(node).iter().any(|&operand| product(operand))
+}
+
+/// For each station whether a layer lies between it and the scalar.
+fn hidden(lecture: &Lecture) -> Vec<bool> {
+    let mut hidden = vec![false; lecture.stations.len()];
+    let place: FxHashMap<NodeId, usize> =
+        lecture.stations.iter().enumerate().map(|(place, known)| (known.node, place)).collect();
+    let mut after: Vec<&[usize]> = vec![&[]; lecture.stations.len()];
+    for step in &lecture.steps {
+        step.of.iter().for_each(|&own| after[own] = &step.after);
+    }
+    for number in (0..lecture.stations.len()).rev() {
+        let amplifier = lecture.stations[number].amplifier.as_ref();
+        let value = amplifier.and_then(|amplifier| place.get(&amplifier.node)).copied();
+        let mut next = after[number].iter().copied().chain(value);
+        hidden[number] = next.any(|next| hidden[next] || is_layer(lecture, next));
+    }
+    hidden
+}
+
+/// A misfit as the end of the verb.
+pub fn fit(misfit: Misfit) -> Failure {
+    Failure::Request(misfit.to_string())
+}
+
+impl<'a> Lesson<'a> {
+    /// An empty page.
+    pub fn new(
+        lecture: &'a Lecture,
+        phrases: &'a Phrases,
+        numbers: Option<Numbers<'a>>,
+        entry: Option<Vec<usize>>,
+    ) -> Lesson<'a> {
+        let printed = lecture.steps.iter().map(|step| stated(&step.piece, Part::Adjoint));
+        Lesson {
+            lecture,
+            phrases,
+            numbers,
+            entry,
+            blocks: Vec::new(),
+            known: known(lecture),
+            printed: printed.collect(),
+            told: FxHashSet::default(),
+            cited: FxHashSet::default(),
+            hidden: hidden(lecture),
+        }
+    }
+
+    pub fn of(&self) -> Formula {
+        Formula::name(&self.lecture.stations[self.lecture.of].name)
+    }
+
+    /// A printed expression.
+    pub fn read(&self, text: &str) -> Option<Formula> {
+        read(text, &|name| self.known.get(name).cloned())
+    }
+
+    /// The name of a value as it is shown.
+    pub fn shown_name(&self, name: &str) -> Formula {
+        self.known.get(name).cloned().unwrap_or_else(|| Formula::name(name))
+    }
+
+    pub fn shown(&self, name: &str) -> Option<Shown> {
+        let numbers = self.numbers.as_ref()?;
+        numbers.value(name).map(|value| shown(value, self.phrases))
+    }
+
+    pub fn line(&mut self, line: Line) {
+        self.blocks.push(Block::Line(line));
+    }
+
+    fn part(&mut self, formula: Formula, value: Option<Shown>) {
+        self.line(Line { inner: true, value, ..Line::new(formula) });
+    }
+
+    /// The printed statements as formulas, those of loops as programs.
+    pub fn tell(&mut self, stated: &Stated, inner: bool, value: Option<Shown>) {
+        match self.read(&stated.text).filter(|_| stated.code.is_empty()) {
+            Some(right) => {
+                let formula = Formula::infix("=", self.shown_name(&stated.name), right);
+                self.line(Line { inner, value, ..Line::new(formula) });
+            }
+            None => {
+                let code = match stated.code.is_empty() {
+                    true => vec![format!("{} = {}", stated.name, stated.text)],
+                    false => stated.code.clone(),
+                };
+                self.blocks.push(Block::Code(code));
+            }
+        }
+    }
+
+    /// How a station is computed, and the value of the function behind it.
+    fn define(&mut self, station: &Station) -> Result<(), Failure> {
+        if !self.lecture.model.operands(station.node).is_empty() {
+            self.definition(station.node, &station.name)?;
+        }
+        match &station.amplifier {
+            Some(amplifier) if amplifier.named && !self.is_station(amplifier.node) => {
+                self.definition(amplifier.node, &amplifier.value)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn is_station(&self, node: NodeId) -> bool {
+        self.lecture.stations.iter().any(|station| station.node == node)
+    }
+
+    pub fn definition(&mut self, node: NodeId, name: &Name) -> Result<(), Failure> {
+        let model = self.lecture.definition(node, name).map_err(fit)?;
+        for stated in stated(&model, Part::Adjoint) {
+            let own = *stated.name == **name;
+            let value = if own { self.shown(name) } else { None };
+            self.tell(&stated, false, value);
+        }
+        Ok(())
+    }
+
+    /// The derivatives by all stations that variables lead through, from the output back.
+    fn backward(&mut self) -> Result<(), Failure> {
+        let lecture = self.lecture;
+        let last = |number: &usize| lecture.goals.contains(number) && !self.leads(*number);
+        let direct = lecture.steps.iter().all(|step| step.of.iter().all(last));
+        let through: Vec<usize> = (0..lecture.stations.len())
+            .rev()
+            .filter(|number| *number != lecture.of && !last(number))
+            .collect();
+        if direct && through.is_empty() {
+            return Ok(());
+        }
+        let of = lecture.stations[lecture.of].name.clone();
+        self.blocks.push(Block::Heading(fill(self.phrases.backward, &[&of])));
+        for number in through {
+            self.statement(number)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a goal is computed of other goals.
+    fn leads(&self, number: usize) -> bool {
+        self.lecture.steps.iter().any(|step| step.after.contains(&number))
+    }
+
+    /// The derivative by a station.
+    pub fn statement(&mut self, number: usize) -> Result<(), Failure> {
+        let lecture = self.lecture;
+        let station = &lecture.stations[number];
+        let left = self.shown_name(&station.adjoint);
+        let step = lecture.steps.iter().position(|step| step.of.contains(&number));
+        let Some(step) = step else {
+            // The function behind it is a station itself.
+            let Some(amplifier) = &station.amplifier else { return Ok(()) };
+            let rest = (!self.is_end(amplifier.node)).then(|| self.shown_name(&amplifier.adjoint));
+            self.amplified(number, left, rest);
+            return Ok(());
+        };
+        self.temporaries(step);
+        let own = station.amplifier.as_ref().map_or(&station.adjoint, |known| &known.adjoint);
+        let stated = self.own(step, own);
+        let right = stated
+            .as_ref()
+            .and_then(|stated| self.read(&stated.text).filter(|_| stated.code.is_empty()));
+        match (right, &station.amplifier) {
+            (Some(right), Some(_)) => {
+                self.amplified(number, left, Some(right));
+            }
+            (Some(right), None) => {
+                let cited = stated.map(|stated| stated.cited).unwrap_or_default();
+                let label = self.layer(number).unwrap_or_else(|| self.words(&cited));
+                let value = self.shown(&station.adjoint);
+                let number = matches!(value, Some(Shown::Number(_)));
+                let formula = Formula::infix("=", left.clone(), right);
+                let beside = value.clone().filter(|_| number);
+                self.line(Line { label, value: beside, ..Line::new(formula) });
+                if let Some(value) = value.filter(|_| !number) {
+                    self.part(left, Some(value));
+                }
+                self.rules(&lecture.steps[step], &cited);
+            }
+            (None, amplifier) => {
+                let value = self.shown(own);
+                let remark = self.phrases.looped.to_string();
+                let by = self.shown_name(own);
+                self.line(Line { value, remark, ..Line::new(by) });
+                if amplifier.is_some() {
+                    let rest = Some(self.shown_name(own));
+                    self.amplified(number, left, rest);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The statement of a derivative; of one that is another short one of the same step, what that is.
+    pub fn own(&self, step: usize, name: &str) -> Option<Stated> {
+        const SHORT: usize = 32;
+        let printed = &self.printed[step];
+        let mut stated = printed.iter().find(|stated| stated.name == name)?.clone();
+        let same = printed.iter().find(|other| other.name == stated.text);
+        if let Some(same) = same.filter(|other| other.text.len() <= SHORT) {
+            stated.text.clone_from(&same.text);
+            stated.cited = same.cited.clone();
+        }
+        Some(stated)
+    }
+
+    /// The formula of a derivative, short ones in it that have lines of their own written out.
+    pub fn whole(&self, step: usize, name: &str) -> Option<Formula> {
+        const SHORT: usize = 40;
+        let mut known: FxHashMap<String, Formula> = FxHashMap::default();
+        for stated in &self.printed[step] {
+            let formula = read(&stated.text, &|name| {
+                let own = Name::from(name);
+                known.get(name).or_else(|| self.known.get(&own)).cloned()
+            });
+            if let Some(formula) = formula.filter(|_| stated.name != name && stated.code.is_empty())
+                && text(&formula).len() <= SHORT
+            {
+                known.insert(stated.name.clone(), formula);
+            }
+        }
+        let stated = self.own(step, name).filter(|stated| stated.code.is_empty())?;
+        read(&stated.text, &|name| {
+            known.get(name).or_else(|| self.known.get(&Name::from(name))).cloned()
+        })
+    }
+
+    pub fn is_end(&self, node: NodeId) -> bool {
+        self.lecture.stations[self.lecture.of].node == node
+    }
+
+    /// What the statements of a step share, once.
+    fn temporaries(&mut self, step: usize) {
+        if !self.told.insert(step) {
+            return;
+        }
+        let piece = &self.lecture.steps[step].piece;
+        let results: FxHashSet<&str> = piece.outputs.iter().map(|output| &*output.name).collect();
+        let printed = self.printed[step].clone();
+        for stated in printed.iter().filter(|stated| !results.contains(stated.name.as_str())) {
+            self.tell(stated, false, None);
+        }
+    }
+
+    /// The derivative by what is behind a function, times the slope of the function.
+    fn amplified(&mut self, number: usize, left: Formula, rest: Option<Formula>) {
+        let station = &self.lecture.stations[number];
+        let Some(amplifier) = &station.amplifier else { return };
+        let last = !self.hidden[number];
+        let label = self.layer(number).unwrap_or_else(|| amplifier.row.word().into());
+        let at = Formula::name(&station.name);
+        let slope = Formula::Slope(amplifier.row.word().into(), Box::new(at));
+        let rest = rest.filter(|rest| *rest != Formula::Number("1".into()));
+        let right = match &rest {
+            None => slope.clone(),
+            Some(rest) if last => Formula::infix("*", rest.clone(), slope.clone()),
+            Some(rest) => Formula::infix("*", slope.clone(), rest.clone()),
+        };
+        self.line(Line { label, ..Line::new(Formula::infix("=", left.clone(), right)) });
+        let named = matches!(rest, Some(Formula::Partial(..)));
+        if let Some(rest) = rest.filter(|_| !named)
+            && let Some(value) = self.shown(&amplifier.adjoint)
+        {
+            self.part(rest, Some(value));
+        }
+        let printed = stated(&amplifier.slope, Part::Adjoint);
+        let value = self.numbers.as_ref().and_then(|numbers| numbers.slopes.get(&station.name));
+        let value = value.map(|value| shown(value, self.phrases));
+        for (number, stated) in printed.iter().enumerate() {
+            match self.read(&stated.text).filter(|_| number + 1 == printed.len()) {
+                Some(right) => {
+                    self.part(Formula::infix("=", slope.clone(), right), value.clone());
+                }
+                None => self.tell(stated, true, None),
+            }
+        }
+        if let Some(value) = self.shown(&station.adjoint) {
+            self.part(left, Some(value));
+        }
+    }
+
+    /// The lecture's cases of a layer.
+    fn layer(&self, number: usize) -> Option<String> {
+        let phrases = self.phrases;
+        is_layer(self.lecture, number).then(|| {
+            let hidden = self.hidden[number];
+            if hidden { phrases.hidden_layer } else { phrases.output_layer }.to_string()
+        })
+    }
+
+    /// The rules in words.
+    fn words(&self, cited: &Cited) -> String {
+        let phrases = self.phrases;
+        let mut words: Vec<String> = Vec::new();
+        for (rule, operand) in cited.rules.iter().take(2) {
+            let word = match (&**rule, operand) {
+                ("matmul", Some(0)) => phrases.left.to_string(),
+                ("matmul", Some(_)) => phrases.right.to_string(),
+                ("broadcast", _) => phrases.undone.to_string(),
+                ("mul", _) => phrases.times.to_string(),
+                ("div", _) => phrases.quotient.to_string(),
+                ("add" | "sub", _) => phrases.sum.to_string(),
+                (rule, _) => rule.replace('_', " "),
+            };
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        words.join(", ")
+    }
+
+    /// The rules of operators that a statement comes from, each once.
+    fn rules(&mut self, step: &Step, cited: &Cited) {
+        for (name, operand) in &cited.rules {
+            let place = usize::from(operand.unwrap_or(0));
+            if &**name == "broadcast" || !self.cited.insert(format!("{name} {place}")) {
+                continue;
+            }
+            let model = &self.lecture.model;
+            let last = step.after.iter().map(|&next| self.lecture.stations[next].node).max();
+            let first = step.of.iter().map(|&own| self.lecture.stations[own].node).min();
+            let id = model.nodes().rev().find(|id| {
+                Some(*id) <= last
+                    && Some(*id) >= first
+                    && model.op(*id).name() == *name
+                    && model.operands(*id).len() > place
+            });
+            let Some(id) = id else { continue };
+            let of = self.lecture.stations[self.lecture.of].name.to_string();
+            let words = Cited { lines: Vec::new(), rules: vec![(name.clone(), *operand)] };
+            if let Op::Custom(custom) = model.op(id) {
+                let words = fill(self.phrases.own_rule, &[&custom.name]);
+                self.blocks.push(Block::Words(words));
+            } else if let Some((value, formula)) = rule(model, id, place, &of) {
+                let value = text(&value);
+                let label = fill(self.phrases.rule, &[&self.words(&words), &value]);
+                self.line(Line { label, inner: true, ..Line::new(formula) });
+            }
+        }
+    }
+
+    fn products(&mut self, direct: bool) -> Result<Vec<Goal>, Failure> {
+        let of = self.lecture.stations[self.lecture.of].name.clone();
+        let heading = match direct {
+            true => fill(self.phrases.backward, &[&of]),
+            false => self.phrases.product.to_string(),
+        };
+        self.blocks.push(Block::Heading(heading));
+        let goals = self.lecture.goals.clone();
+        goals.into_iter().map(|number| goal(self, number)).collect()
+    }
+}
