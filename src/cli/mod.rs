@@ -26,6 +26,7 @@ mod slopes;
 mod train;
 mod trap;
 mod verify;
+pub mod watch;
 
 use args::{Args, Verb};
 use clap::Parser;

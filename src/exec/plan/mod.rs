@@ -2,6 +2,7 @@
 
 mod arena;
 mod cache;
+mod cast;
 mod chain;
 mod draft;
 mod einsum;
