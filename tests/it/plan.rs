@@ -121,7 +121,7 @@ fn trained(rows: usize) -> Trained {
     let mut values = Values::default();
     for (name, variable) in &model.variables {
         let shape =
-            reference::sizes(&model, &model.ty(variable.node).shape, &bindings).expect("sizes");
+            pullback::ops::size::sizes(&model.ty(variable.node).shape, &bindings).expect("sizes");
         let start = f64::from(name.as_bytes()[0]);
         let count = shape.iter().product::<usize>() as u64;
         let dtype = model.ty(variable.node).dtype;
