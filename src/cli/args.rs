@@ -197,6 +197,9 @@ pub struct Grad {
     /// Flops and bytes of each source line, in the dimensions
     #[arg(long)]
     pub cost: bool,
+    /// Another model: where its gradients differ from these, as mathematics; exit code 1 if they do
+    #[arg(long, value_name = "OTHER", conflicts_with_all = ["full", "passes", "cost", "to", "fold"])]
+    pub diff: Option<PathBuf>,
 }
 
 /// `graph`
@@ -212,7 +215,7 @@ pub struct Graph {
 }
 
 /// What variables and dimensions are given.
-#[derive(Group, Debug, Clone)]
+#[derive(Group, Debug, Clone, Default)]
 pub struct Data {
     /// A value: `[1, 2]` `3.5` `@f.npy` `@f.npz:key` `@f.csv:col,col` `randn` `zeros` `full:0.1`
     #[arg(long, value_name = "NAME=VALUE")]

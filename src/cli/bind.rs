@@ -9,9 +9,9 @@ use super::data::{self, DataSet, Opened, Source, Target};
 use super::declared;
 use super::out::Failure;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::exec::{RunError, init, reference};
+use crate::exec::{init, reference};
 use crate::graph::{Model, Role, Values, Variable};
-use crate::ops::size::SizeError;
+use crate::ops::size::{SizeError, sizes};
 use crate::ops::{Bindings, Name, Size};
 use crate::tensor::{DType, Tensor};
 use rustc_hash::FxHashMap;
@@ -371,9 +371,9 @@ impl Binder<'_> {
 
     fn shape(&self, name: &Name, bindings: &Bindings) -> Result<Vec<usize>, Failure> {
         let variable = &self.model.variables[name];
-        match reference::sizes(self.model, &self.model.ty(variable.node).shape, bindings) {
+        match sizes(&self.model.ty(variable.node).shape, bindings) {
             Ok(shape) => Ok(shape),
-            Err(RunError::Size(SizeError::Unbound(dim))) => {
+            Err(SizeError::Unbound(dim)) => {
                 let has = |size: &Size| size.names().contains(&dim);
                 let axis = self.model.ty(variable.node).shape.iter().position(has);
                 let span = axis.and_then(|axis| variable.axes.get(axis)).copied();

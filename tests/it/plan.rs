@@ -137,7 +137,7 @@ fn descent(text: &str, sizes: &[(&str, usize)], learnt: &[&str]) -> Trained {
     let mut values = Values::default();
     for (name, variable) in &model.variables {
         let shape =
-            reference::sizes(&model, &model.ty(variable.node).shape, &bindings).expect("sizes");
+            pullback::ops::size::sizes(&model.ty(variable.node).shape, &bindings).expect("sizes");
         let start = f64::from(name.as_bytes()[0]);
         let count = shape.iter().product::<usize>() as u64;
         let dtype = model.ty(variable.node).dtype;

@@ -6,12 +6,13 @@ use super::index::find;
 use super::layout::{Layout, Sizes};
 use super::windows::Windows;
 use crate::exec::kernels::rows::Action;
-use crate::exec::reference::{RunError, sizes};
+use crate::exec::reference::RunError;
 use crate::graph::{Model, NodeId};
 use crate::ops::leaf::{Const, SizeOf};
 use crate::ops::reduce::Fold;
 use crate::ops::scan::{Part, Which};
 use crate::ops::shape::{Cut, Pad};
+use crate::ops::size::sizes;
 use crate::ops::{Bindings, Name, Op, Operator, Scalar, ValueError};
 use crate::tensor::{DType, Tensor};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -229,7 +230,7 @@ impl Writer<'_> {
         let ty = model.ty(id);
         let to = match model.op(id) {
             Op::Scan(_) => Vec::new(),
-            _ => sizes(model, &ty.shape, self.bindings)?,
+            _ => sizes(&ty.shape, self.bindings)?,
         };
         let float = ty.dtype.is_float();
         Ok(match model.op(id) {

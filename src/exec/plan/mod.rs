@@ -29,6 +29,7 @@ use super::kernels::{Level, Math, Team};
 use super::pool::Pool;
 use super::reference::{RunError, described};
 use crate::graph::{Model, NodeId, Values};
+use crate::ops::size::sizes;
 use crate::ops::{Bindings, Name};
 use crate::tensor::{Array, DType, Element, Tensor};
 pub use cache::Plans;
@@ -207,7 +208,7 @@ impl Plan {
             .iter()
             .zip(wanted)
             .map(|(&id, &node)| {
-                let sizes = super::reference::sizes(model, &model.ty(node).shape, bindings)?;
+                let sizes = sizes(&model.ty(node).shape, bindings)?;
                 Ok(slot(id, "".into(), sizes))
             })
             .collect::<Result<_, RunError>>()?;
@@ -255,7 +256,7 @@ impl Plan {
 
     /// Memory for runs on an engine, variables all zero.
     pub fn state(&self, engine: &Arc<Engine>) -> Result<State, RunError> {
-        let shape = || RunError::Shape(format!("of {} bytes in all", self.bytes));
+        let shape = || RunError::Memory(format!("of {} bytes in all", self.bytes));
         let mut block = Block::new(self.bytes).ok_or_else(shape)?;
         emit(&self.steps, engine);
         for (at, value) in &self.constants {
