@@ -168,10 +168,20 @@ impl Draft {
         args: SmallVec<[View; 2]>,
         node: NodeId,
     ) -> View {
-        let id = self.items.len() as Id;
-        self.items.push(Item { kind, dtype, sizes: sizes.into(), args });
-        self.nodes.push(node);
+        let id = self.push(Item { kind, dtype, sizes: sizes.into(), args }, node);
         View { of: id, layout: Layout::rows(sizes) }
+    }
+
+    /// A draft of variables that are called so.
+    pub fn of(variables: Vec<Name>) -> Draft {
+        Draft { variables, ..Draft::default() }
+    }
+
+    /// Adds an item as it is.
+    pub fn push(&mut self, item: Item, node: NodeId) -> Id {
+        self.items.push(item);
+        self.nodes.push(node);
+        self.items.len() as Id - 1
     }
 
     /// A number.
