@@ -5,8 +5,11 @@
 #![allow(clippy::print_stdout)]
 
 use pullback::exec::kernels::conv::{Axis, Convolution};
+use pullback::exec::kernels::emit::{Arg, Recipe, Step, link, program};
 use pullback::exec::kernels::gemm::{Finish, Matrix, product};
+use pullback::exec::kernels::memory::Block;
 use pullback::exec::kernels::rows::{Action, Operand, apply};
+use pullback::exec::kernels::spans::Source;
 use pullback::exec::kernels::{Context, Float, Level, Math, Team, fold};
 use pullback::exec::pool::Pool;
 use pullback::ops::elementwise::Scalar;
@@ -85,6 +88,31 @@ fn folds(wanted: &Wanted, level: Level) {
     }
 }
 
+/// Twenty actions as machine code: how long it takes to make, and to run.
+fn emitted<T: Float>(wanted: &Wanted, level: Level) {
+    let mut recipe = Recipe { inputs: vec![false], outputs: 1, steps: Vec::new() };
+    let actions = [Scalar::Tanh, Scalar::Mul, Scalar::Add, Scalar::Exp, Scalar::Sigmoid];
+    for number in 0..20u32 {
+        let before = number.checked_sub(1).map_or(Arg::Stream(0), Arg::Step);
+        let other = if number % 5 == 1 { Arg::Number(0.9) } else { Arg::Stream(0) };
+        let action = Action::Row(actions[number as usize % 5]);
+        let to = (number == 19).then_some(0);
+        recipe.steps.push(Step { action, args: [before, other, other], to });
+    }
+    let make = || link(vec![program::<T>(level, &recipe)?]);
+    let Some(kernels) = make() else { return };
+    wanted.figure(&format!("emit {} 20 actions", T::DTYPE), level, 1, Unit::Call, || {
+        black_box(make());
+    });
+    let mut block = Block::new(2 * COUNT * size_of::<T>()).expect("memory");
+    let mut scratch = Block::new(kernels[0].scratch()).expect("memory");
+    let (memory, scratch) = (block.shared(), scratch.shared());
+    let [from, to] = [0, 1].map(|half| memory.span::<T>(half * COUNT * size_of::<T>(), COUNT));
+    wanted.figure(&format!("emitted {} 20 actions", T::DTYPE), level, COUNT, Unit::Element, || {
+        kernels[0].run(&[Source::Span(from)], &[to], scratch);
+    });
+}
+
 /// Rows, contraction, columns, and which operands are transposed: the products of a perceptron, a recurrence, attention.
 const PRODUCTS: &[(usize, usize, usize, bool, bool)] = &[
     (64, 784, 128, false, false),
@@ -139,6 +167,8 @@ fn main() {
         rows::<f32>(&wanted, level);
         rows::<f64>(&wanted, level);
         folds(&wanted, level);
+        emitted::<f32>(&wanted, level);
+        emitted::<f64>(&wanted, level);
         for team in [&alone, pool.team()] {
             products::<f32>(&wanted, level, team);
             products::<f64>(&wanted, level, team);

@@ -10,7 +10,7 @@ use crate::lower::{Unit, lower};
 use crate::ops::special::Mode;
 use crate::ops::{Misfit, Name};
 use crate::passes::{
-    self, Report, Used, has_barriers, release, simplify, simplify_owned, stabilise,
+    self, Condition, Report, Used, has_barriers, release, simplify, simplify_owned, stabilise,
 };
 use crate::syntax;
 pub use import::{File, Nowhere, Refusal, Source};
@@ -157,6 +157,10 @@ pub struct Proof {
     pub proved: bool,
     /// The laws that were used.
     pub laws: Vec<&'static str>,
+    /// Where both are defined, as far as that is not everywhere: values of `written`.
+    pub conditions: Vec<Condition>,
+    /// Both outputs as they were given.
+    pub written: Model,
     /// Both outputs in the form that the laws give them.
     pub model: Model,
 }
@@ -165,24 +169,40 @@ pub struct Proof {
 pub fn prove(model: &Model) -> Proof {
     let mut model = model.clone();
     model.outputs.iter_mut().for_each(|output| output.kind = Kind::Gradient);
+    let mut proof = Proof {
+        proved: model.outputs[0].node == model.outputs[1].node,
+        laws: Vec::new(),
+        conditions: passes::conditions(&model),
+        written: model.clone(),
+        model,
+    };
+    if proof.proved {
+        return proof;
+    }
     // Nothing here is written by anybody: laws may touch all of it.
     let made = Origins::one(Origin::Law("claim"));
-    let loose = model.rebuild(|to, id, operands| to.insert(model.op(id).clone(), operands, &made));
-    let loose: Model = loose.expect("what was well typed stays so");
-    let (stable, used) = stabilise(&loose, &[]).unwrap_or((loose, Vec::new()));
-    let (simple, report) = simplify(&stable);
-    let [left, right] = [0, 1].map(|side| simple.outputs[side].node);
-    let same = |model: &Model| model.outputs[0].node == model.outputs[1].node;
-    if same(&model) {
-        return Proof { proved: true, laws: Vec::new(), model };
+    let copied = |to: &mut Model, id, operands: &[NodeId]| {
+        to.insert(proof.written.op(id).clone(), operands, &made)
+    };
+    let loose: Model = proof.written.rebuild(copied).expect("what was well typed stays so");
+    let (stable, used) = stabilise(&loose, &[]).unwrap_or((loose.clone(), Vec::new()));
+    // A form that is stable at a kink is not always the simplest.
+    let plain = (!used.is_empty()).then_some((loose, Vec::new()));
+    for (form, used) in std::iter::once((stable, used)).chain(plain) {
+        let (simple, report) = simplify(&form);
+        let [left, right] = [0, 1].map(|side| simple.outputs[side].node);
+        proof.laws = used.iter().map(|used| used.law).chain(report.laws.keys().copied()).collect();
+        proof.proved = left == right;
+        if !proof.proved {
+            proof.laws.push("the normal form of sums of products");
+            proof.proved = passes::prove(&simple, left, right);
+        }
+        proof.model = simple;
+        if proof.proved {
+            break;
+        }
     }
-    let mut laws: Vec<&'static str> = used.iter().map(|used| used.law).collect();
-    laws.extend(report.laws.keys());
-    if same(&simple) {
-        return Proof { proved: true, laws, model: simple };
-    }
-    laws.push("the normal form of sums of products");
-    Proof { proved: passes::prove(&simple, left, right), laws, model: simple }
+    proof
 }
 
 /// The stable form of a model whose values `named` have derivatives taken by them.

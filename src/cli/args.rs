@@ -197,6 +197,9 @@ pub struct Grad {
     /// Flops and bytes of each source line, in the dimensions
     #[arg(long)]
     pub cost: bool,
+    /// Another model: where its gradients differ from these, as mathematics; exit code 1 if they do
+    #[arg(long, value_name = "OTHER", conflicts_with_all = ["full", "passes", "cost", "to", "fold"])]
+    pub diff: Option<PathBuf>,
 }
 
 /// `graph`
@@ -212,7 +215,7 @@ pub struct Graph {
 }
 
 /// What variables and dimensions are given.
-#[derive(Group, Debug, Clone)]
+#[derive(Group, Debug, Clone, Default)]
 pub struct Data {
     /// A value: `[1, 2]` `3.5` `@f.npy` `@f.npz:key` `@f.csv:col,col` `randn` `zeros` `full:0.1`
     #[arg(long, value_name = "NAME=VALUE")]
@@ -361,12 +364,21 @@ pub struct Train {
     pub recipe: Recipe,
     #[command(flatten)]
     pub machine: Machine,
-    /// Data to validate on, instead of a part of the rows
-    #[arg(long, value_name = "FILE")]
-    pub val_data: Vec<PathBuf>,
+    /// Data to validate on, instead of a part of the rows: a file of arrays, or a value as for --set
+    #[arg(long, value_name = "FILE|NAME=VALUE")]
+    pub val_data: Vec<String>,
     /// The trained parameters and states, as safetensors or npz by the suffix
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
+    /// A line for each epoch in a file: JSON lines or csv, by the suffix
+    #[arg(long, value_name = "run.jsonl|run.csv")]
+    pub log: Option<PathBuf>,
+    /// The loss curves as a picture; several trainings are drawn into one
+    #[arg(long, value_name = "loss.svg")]
+    pub plot: Option<PathBuf>,
+    /// The loss curves on the terminal, at the end
+    #[arg(long)]
+    pub curve: bool,
     /// Lay all aside in a file now and then: `every=1epoch`, `every=500step`; the file is that of --save with the suffix
     /// .ckpt, else that of the model, or `every=1epoch,file=NAME.ckpt`
     #[arg(long, value_name = "every=N(step|epoch)")]
@@ -418,8 +430,8 @@ pub struct Recipe {
     /// The part of the rows that is kept back to validate
     #[arg(long, value_name = "PART")]
     pub val: Option<String>,
-    /// End once a loss or metric is reached after an epoch: `accuracy>=0.98`
-    #[arg(long, value_name = "NAME>=VALUE")]
+    /// End once all of these losses and metrics are reached after an epoch: `accuracy>=0.98`
+    #[arg(long, value_name = "NAME>=VALUE,...", value_delimiter = ',')]
     pub until: Vec<String>,
     /// End after so many epochs without a smaller loss
     #[arg(long, value_name = "EPOCHS")]

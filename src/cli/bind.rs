@@ -1,17 +1,23 @@
 //! Numbers for variables and sizes for dimensions, from the command line and its files.
 
+mod feed;
+mod unfit;
+mod weights;
+
 use super::args::{Common, Data};
-use super::data::{self, DataSet, Fault, Loaded, Source, Target};
+use super::data::{self, DataSet, Opened, Source, Target};
 use super::declared;
-use super::out::{self, Failure};
+use super::out::Failure;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::exec::{RunError, init, reference};
-use crate::graph::{Model, Role, Values};
-use crate::ops::size::{BindError, SizeError};
+use crate::exec::{init, reference};
+use crate::graph::{Model, Role, Values, Variable};
+use crate::ops::size::{SizeError, sizes};
 use crate::ops::{Bindings, Name, Size};
 use crate::tensor::{DType, Tensor};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::path::PathBuf;
+
+pub use feed::{feed, held_out};
 
 /// What a run needs besides the model.
 pub struct Bound {
@@ -30,9 +36,23 @@ pub enum Missing {
 
 /// An array that was found for a variable.
 struct Found {
-    loaded: Loaded,
+    opened: Opened,
     /// Where it was found.
     from: String,
+}
+
+/// What the command line and its files give.
+struct Gathered {
+    /// Arrays by the names of variables.
+    found: FxHashMap<Name, Found>,
+    /// What --set says, the last word for each name.
+    settings: Vec<(Name, Source)>,
+    /// Sizes, by --dim and by the arrays.
+    given: Bindings,
+    /// Who gave them.
+    by: FxHashMap<Name, Sized>,
+    /// The files.
+    contents: Contents,
 }
 
 /// Gathers the values of all variables that `needed` names.
@@ -45,26 +65,8 @@ pub fn bind(
     missing: Missing,
 ) -> Result<Bound, Failure> {
     let binder = Binder { common, model, sources, args };
-    let mut given = binder.dims()?;
-    let settings = binder.settings()?;
-    let (mut found, sets) = binder.files(&settings)?;
-    for (name, setting) in &settings {
-        if !setting.needs_shape() {
-            let dtype = model.ty(model.variables[name].node).dtype;
-            let target = Target { name, dtype, shape: None, seed: args.seed() };
-            let loaded = data::load(setting, &target)
-                .map_err(|error| Failure::Request(format!("--set {name}: {error}")))?;
-            found.insert(name.clone(), Found { loaded, from: format!("--set {name}") });
-        }
-    }
-    let mut by: FxHashMap<Name, Sized> =
-        given.keys().map(|name| (name.clone(), Sized::dim())).collect();
-    for name in model.variables.keys() {
-        if let Some(found) = found.get(name) {
-            binder.unify(name, found, &mut given, &mut by)?;
-        }
-    }
-    let mut bindings = model.dims.bind(&given).or_else(|error| binder.declared(&error, &by))?;
+    let gathered = binder.gather(&|_| false)?;
+    let mut bindings = binder.bindings(&gathered)?;
     if missing == Missing::Drawn {
         for (number, (name, _)) in model.dims.iter().enumerate() {
             bindings.entry(name.clone()).or_insert(3 + (number as i64 % 4));
@@ -72,47 +74,7 @@ pub fn bind(
         bindings = model.dims.bind(&bindings).unwrap_or(bindings);
     }
     let mut values = init::given(model, args.seed(), 0, args.training);
-    let mut absent: Vec<Name> = Vec::new();
-    let needed: FxHashSet<&Name> = needed.iter().collect();
-    for (name, variable) in model.variables.iter().filter(|(_, known)| known.role != Role::Given) {
-        let ty = model.ty(variable.node);
-        if let Some(found) = found.remove(name) {
-            values.insert(name.clone(), binder.fitted(name, found, ty.dtype, &bindings)?);
-            continue;
-        }
-        if !needed.contains(name) {
-            continue;
-        }
-        let shape = binder.shape(name, &bindings)?;
-        if let Some(setting) =
-            settings.iter().find(|(set, _)| set == name).map(|(_, setting)| setting)
-        {
-            let target = Target { name, dtype: ty.dtype, shape: Some(&shape), seed: args.seed() };
-            let loaded = data::load(setting, &target)
-                .map_err(|error| Failure::Request(format!("--set {name}: {error}")))?;
-            let tensor = match variable.symmetric {
-                true => declared::symmetrised(&loaded.tensor),
-                false => loaded.tensor,
-            };
-            values.insert(name.clone(), tensor);
-            continue;
-        }
-        let initial = init::initial(model, name, variable, args.seed(), &bindings)
-            .map_err(|error| Failure::Request(format!("the first value of `{name}`: {error}")))?;
-        match (initial, missing) {
-            (Some(tensor), _) => {
-                values.insert(name.clone(), tensor);
-            }
-            (None, Missing::Drawn) => {
-                values.insert(name.clone(), binder.drawn(name, ty.dtype, &shape, &bindings));
-            }
-            (None, Missing::Refused) => absent.push(name.clone()),
-        }
-    }
-    if !absent.is_empty() {
-        binder.refuse(&absent, &sets);
-        return Err(Failure::Said(2));
-    }
+    values.extend(binder.values(gathered, needed, &bindings, missing, Vec::new())?);
     if let Some(diagnostic) = declared::check(model, &values, &bindings) {
         return binder.stop(diagnostic);
     }
@@ -147,6 +109,101 @@ struct Binder<'a> {
 }
 
 impl Binder<'_> {
+    /// Finds what is given, and the sizes that it has. Arrays of variables that are `lazy` are not read yet.
+    fn gather(&self, lazy: &dyn Fn(&Name) -> bool) -> Result<Gathered, Failure> {
+        let mut given = self.dims()?;
+        let settings = self.settings()?;
+        let (mut found, contents) = self.files(&settings, lazy, &given)?;
+        for (name, setting) in settings.iter().filter(|(_, setting)| !setting.needs_shape()) {
+            let opened = self.set(name, setting, None, lazy(name))?;
+            found.insert(name.clone(), Found { opened, from: format!("--set {name}") });
+        }
+        let mut by: FxHashMap<Name, Sized> =
+            given.keys().map(|name| (name.clone(), Sized::dim())).collect();
+        for name in self.model.variables.keys() {
+            if let Some(found) = found.get(name) {
+                self.unify(name, found, &mut given, &mut by)?;
+            }
+        }
+        Ok(Gathered { found, settings, given, by, contents })
+    }
+
+    /// The sizes of all dimensions that have one.
+    fn bindings(&self, gathered: &Gathered) -> Result<Bindings, Failure> {
+        let bound = self.model.dims.bind(&gathered.given);
+        bound.or_else(|error| self.declared(&error, &gathered.by))
+    }
+
+    /// What --set gives a variable.
+    fn set(
+        &self,
+        name: &Name,
+        setting: &Source,
+        shape: Option<&[usize]>,
+        lazy: bool,
+    ) -> Result<Opened, Failure> {
+        let dtype = self.model.ty(self.model.variables[name].node).dtype;
+        let target = Target { name, dtype, shape, seed: self.args.seed() };
+        let opened = match lazy {
+            true => data::open(setting, &target),
+            false => data::load(setting, &target).map(Opened::Loaded),
+        };
+        opened.map_err(|error| Failure::Request(format!("--set {name}: {error}")))
+    }
+
+    /// The values of the variables that were found, and of the others that `needed` names. Those of `absent` have none.
+    fn values(
+        &self,
+        mut gathered: Gathered,
+        needed: &[Name],
+        bindings: &Bindings,
+        missing: Missing,
+        mut absent: Vec<Name>,
+    ) -> Result<Values, Failure> {
+        let needed: FxHashSet<&Name> = needed.iter().collect();
+        let (model, mut values) = (self.model, Values::default());
+        for (name, variable) in model.variables.iter().filter(|(_, v)| v.role != Role::Given) {
+            let ty = model.ty(variable.node);
+            if let Some(found) = gathered.found.remove(name) {
+                values.insert(name.clone(), self.fitted(name, found, ty.dtype, bindings)?);
+                continue;
+            }
+            if !needed.contains(name) || absent.contains(name) {
+                continue;
+            }
+            let shape = self.shape(name, bindings)?;
+            if let Some((_, setting)) = gathered.settings.iter().find(|(set, _)| set == name) {
+                let Opened::Loaded(loaded) = self.set(name, setting, Some(&shape), false)? else {
+                    continue;
+                };
+                let tensor = match variable.symmetric {
+                    true => declared::symmetrised(&loaded.tensor),
+                    false => loaded.tensor,
+                };
+                values.insert(name.clone(), tensor);
+                continue;
+            }
+            let initial = init::initial(model, name, variable, self.args.seed(), bindings);
+            let initial = initial.map_err(|error| {
+                Failure::Request(format!("the first value of `{name}`: {error}"))
+            })?;
+            match (initial, missing) {
+                (Some(tensor), _) => {
+                    values.insert(name.clone(), tensor);
+                }
+                (None, Missing::Drawn) => {
+                    values.insert(name.clone(), self.drawn(name, ty.dtype, &shape, bindings));
+                }
+                (None, Missing::Refused) => absent.push(name.clone()),
+            }
+        }
+        if !absent.is_empty() {
+            self.refuse(&absent, &gathered.contents);
+            return Err(Failure::Said(2));
+        }
+        Ok(values)
+    }
+
     fn dims(&self) -> Result<Bindings, Failure> {
         let mut bindings = Bindings::default();
         for text in &self.args.dim {
@@ -191,39 +248,67 @@ impl Binder<'_> {
         Ok(settings)
     }
 
-    /// The arrays of --data and --load whose names are variables, and the names that each file has.
+    /// The arrays of --load and --data whose names are variables, and the names that each file has.
     fn files(
         &self,
         settings: &[(Name, Source)],
+        lazy: &dyn Fn(&Name) -> bool,
+        given: &Bindings,
     ) -> Result<(FxHashMap<Name, Found>, Contents), Failure> {
         let mut found = FxHashMap::default();
-        let mut sets = Vec::new();
+        let mut contents = Vec::new();
+        let is_set = |name: &Name| settings.iter().any(|(set, _)| set == name);
+        self.weights(&is_set, given, &mut found, &mut contents)?;
         let rows = self.rows()?;
-        for (path, is_data) in self
-            .args
-            .load
-            .iter()
-            .map(|path| (path, false))
-            .chain(self.args.data.iter().map(|path| (path, true)))
-        {
+        for path in &self.args.data {
             let mut set: DataSet = data::open_set(path)?;
             let names = set.names();
-            for (name, variable) in &self.model.variables {
-                if variable.role == Role::Given
-                    || !names.iter().any(|known| **known == **name)
-                    || settings.iter().any(|(set, _)| set == name)
-                {
-                    continue;
+            let from = path.display().to_string();
+            let own = |(name, variable): &(&Name, &Variable)| {
+                variable.role != Role::Given
+                    && names.iter().any(|known| **known == ***name)
+                    && !is_set(name)
+            };
+            for (name, variable) in self.model.variables.iter().filter(own) {
+                let mut opened = match lazy(name) {
+                    true => set.open(name)?,
+                    false => Opened::Loaded(set.get(name)?),
+                };
+                if variable.role == Role::Input {
+                    self.keep(&mut opened, rows, name)?;
                 }
-                let mut loaded = set.get(name)?;
-                if is_data && variable.role == Role::Input {
-                    loaded.tensor = taken(&loaded.tensor, rows, name)?;
-                }
-                found.insert(name.clone(), Found { loaded, from: path.display().to_string() });
+                found.insert(name.clone(), Found { opened, from: from.clone() });
             }
-            sets.push((path.clone(), names));
+            contents.push((path.clone(), names));
         }
-        Ok((found, sets))
+        Ok((found, contents))
+    }
+
+    /// Keeps the rows that --rows names.
+    fn keep(
+        &self,
+        opened: &mut Opened,
+        rows: Option<(usize, Option<usize>)>,
+        name: &str,
+    ) -> Result<(), Failure> {
+        let (Some((start, stop)), Some(&count)) = (rows, opened.shape().first()) else {
+            return Ok(());
+        };
+        let stop = stop.unwrap_or(count);
+        if stop > count || start > stop {
+            return Err(Failure::Request(format!(
+                "--rows {start}..{stop}: `{name}` has {count} rows"
+            )));
+        }
+        match opened {
+            Opened::Raw(raw) => raw
+                .keep(start..stop)
+                .map_err(|fault| Failure::Request(format!("`{name}`: {fault}")))?,
+            Opened::Loaded(loaded) => {
+                loaded.tensor = crate::each_dtype!(&loaded.tensor, a => sliced(a, start, stop));
+            }
+        }
+        Ok(())
     }
 
     fn rows(&self) -> Result<Option<(usize, Option<usize>)>, Failure> {
@@ -248,9 +333,9 @@ impl Binder<'_> {
     ) -> Result<(), Failure> {
         let variable = &self.model.variables[name];
         let ty = self.model.ty(variable.node);
-        let shape = found.loaded.tensor.shape();
+        let shape = found.opened.shape();
         if ty.rank() != shape.len() {
-            let what = reference::described(found.loaded.tensor.dtype(), shape);
+            let what = reference::described(found.opened.dtype(), &shape);
             let message = format!("`{name}` is {ty}; {} gives it {what}", found.from);
             let axes = match ty.rank() {
                 0 => "one number".to_string(),
@@ -259,7 +344,7 @@ impl Binder<'_> {
             };
             return self.stop(self.error("E0404", name, message).help(format!("give it {axes}")));
         }
-        for (axis, (size, &actual)) in ty.shape.iter().zip(shape).enumerate() {
+        for (axis, (size, &actual)) in ty.shape.iter().zip(&shape).enumerate() {
             let Size::Named(dim) = size else { continue };
             let sized = Sized {
                 by: format!("`{name}`"),
@@ -285,51 +370,11 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn two_sizes(&self, dim: &str, one: (i64, &Sized), two: (i64, &Sized)) -> Diagnostic {
-        let message = format!("`{dim}` is {} by {} and {} by {}", one.0, one.1.by, two.0, two.1.by);
-        let label = |(size, sized): (i64, &Sized)| format!("{size} by {}", sized.from);
-        let mut diagnostic = Diagnostic::error("E0403", two.1.span.unwrap_or_default(), message);
-        diagnostic = diagnostic.at(label(two));
-        match one.1.span {
-            Some(span) => diagnostic
-                .label(span, label(one))
-                .help(format!("give arrays of one size along `{dim}`, or declare two dimensions")),
-            None => diagnostic.help(format!("say --dim {dim}={}, or leave --dim {dim} out", two.0)),
-        }
-    }
-
-    /// A dimension with a declared size that is given another one.
-    fn declared<T>(&self, error: &BindError, by: &FxHashMap<Name, Sized>) -> Result<T, Failure> {
-        let sized = by.get(&error.name).cloned().unwrap_or_else(Sized::dim);
-        let declared = self.model.dims.iter().find(|(name, _)| **name == error.name);
-        let size = declared.and_then(|(_, size)| size.map(Size::to_string)).unwrap_or_default();
-        let own = if size == error.declared.to_string() {
-            "its declaration".into()
-        } else {
-            format!("its declaration as {size}")
-        };
-        let message = format!(
-            "`{}` is {} by {own} and {} by {}",
-            error.name, error.declared, error.given, sized.by
-        );
-        let Some(span) = sized.span else {
-            return Err(Failure::Request(format!("{message}: leave --dim {} out", error.name)));
-        };
-        self.stop(
-            Diagnostic::error("E0403", span, message)
-                .at(format!("{} by {}", error.given, sized.from))
-                .help(format!(
-                    "give an array of that size, or change the line `dim {}`",
-                    error.name
-                )),
-        )
-    }
-
     fn shape(&self, name: &Name, bindings: &Bindings) -> Result<Vec<usize>, Failure> {
         let variable = &self.model.variables[name];
-        match reference::sizes(self.model, &self.model.ty(variable.node).shape, bindings) {
+        match sizes(&self.model.ty(variable.node).shape, bindings) {
             Ok(shape) => Ok(shape),
-            Err(RunError::Size(SizeError::Unbound(dim))) => {
+            Err(SizeError::Unbound(dim)) => {
                 let has = |size: &Size| size.names().contains(&dim);
                 let axis = self.model.ty(variable.node).shape.iter().position(has);
                 let span = axis.and_then(|axis| variable.axes.get(axis)).copied();
@@ -356,108 +401,25 @@ impl Binder<'_> {
     ) -> Result<Tensor, Failure> {
         let from = found.from.clone();
         let shape = self.shape(name, bindings)?;
-        let stored = found.loaded.stored;
-        let precision =
-            self.args.dtype.is_some() && dtype.is_float() && found.loaded.tensor.dtype().is_float();
-        let tensor = if precision {
-            found.loaded.tensor.cast(dtype)
+        let loaded = found.opened.load().map_err(|fault| fault.at(&from))?;
+        let stored = loaded.stored;
+        let tensor = if self.precision(loaded.tensor.dtype(), dtype) {
+            loaded.tensor.cast(dtype)
         } else {
-            match data::fit(found.loaded, dtype) {
+            match data::fit(loaded, dtype) {
                 Ok(tensor) => tensor,
                 Err(fault) => return self.stop(self.unfit(name, dtype, stored, &from, &fault)),
             }
         };
         if tensor.shape() != shape {
-            let wanted = reference::described(dtype, &shape);
-            let what = reference::described(tensor.dtype(), tensor.shape());
-            let message = format!("`{name}` is {wanted} here; {from} gives it {what}");
-            let diagnostic = self.error("E0404", name, message);
-            return self.stop(diagnostic.help("give it an array of that shape"));
+            return self.stop(self.misshapen(name, dtype, &shape, tensor.shape(), &from));
         }
         Ok(tensor)
     }
 
-    /// Elements of another type than the variable's.
-    fn unfit(
-        &self,
-        name: &Name,
-        dtype: DType,
-        stored: &str,
-        from: &str,
-        fault: &Fault,
-    ) -> Diagnostic {
-        let stored = match stored {
-            "f4" => "f32",
-            "f8" => "f64",
-            "i4" => "i32",
-            "i8" => "i64",
-            "b1" => "bool",
-            other => other,
-        };
-        let (message, help) = match fault {
-            Fault::Element { index, value, .. } => (
-                format!("`{name}` is {dtype}; element {index} of {from} is {value}"),
-                format!("store {dtype} there, or declare `{name}` with a type that holds it"),
-            ),
-            _ if dtype.is_float() && matches!(stored, "f32" | "f64") => (
-                format!("`{name}` is {dtype}; {from} gives it {stored}"),
-                format!("run the model at another precision with --dtype {stored}"),
-            ),
-            _ => (
-                format!("`{name}` is {dtype}; {from} gives it {stored}"),
-                format!(
-                    "store {dtype} there, or declare `{name}` as {stored}: nothing is cast silently"
-                ),
-            ),
-        };
-        self.error("E0405", name, message).help(help)
-    }
-
-    /// An error at the declaration of a variable.
-    fn error(&self, code: &'static str, name: &Name, message: String) -> Diagnostic {
-        Diagnostic::error(code, self.model.variables[name].span, message)
-    }
-
-    /// Shows a diagnostic, which ends the verb with exit code 2.
-    fn stop<T>(&self, diagnostic: Diagnostic) -> Result<T, Failure> {
-        out::diagnostics(self.common, &[diagnostic], self.sources);
-        Err(Failure::Said(2))
-    }
-
-    fn refuse(&self, absent: &[Name], sets: &Contents) {
-        let mut said = Vec::new();
-        for name in absent {
-            let span = self.model.variables[name].span;
-            let role = self.model.variables[name].role;
-            let learnt = role != Role::Input;
-            let what = match role {
-                Role::State => "state",
-                _ if learnt => "parameter",
-                _ => "input",
-            };
-            let mut diagnostic =
-                Diagnostic::error("E0402", span, format!("the {what} `{name}` has no value"));
-            let mut meant = None;
-            for (path, names) in sets {
-                let (file, near) = (
-                    path.display(),
-                    crate::diagnostic::nearest(name, names.iter().map(String::as_str)),
-                );
-                meant =
-                    meant.or(near.map(|near| format!("did you mean --set {name}=@{file}:{near}?")));
-                diagnostic = diagnostic.help(format!("{file} has {}", data::list(names)));
-            }
-            let help = meant.unwrap_or_else(|| match learnt {
-                true => format!(
-                    "write its first value in the file, `= 0` or `~ glorot()`, or say --set {name}=VALUE"
-                ),
-                false => {
-                    format!("give it with --set {name}=VALUE, or by a file that has it: --data FILE")
-                }
-            });
-            said.push(diagnostic.help(help));
-        }
-        out::diagnostics(self.common, &said, self.sources);
+    /// Whether floats become others because --dtype asks for it.
+    fn precision(&self, from: DType, to: DType) -> bool {
+        self.args.dtype.is_some() && from.is_float() && to.is_float()
     }
 
     /// A value that respects element type and declared range.
@@ -477,21 +439,6 @@ impl Binder<'_> {
         let tensor = Tensor::from_f64(dtype, shape, values.collect());
         if self.model.variables[name].symmetric { declared::symmetrised(&tensor) } else { tensor }
     }
-}
-
-fn taken(
-    tensor: &Tensor,
-    rows: Option<(usize, Option<usize>)>,
-    name: &str,
-) -> Result<Tensor, Failure> {
-    let (Some((start, stop)), Some(&count)) = (rows, tensor.shape().first()) else {
-        return Ok(tensor.clone());
-    };
-    let stop = stop.unwrap_or(count);
-    if stop > count || start > stop {
-        return Err(Failure::Request(format!("--rows {start}..{stop}: `{name}` has {count} rows")));
-    }
-    Ok(crate::each_dtype!(tensor, a => sliced(a, start, stop)))
 }
 
 fn sliced<T: crate::tensor::Element>(

@@ -3,6 +3,7 @@
 use super::args::{Common, Form, Grad};
 use super::check::counted;
 use super::cost;
+use super::diff;
 use super::explain;
 use super::out::{self, Failure};
 use super::session::{self, Session};
@@ -16,6 +17,9 @@ use std::path::Path;
 
 /// Derives what is asked for and prints it.
 pub fn grad(common: &Common, args: &Grad) -> Result<(), Failure> {
+    if let Some(other) = &args.diff {
+        return diff::diff(common, args, other);
+    }
     let mut session = session::open(common, &args.model, Some(&args.select))?;
     let mut request = session::request(common, &session, &args.select)?;
     let derived = session::derive(common, &mut session, &mut request, args.optimise.level())?;
@@ -96,12 +100,7 @@ fn text(session: &Session, request: &Request, model: &Model, printed: Printed) -
         String::new()
     };
     let place = place(session, model, request);
-    let what = match request.mode.word() {
-        "grad" if request.order == 1 => "gradient".to_string(),
-        "grad" => format!("derivative of order {}", request.order),
-        word => word.to_string(),
-    };
-    let wrt = gathered(request).join(", ");
+    let (what, wrt) = (kind(request), gathered(request).join(", "));
     let kept = cost::kept(model).map(|kept| format!(", keeps {kept}")).unwrap_or_default();
     let header = wrapped(&format!(
         "{what} of {}{place} wrt {wrt}: {}{cost}{kept}",
@@ -109,6 +108,15 @@ fn text(session: &Session, request: &Request, model: &Model, printed: Printed) -
         counted(statements, "statement")
     ));
     format!("{header}{}", printed.text)
+}
+
+/// What is derived, in words.
+pub fn kind(request: &Request) -> String {
+    match request.mode.word() {
+        "grad" if request.order == 1 => "gradient".to_string(),
+        "grad" => format!("derivative of order {}", request.order),
+        word => word.to_string(),
+    }
 }
 
 /// The variables of a request; where they are many, those of one layer as one: `blocks.*`.

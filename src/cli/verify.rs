@@ -5,6 +5,7 @@ use super::args::{Common, Verify};
 use super::bind::{self, Bound, Missing};
 use super::claims::{self, Verdict};
 use super::declared;
+use super::judge;
 use super::out::{self, Failure};
 use super::rules::{self, Deviation};
 use super::run::{self, How, run};
@@ -232,7 +233,8 @@ impl Findings {
 }
 
 fn report(common: &Common, findings: Option<&Findings>, claims: &[Verdict]) -> Result<(), Failure> {
-    let good = findings.is_none_or(Findings::holds) && claims.iter().all(Verdict::holds);
+    let good =
+        findings.is_none_or(Findings::holds) && claims.iter().all(|claim| claim.judgement.holds());
     if common.json {
         let mut document = json!({"v": 1, "ok": good});
         if let Some(findings) = findings {
@@ -259,9 +261,5 @@ fn report(common: &Common, findings: Option<&Findings>, claims: &[Verdict]) -> R
         }
         out::result(&text, None)?;
     }
-    if claims.iter().any(Verdict::is_contradiction) {
-        out::talk(false, "error: a proved claim is refuted by numbers: a mistake of this program");
-        return Err(Failure::Said(101));
-    }
-    if good { Ok(()) } else { Err(Failure::Said(1)) }
+    judge::ended(good, claims.iter().map(|claim| &claim.judgement))
 }

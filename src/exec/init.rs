@@ -1,9 +1,10 @@
 //! First values of parameters.
 
-use super::reference::{RunError, run, sizes};
+use super::reference::{RunError, run};
 use crate::graph::{Draw, Init, Model, Role, Values, Variable};
 use crate::ops::Bindings;
 use crate::ops::random::{SEED, STEP};
+use crate::ops::size::sizes;
 use crate::ops::stream::Stream;
 use crate::tensor::Tensor;
 
@@ -24,7 +25,7 @@ pub fn initial(
         }
         Some(Init::Random(draw)) => *draw,
     };
-    let shape = sizes(model, &ty.shape, bindings)?;
+    let shape = sizes(&ty.shape, bindings)?;
     let stream = Stream::new(seed, name);
     let (inputs, outputs) = fans(&shape);
     let number = |index: u64| match draw {

@@ -1,6 +1,5 @@
 //! Models and numbers to numbers.
 
-mod double;
 pub mod init;
 pub mod kernels;
 pub mod plan;

@@ -3,8 +3,8 @@
 use crate::graph::{Model, NodeId, Values};
 use crate::ops::leaf::Variable;
 use crate::ops::scan::Which;
-use crate::ops::size::SizeError;
-use crate::ops::{Bindings, Name, Op, Operator, Size, ValueError};
+use crate::ops::size::{SizeError, sizes};
+use crate::ops::{Bindings, Name, Op, Operator, ValueError};
 use crate::tensor::{DType, Tensor};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -28,9 +28,9 @@ pub enum RunError {
     /// A size without a number.
     #[error(transparent)]
     Size(#[from] SizeError),
-    /// A size below 0, or an array beyond what memory can hold.
-    #[error("an array of shape {0} cannot be")]
-    Shape(String),
+    /// Values beyond what memory can hold.
+    #[error("an array {0} cannot be")]
+    Memory(String),
     /// An operator that its operands do not suit.
     #[error("{error}")]
     Value {
@@ -47,22 +47,6 @@ pub fn described(dtype: DType, shape: &[usize]) -> String {
         dtype.to_string()
     } else {
         format!("{dtype}[{}]", crate::ops::join(shape))
-    }
-}
-
-/// The numbers of symbolic sizes.
-pub fn sizes(_model: &Model, shape: &[Size], bindings: &Bindings) -> Result<Vec<usize>, RunError> {
-    let numbers = shape.iter().map(|size| size.eval(bindings)).collect::<Result<Vec<i64>, _>>()?;
-    let wrong = || RunError::Shape(format!("[{}]", crate::ops::join(&numbers)));
-    let sizes: Vec<usize> = numbers
-        .iter()
-        .map(|&n| usize::try_from(n))
-        .collect::<Result<_, _>>()
-        .map_err(|_| wrong())?;
-    let count = sizes.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
-    match count {
-        Some(count) if count < 1 << 40 => Ok(sizes),
-        _ => Err(wrong()),
     }
 }
 
@@ -108,7 +92,7 @@ pub fn run(
                 known[operand] = None;
             }
         }
-        let to = sizes(model, &model.ty(id).shape, bindings)?;
+        let to = sizes(&model.ty(id).shape, bindings)?;
         let value = match model.op(id) {
             Op::Variable(Variable { name, ty }) => {
                 let value = values.get(name).ok_or_else(|| RunError::Missing(name.clone()))?;

@@ -1,15 +1,19 @@
 //! Models in the forms of other programs.
 
+mod axis;
 mod diagram;
 mod equations;
 pub mod formula;
 mod json;
 pub mod network;
+mod plot;
 pub mod sheet;
 
+pub use axis::{Axis, Scale, Tick};
 pub use diagram::{dot, mermaid};
 pub use equations::latex;
 pub use json::json;
+pub use plot::{Curve, Plot, plot};
 
 use crate::graph::fold::{self, Folded};
 use crate::graph::{Kind, Model, NodeId};

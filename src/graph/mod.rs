@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod fold;
+pub mod join;
 pub mod print;
 mod rebuild;
 pub mod release;

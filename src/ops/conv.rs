@@ -1,5 +1,6 @@
 //! Convolution and its adjoints: the three derivatives of one sum of products over inputs, filters and results.
 
+use super::field::Field;
 use super::term::{apply, permute, reshape};
 use super::window::Frame;
 use super::{
@@ -189,6 +190,41 @@ impl Conv {
             _ => GROUPS,
         }
     }
+
+    /// The entries of the result, of the shape `to`, for operands of these shapes.
+    pub fn entries<F: Field>(
+        &self,
+        (left, right): (&[F], &[F]),
+        of: [&[usize]; 2],
+        to: &[usize],
+        bindings: &Bindings,
+    ) -> Result<Vec<F>, ValueError> {
+        let roles = self.roles();
+        let mut shapes: [&[usize]; 3] = [to; 3];
+        (shapes[roles[0]], shapes[roles[1]]) = (of[0], of[1]);
+        let (images, inputs) = (shapes[X][0], shapes[W][1]);
+        let groups = self.whole_groups([shapes[X], shapes[W]], bindings)?;
+        let outputs = shapes[W][0] / groups.max(1);
+        let meetings =
+            self.frame.meetings(&shapes[X][2..], &shapes[W][2..], &shapes[Y][2..], bindings)?;
+        let spatial = shapes.map(|shape| shape[2..].iter().product::<usize>());
+        let mut result = vec![F::from(0.0); to.iter().product()];
+        for n in 0..images {
+            for o in 0..shapes[W][0] {
+                for i in 0..inputs {
+                    let channel = o / outputs * inputs + i;
+                    let x0 = (n * shapes[X][1] + channel) * spatial[X];
+                    let w0 = (o * inputs + i) * spatial[W];
+                    let y0 = (n * shapes[Y][1] + o) * spatial[Y];
+                    for meeting in &meetings {
+                        let at = [x0 + meeting.element, w0 + meeting.tap, y0 + meeting.window];
+                        result[at[roles[2]]] += left[at[roles[0]]] * right[at[roles[1]]];
+                    }
+                }
+            }
+        }
+        Ok(result)
+    }
 }
 
 impl Operator for Conv {
@@ -218,32 +254,10 @@ impl Operator for Conv {
     }
 
     fn value(&self, x: &[Tensor], to: &[usize], bindings: &Bindings) -> Result<Tensor, ValueError> {
-        let roles = self.roles();
-        let mut shapes: [&[usize]; 3] = [to; 3];
-        (shapes[roles[0]], shapes[roles[1]]) = (x[0].shape(), x[1].shape());
-        let (images, inputs) = (shapes[X][0], shapes[W][1]);
-        let groups = self.whole_groups([shapes[X], shapes[W]], bindings)?;
-        let outputs = shapes[W][0] / groups.max(1);
-        let meetings =
-            self.frame.meetings(&shapes[X][2..], &shapes[W][2..], &shapes[Y][2..], bindings)?;
-        let spatial = shapes.map(|shape| shape[2..].iter().product::<usize>());
         let (left, right) = (x[0].to_f64(), x[1].to_f64());
-        let mut result = vec![0.0; to.iter().product()];
-        for n in 0..images {
-            for o in 0..shapes[W][0] {
-                for i in 0..inputs {
-                    let channel = o / outputs * inputs + i;
-                    let x0 = (n * shapes[X][1] + channel) * spatial[X];
-                    let w0 = (o * inputs + i) * spatial[W];
-                    let y0 = (n * shapes[Y][1] + o) * spatial[Y];
-                    for meeting in &meetings {
-                        let at = [x0 + meeting.element, w0 + meeting.tap, y0 + meeting.window];
-                        result[at[roles[2]]] += left[at[roles[0]]] * right[at[roles[1]]];
-                    }
-                }
-            }
-        }
-        Ok(Tensor::from_f64(x[0].dtype(), to, result))
+        let of = [x[0].shape(), x[1].shape()];
+        let entries = self.entries((&left, &right), of, to, bindings)?;
+        Ok(Tensor::from_f64(x[0].dtype(), to, entries))
     }
 
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {

@@ -7,6 +7,7 @@ use crate::each_dtype;
 use crate::tensor::{Array, DType, Element, Tensor};
 use ndarray::{ArrayD, Axis, Dimension, IxDyn};
 use std::borrow::Cow;
+use std::ops::AddAssign;
 
 /// Indices as places in an axis of size `size`; negative ones count from the end.
 fn places(indices: &Tensor, size: usize) -> Result<Vec<usize>, ValueError> {
@@ -110,6 +111,26 @@ pub struct ScatterAdd {
     pub axis: usize,
 }
 
+impl ScatterAdd {
+    /// `into` with slices added at their numbers.
+    pub fn added<T: Clone + AddAssign>(
+        &self,
+        mut into: ArrayD<T>,
+        numbers: &Tensor,
+        slices: ArrayD<T>,
+    ) -> Result<ArrayD<T>, ValueError> {
+        let places = places(numbers, into.shape()[self.axis])?;
+        let mut shape = into.shape().to_vec();
+        shape[self.axis] = places.len();
+        let slices = slices.to_shape(IxDyn(&shape)).expect("a slice for each index");
+        for (number, &place) in places.iter().enumerate() {
+            let mut target = into.index_axis_mut(Axis(self.axis), place);
+            target += &slices.index_axis(Axis(self.axis), number);
+        }
+        Ok(into)
+    }
+}
+
 impl Operator for ScatterAdd {
     fn name(&self) -> Cow<'static, str> {
         "scatter_add".into()
@@ -133,30 +154,17 @@ impl Operator for ScatterAdd {
         _to: &[usize],
         _bindings: &Bindings,
     ) -> Result<Tensor, ValueError> {
-        let places = places(&x[1], x[0].shape()[self.axis])?;
-        fn go<T: Element + std::ops::AddAssign>(
-            x: &Tensor,
-            axis: usize,
-            places: &[usize],
-            added: &Tensor,
-        ) -> Tensor {
-            let mut result = T::of(x).to_owned();
-            let mut shape = result.shape().to_vec();
-            shape[axis] = places.len();
-            let added = T::of(added).to_shape(IxDyn(&shape)).expect("a slice for each index");
-            for (number, &place) in places.iter().enumerate() {
-                let mut target = result.index_axis_mut(Axis(axis), place);
-                target += &added.index_axis(Axis(axis), number);
-            }
-            T::wrap(result.into_shared())
+        fn go<T: Element + AddAssign>(op: &ScatterAdd, x: &[Tensor]) -> Result<Tensor, ValueError> {
+            let sum = op.added(T::of(&x[0]).to_owned(), &x[1], T::of(&x[2]).to_owned())?;
+            Ok(T::wrap(sum.into_shared()))
         }
-        Ok(match x[0].dtype() {
-            DType::F32 => go::<f32>(&x[0], self.axis, &places, &x[2]),
-            DType::F64 => go::<f64>(&x[0], self.axis, &places, &x[2]),
-            DType::I32 => go::<i32>(&x[0], self.axis, &places, &x[2]),
-            DType::I64 => go::<i64>(&x[0], self.axis, &places, &x[2]),
-            DType::Bool => return Err(ValueError::Shape("`scatter_add` takes numbers".into())),
-        })
+        match x[0].dtype() {
+            DType::F32 => go::<f32>(self, x),
+            DType::F64 => go::<f64>(self, x),
+            DType::I32 => go::<i32>(self, x),
+            DType::I64 => go::<i64>(self, x),
+            DType::Bool => Err(ValueError::Shape("`scatter_add` takes numbers".into())),
+        }
     }
 
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
@@ -274,6 +282,24 @@ pub struct PutAlong {
     pub size: Size,
 }
 
+impl PutAlong {
+    /// `into` with elements added at their numbers.
+    pub fn put<T: Copy + AddAssign>(
+        &self,
+        mut into: ArrayD<T>,
+        numbers: &Tensor,
+        elements: &ArrayD<T>,
+    ) -> Result<ArrayD<T>, ValueError> {
+        let places = places(numbers, into.shape()[self.axis])?;
+        for ((index, &element), &place) in elements.indexed_iter().zip(&places) {
+            let mut at: Vec<usize> = index.slice().to_vec();
+            at[self.axis] = place;
+            into[&at[..]] += element;
+        }
+        Ok(into)
+    }
+}
+
 impl Operator for PutAlong {
     fn name(&self) -> Cow<'static, str> {
         "put_along".into()
@@ -300,28 +326,21 @@ impl Operator for PutAlong {
         to: &[usize],
         _bindings: &Bindings,
     ) -> Result<Tensor, ValueError> {
-        let places = places(&x[0], to[self.axis])?;
-        fn go<T: Element + Default + std::ops::AddAssign>(
-            v: &Tensor,
-            axis: usize,
-            places: &[usize],
+        fn go<T: Element + Default + AddAssign>(
+            op: &PutAlong,
+            x: &[Tensor],
             to: &[usize],
-        ) -> Tensor {
-            let mut result = ArrayD::from_elem(IxDyn(to), T::default());
-            for ((index, &value), &place) in T::of(v).indexed_iter().zip(places) {
-                let mut at: Vec<usize> = index.slice().to_vec();
-                at[axis] = place;
-                result[&at[..]] += value;
-            }
-            T::wrap(result.into_shared())
+        ) -> Result<Tensor, ValueError> {
+            let zeros = ArrayD::from_elem(IxDyn(to), T::default());
+            Ok(T::wrap(op.put(zeros, &x[0], &T::of(&x[1]).to_owned())?.into_shared()))
         }
-        Ok(match x[1].dtype() {
-            DType::F32 => go::<f32>(&x[1], self.axis, &places, to),
-            DType::F64 => go::<f64>(&x[1], self.axis, &places, to),
-            DType::I32 => go::<i32>(&x[1], self.axis, &places, to),
-            DType::I64 => go::<i64>(&x[1], self.axis, &places, to),
-            DType::Bool => return Err(ValueError::Shape("`put_along` takes numbers".into())),
-        })
+        match x[1].dtype() {
+            DType::F32 => go::<f32>(self, x, to),
+            DType::F64 => go::<f64>(self, x, to),
+            DType::I32 => go::<i32>(self, x, to),
+            DType::I64 => go::<i64>(self, x, to),
+            DType::Bool => Err(ValueError::Shape("`put_along` takes numbers".into())),
+        }
     }
 
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {

@@ -1,5 +1,6 @@
 //! Linear algebra on the matrices that the last two axes are: solutions, inverses, factors, determinants.
 
+use super::field::{Field, sum};
 use super::index::{Diag, Triangle};
 use super::term::{apply, matmul, outer, permute, reshape, spread, transpose};
 use super::{
@@ -18,6 +19,30 @@ pub enum Matrix {
     Inverse,
     /// `log |det A|`; -inf of a singular matrix.
     Logdet,
+}
+
+impl Matrix {
+    /// The entries of the results for matrices of this shape.
+    pub fn entries<F: Field>(&self, matrices: &[F], shape: &[usize]) -> Vec<F> {
+        let (lead, n) = (&shape[..shape.len() - 2], shape[shape.len() - 1]);
+        let mut values = Vec::with_capacity(matrices.len());
+        for number in 0..lead.iter().product() {
+            let matrix = &matrices[number * n * n..(number + 1) * n * n];
+            match self {
+                Matrix::Cholesky => values.extend(cholesky(matrix, n)),
+                Matrix::Inverse => {
+                    let mut identity = vec![F::from(0.0); n * n];
+                    (0..n).for_each(|row| identity[row * (n + 1)] = F::from(1.0));
+                    values.extend(solved(matrix, n, &identity, n));
+                }
+                Matrix::Logdet => {
+                    let (factors, _) = factored(matrix, n);
+                    values.push(sum((0..n).map(|row| factors[row * (n + 1)].abs().ln())));
+                }
+            }
+        }
+        values
+    }
 }
 
 impl Operator for Matrix {
@@ -44,26 +69,7 @@ impl Operator for Matrix {
         to: &[usize],
         _bindings: &Bindings,
     ) -> Result<Tensor, ValueError> {
-        let n = x[0].shape()[x[0].shape().len() - 1];
-        let count: usize = x[0].shape()[..x[0].shape().len() - 2].iter().product();
-        let matrices = x[0].to_f64();
-        let mut values = Vec::with_capacity(to.iter().product());
-        for number in 0..count {
-            let matrix = &matrices[number * n * n..(number + 1) * n * n];
-            match self {
-                Matrix::Cholesky => values.extend(cholesky(matrix, n)),
-                Matrix::Inverse => {
-                    let mut identity = vec![0.0; n * n];
-                    (0..n).for_each(|row| identity[row * (n + 1)] = 1.0);
-                    values.extend(solved(matrix, n, &identity, n));
-                }
-                Matrix::Logdet => {
-                    let (factors, _) = factored(matrix, n);
-                    values.push((0..n).map(|row| factors[row * (n + 1)].abs().ln()).sum());
-                }
-            }
-        }
-        Ok(Tensor::from_f64(x[0].dtype(), to, values))
+        Ok(Tensor::from_f64(x[0].dtype(), to, self.entries(&x[0].to_f64(), x[0].shape())))
     }
 
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {
@@ -130,6 +136,29 @@ pub enum Of {
     Upper,
 }
 
+impl Solve {
+    /// The entries of the solutions, of the shape `to`, for matrices with `lead` leading axes.
+    pub fn entries<F: Field>(
+        &self,
+        matrices: &[F],
+        sides: &[F],
+        lead: usize,
+        to: &[usize],
+    ) -> Vec<F> {
+        let (n, columns) = (to[lead], to[lead + 1..].iter().product::<usize>());
+        let mut values = Vec::with_capacity(sides.len());
+        for number in 0..to[..lead].iter().product() {
+            let matrix = &matrices[number * n * n..(number + 1) * n * n];
+            let side = &sides[number * n * columns..(number + 1) * n * columns];
+            values.extend(match self.of {
+                Of::Whole => solved(matrix, n, side, columns),
+                of => substituted(matrix, n, side.to_vec(), columns, of == Of::Upper, false),
+            });
+        }
+        values
+    }
+}
+
 impl Of {
     fn transposed(self) -> Of {
         match self {
@@ -172,17 +201,7 @@ impl Operator for Solve {
         _bindings: &Bindings,
     ) -> Result<Tensor, ValueError> {
         let lead = x[0].shape().len() - 2;
-        let (n, columns) = (to[lead], to[lead + 1..].iter().product::<usize>());
-        let (matrices, sides) = (x[0].to_f64(), x[1].to_f64());
-        let mut values = Vec::with_capacity(sides.len());
-        for number in 0..to[..lead].iter().product() {
-            let matrix = &matrices[number * n * n..(number + 1) * n * n];
-            let side = &sides[number * n * columns..(number + 1) * n * columns];
-            values.extend(match self.of {
-                Of::Whole => solved(matrix, n, side, columns),
-                of => substituted(matrix, n, side.to_vec(), columns, of == Of::Upper, false),
-            });
-        }
+        let values = self.entries(&x[0].to_f64(), &x[1].to_f64(), lead, to);
         Ok(Tensor::from_f64(x[0].dtype(), to, values))
     }
 
@@ -259,28 +278,29 @@ fn square(name: &str, operands: &[Type], dims: &Dims) -> Result<(), Misfit> {
     Ok(())
 }
 
-fn cholesky(matrix: &[f64], n: usize) -> Vec<f64> {
-    let mut lower = vec![0.0; n * n];
+fn cholesky<F: Field>(matrix: &[F], n: usize) -> Vec<F> {
+    let zero = F::from(0.0);
+    let mut lower = vec![zero; n * n];
     for row in 0..n {
         for column in 0..=row {
-            let entry = (matrix[row * n + column] + matrix[column * n + row]) / 2.0;
-            let known: f64 = (0..column).map(|k| lower[row * n + k] * lower[column * n + k]).sum();
+            let entry = (matrix[row * n + column] + matrix[column * n + row]) / F::from(2.0);
+            let known = sum((0..column).map(|k| lower[row * n + k] * lower[column * n + k]));
             let rest = entry - known;
             lower[row * n + column] = match row == column {
-                true if rest > 0.0 => rest.sqrt(),
-                true => f64::NAN,
+                true if rest > zero => rest.sqrt(),
+                true => F::from(f64::NAN),
                 false => rest / lower[column * (n + 1)],
             };
         }
     }
     if (0..n).any(|row| lower[row * (n + 1)].is_nan()) {
-        (0..n).for_each(|row| lower[row * n..=row * (n + 1)].fill(f64::NAN));
+        (0..n).for_each(|row| lower[row * n..=row * (n + 1)].fill(F::from(f64::NAN)));
     }
     lower
 }
 
 /// L without its diagonal of ones and U in one matrix, with the rows of A in their order: at each column the largest first.
-fn factored(matrix: &[f64], n: usize) -> (Vec<f64>, Vec<usize>) {
+fn factored<F: Field>(matrix: &[F], n: usize) -> (Vec<F>, Vec<usize>) {
     let (mut factors, mut rows) = (matrix.to_vec(), (0..n).collect::<Vec<_>>());
     for column in 0..n {
         let size = |row: usize| factors[row * n + column].abs();
@@ -292,22 +312,22 @@ fn factored(matrix: &[f64], n: usize) -> (Vec<f64>, Vec<usize>) {
         }
         let top = factors[column * (n + 1)];
         for row in column + 1..n {
-            if top != 0.0 {
-                factors[row * n + column] /= top;
+            if top != F::from(0.0) {
+                factors[row * n + column] = factors[row * n + column] / top;
             }
             let factor = factors[row * n + column];
             for k in column + 1..n {
-                factors[row * n + k] -= factor * factors[column * n + k];
+                factors[row * n + k] = factors[row * n + k] - factor * factors[column * n + k];
             }
         }
     }
     (factors, rows)
 }
 
-fn solved(matrix: &[f64], n: usize, side: &[f64], columns: usize) -> Vec<f64> {
+fn solved<F: Field>(matrix: &[F], n: usize, side: &[F], columns: usize) -> Vec<F> {
     let (factors, rows) = factored(matrix, n);
-    if (0..n).any(|row| factors[row * (n + 1)] == 0.0) {
-        return vec![f64::NAN; n * columns];
+    if (0..n).any(|row| factors[row * (n + 1)] == F::from(0.0)) {
+        return vec![F::from(f64::NAN); n * columns];
     }
     let ordered =
         rows.iter().flat_map(|&row| &side[row * columns..(row + 1) * columns]).copied().collect();
@@ -316,21 +336,20 @@ fn solved(matrix: &[f64], n: usize, side: &[f64], columns: usize) -> Vec<f64> {
 }
 
 /// The solution of a triangular system; `unit`: with ones on the diagonal.
-fn substituted(
-    matrix: &[f64],
+fn substituted<F: Field>(
+    matrix: &[F],
     n: usize,
-    mut side: Vec<f64>,
+    mut side: Vec<F>,
     columns: usize,
     upper: bool,
     unit: bool,
-) -> Vec<f64> {
+) -> Vec<F> {
     for step in 0..n {
         let row = if upper { n - 1 - step } else { step };
         let known = if upper { row + 1..n } else { 0..row };
         for column in 0..columns {
-            let sum: f64 =
-                known.clone().map(|k| matrix[row * n + k] * side[k * columns + column]).sum();
-            let rest = side[row * columns + column] - sum;
+            let done = sum(known.clone().map(|k| matrix[row * n + k] * side[k * columns + column]));
+            let rest = side[row * columns + column] - done;
             side[row * columns + column] = if unit { rest } else { rest / matrix[row * (n + 1)] };
         }
     }

@@ -10,6 +10,7 @@ pub mod custom;
 pub mod diagonal;
 pub mod einsum;
 pub mod elementwise;
+pub mod field;
 pub mod index;
 pub mod join;
 pub mod laws;

@@ -1,5 +1,6 @@
 //! Pooling: the largest or the mean of each window, and the adjoints of both.
 
+use super::field::{Field, sum};
 use super::term::apply;
 use super::window::Frame;
 use super::{
@@ -93,6 +94,59 @@ impl Pool {
         Ok(inside)
     }
 
+    /// The entries of the result, of the shape `to`, for operands with these entries and shapes.
+    pub fn entries<F: Field>(
+        &self,
+        of: &[(Vec<F>, &[usize])],
+        to: &[usize],
+        bindings: &Bindings,
+    ) -> Result<Vec<F>, ValueError> {
+        let lead = to.len() - self.window.len();
+        let (axes, counts) = match self.kind {
+            Kind::MaxAdjoint => (&to[lead..], &of[1].1[lead..]),
+            Kind::MeanAdjoint { .. } => (&to[lead..], &of[0].1[lead..]),
+            _ => (&of[0].1[lead..], &to[lead..]),
+        };
+        let inside = self.inside(axes, counts, bindings)?;
+        let taps = self.window.iter().product::<i64>() as usize;
+        let number = |count: usize| F::from(count as f64);
+        let count =
+            |window: &[usize], count_pad: bool| number(if count_pad { taps } else { window.len() });
+        let (width, windows) = (axes.iter().product::<usize>(), inside.len());
+        let mut result = vec![F::from(0.0); to.iter().product()];
+        for row in 0..to[..lead].iter().product() {
+            let element = |i: usize| &of[i].0[row * width..(row + 1) * width];
+            for (place, window) in inside.iter().enumerate() {
+                let at = row * windows + place;
+                match self.kind {
+                    Kind::Max => result[at] = largest(element(0), window),
+                    Kind::MaxPick => {
+                        let ties = ties(element(0), window);
+                        let sum = sum(ties.iter().map(|&place| element(1)[place]));
+                        result[at] =
+                            if ties.is_empty() { F::from(0.0) } else { sum / number(ties.len()) };
+                    }
+                    Kind::MaxAdjoint => {
+                        let ties = ties(element(0), window);
+                        for &place in &ties {
+                            result[row * width + place] += of[1].0[at] / number(ties.len());
+                        }
+                    }
+                    Kind::Mean { count_pad } => {
+                        let sum = sum(window.iter().map(|&place| element(0)[place]));
+                        result[at] = sum / count(window, count_pad);
+                    }
+                    Kind::MeanAdjoint { count_pad, .. } => {
+                        for &place in window {
+                            result[row * width + place] += of[0].0[at] / count(window, count_pad);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(result)
+    }
+
     fn is_adjoint(&self) -> bool {
         matches!(self.kind, Kind::MaxAdjoint | Kind::MeanAdjoint { .. })
     }
@@ -107,13 +161,17 @@ fn alike(one: &Type, two: &Type, dims: &Dims) -> bool {
 }
 
 /// The largest of the window; NaN where one is NaN.
-fn largest(x: &[f64], window: &[usize]) -> f64 {
-    let larger = |a: f64, b: f64| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) };
-    window.iter().map(|&place| x[place]).fold(f64::NEG_INFINITY, larger)
+fn largest<F: Field>(x: &[F], window: &[usize]) -> F {
+    let larger = |a: F, b: F| match a.is_nan() || b.is_nan() {
+        true => F::from(f64::NAN),
+        false if b > a => b,
+        false => a,
+    };
+    window.iter().map(|&place| x[place]).fold(F::from(f64::NEG_INFINITY), larger)
 }
 
 /// The places of the window where x is the largest.
-fn ties(x: &[f64], window: &[usize]) -> Vec<usize> {
+fn ties<F: Field>(x: &[F], window: &[usize]) -> Vec<usize> {
     let top = largest(x, window);
     window.iter().copied().filter(|&place| x[place] == top).collect()
 }
@@ -155,49 +213,8 @@ impl Operator for Pool {
     }
 
     fn value(&self, x: &[Tensor], to: &[usize], bindings: &Bindings) -> Result<Tensor, ValueError> {
-        let lead = to.len() - self.window.len();
-        let (axes, counts) = match self.kind {
-            Kind::MaxAdjoint => (&to[lead..], &x[1].shape()[lead..]),
-            Kind::MeanAdjoint { .. } => (&to[lead..], &x[0].shape()[lead..]),
-            _ => (&x[0].shape()[lead..], &to[lead..]),
-        };
-        let inside = self.inside(axes, counts, bindings)?;
-        let taps = self.window.iter().product::<i64>() as f64;
-        let count =
-            |window: &[usize], count_pad: bool| if count_pad { taps } else { window.len() as f64 };
-        let (width, windows) = (axes.iter().product::<usize>(), inside.len());
-        let of = x.iter().map(Tensor::to_f64).collect::<Vec<_>>();
-        let mut result = vec![0.0; to.iter().product()];
-        for row in 0..to[..lead].iter().product() {
-            let element = |i: usize| &of[i][row * width..(row + 1) * width];
-            for (number, window) in inside.iter().enumerate() {
-                let at = row * windows + number;
-                match self.kind {
-                    Kind::Max => result[at] = largest(element(0), window),
-                    Kind::MaxPick => {
-                        let ties = ties(element(0), window);
-                        let sum: f64 = ties.iter().map(|&place| element(1)[place]).sum();
-                        result[at] = if ties.is_empty() { 0.0 } else { sum / ties.len() as f64 };
-                    }
-                    Kind::MaxAdjoint => {
-                        let ties = ties(element(0), window);
-                        for &place in &ties {
-                            result[row * width + place] += of[1][at] / ties.len() as f64;
-                        }
-                    }
-                    Kind::Mean { count_pad } => {
-                        let sum: f64 = window.iter().map(|&place| element(0)[place]).sum();
-                        result[at] = sum / count(window, count_pad);
-                    }
-                    Kind::MeanAdjoint { count_pad, .. } => {
-                        for &place in window {
-                            result[row * width + place] += of[0][at] / count(window, count_pad);
-                        }
-                    }
-                }
-            }
-        }
-        Ok(Tensor::from_f64(x[0].dtype(), to, result))
+        let of: Vec<_> = x.iter().map(|x| (x.to_f64(), x.shape())).collect();
+        Ok(Tensor::from_f64(x[0].dtype(), to, self.entries(&of, to, bindings)?))
     }
 
     fn vjp(&self, rule: &Rule) -> Vec<Option<Term>> {

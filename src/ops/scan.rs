@@ -1,6 +1,7 @@
 //! A loop over a leading axis that carries values on, and its results.
 
 use super::origin::Origins;
+use super::size::sizes;
 use super::{
     Batching, Bindings, Dims, Form, FormArg, Misfit, Name, Op, Operator, Rule, Size, Term, Type,
     ValueError, term,
@@ -196,7 +197,7 @@ impl Scan {
                 Which::Final(_) => None,
                 _ => {
                     let ty = self.part(*which).ty;
-                    Some(Tensor::full(ty.dtype, &sizes(&ty, bindings)?, 0.0))
+                    Some(Tensor::full(ty.dtype, &sizes(&ty.shape, bindings)?, 0.0))
                 }
             });
         }
@@ -257,8 +258,11 @@ impl Program<'_> {
         for &result in &body.results {
             uses[result as usize] += 1;
         }
-        let shapes =
-            body.steps.iter().map(|step| sizes(&step.ty, bindings)).collect::<Result<_, _>>()?;
+        let shapes = body
+            .steps
+            .iter()
+            .map(|step| sizes(&step.ty.shape, bindings))
+            .collect::<Result<_, _>>()?;
         Ok(Program { body, shapes, uses, picked })
     }
 
@@ -298,16 +302,6 @@ impl Program<'_> {
         let result = |&place: &u32| known[place as usize].clone().expect("results are kept");
         Ok(self.body.results.iter().map(result).collect())
     }
-}
-
-fn sizes(ty: &Type, bindings: &Bindings) -> Result<Vec<usize>, ValueError> {
-    let mut shape = Vec::new();
-    for size in &ty.shape {
-        let number = size.eval(bindings)?;
-        let wrong = || ValueError::Shape(format!("an axis of size {number} cannot be"));
-        shape.push(usize::try_from(number).map_err(|_| wrong())?);
-    }
-    Ok(shape)
 }
 
 fn row(tensor: &Tensor, index: usize) -> Tensor {

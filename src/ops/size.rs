@@ -234,6 +234,9 @@ pub enum SizeError {
     /// A number of more than 63 bits.
     #[error("a size is beyond 2^63")]
     Overflow,
+    /// A size below 0, or an array beyond what memory can hold.
+    #[error("an array of shape {0} cannot be")]
+    Unfit(String),
 }
 
 impl Poly {
@@ -390,6 +393,17 @@ impl fmt::Display for Poly {
         }
         Ok(())
     }
+}
+
+/// The numbers of symbolic sizes, of an array that memory can hold.
+pub fn sizes(shape: &[Size], bindings: &Bindings) -> Result<Vec<usize>, SizeError> {
+    let numbers = shape.iter().map(|size| size.eval(bindings)).collect::<Result<Vec<i64>, _>>()?;
+    let found: Option<Vec<usize>> = numbers.iter().map(|&n| usize::try_from(n).ok()).collect();
+    let count =
+        |sizes: &Vec<usize>| sizes.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
+    found
+        .filter(|sizes| count(sizes).is_some_and(|count| count < 1 << 40))
+        .ok_or_else(|| SizeError::Unfit(format!("[{}]", super::join(&numbers))))
 }
 
 /// The declared dimensions: each is free, or has a size in terms of earlier ones.

@@ -29,6 +29,26 @@ fn compared<T: PartialOrd>(a: &T, b: &T) -> Ordering {
     a.partial_cmp(b).unwrap_or_else(|| undefined(a).cmp(&undefined(b)))
 }
 
+impl Sort {
+    /// The elements in order, and their places.
+    pub fn ordered<T: Copy + PartialOrd>(&self, x: ArrayD<T>) -> (ArrayD<T>, ArrayD<i64>) {
+        let (mut values, mut places) = (x.clone(), ArrayD::<i64>::zeros(x.raw_dim()));
+        let axis = Axis(self.axis);
+        let lines = values.lanes_mut(axis).into_iter().zip(places.lanes_mut(axis));
+        for ((mut values, mut places), line) in lines.zip(x.lanes(axis)) {
+            let mut order: Vec<usize> = (0..line.len()).collect();
+            order.sort_by(|&a, &b| {
+                let order = compared(&line[a], &line[b]);
+                if self.descending { order.reverse() } else { order }
+            });
+            for (number, place) in order.into_iter().enumerate() {
+                (values[number], places[number]) = (line[place], place as i64);
+            }
+        }
+        (values, places)
+    }
+}
+
 impl Operator for Sort {
     fn name(&self) -> Cow<'static, str> {
         if self.places { "argsort".into() } else { "sort".into() }
@@ -50,19 +70,7 @@ impl Operator for Sort {
         _bindings: &Bindings,
     ) -> Result<Tensor, ValueError> {
         fn go<T: Element + PartialOrd>(sort: &Sort, x: &Array<T>) -> Tensor {
-            let (mut values, mut places) = (x.to_owned(), ArrayD::<i64>::zeros(x.raw_dim()));
-            let axis = Axis(sort.axis);
-            let lines = values.lanes_mut(axis).into_iter().zip(places.lanes_mut(axis));
-            for ((mut values, mut places), line) in lines.zip(x.lanes(axis)) {
-                let mut order: Vec<usize> = (0..line.len()).collect();
-                order.sort_by(|&a, &b| {
-                    let order = compared(&line[a], &line[b]);
-                    if sort.descending { order.reverse() } else { order }
-                });
-                for (number, place) in order.into_iter().enumerate() {
-                    (values[number], places[number]) = (line[place], place as i64);
-                }
-            }
+            let (values, places) = sort.ordered(x.to_owned());
             if sort.places { places.into() } else { T::wrap(values.into_shared()) }
         }
         Ok(each_dtype!(&x[0], a => go(self, a)))

@@ -12,6 +12,11 @@ pub fn positive(model: &Model, id: NodeId) -> bool {
     sign(model, id, DEPTH) == Some(true)
 }
 
+/// Whether a value is not below 0 wherever it is defined.
+pub fn not_negative(model: &Model, id: NodeId) -> bool {
+    sign(model, id, DEPTH).is_some()
+}
+
 /// `Some(true)`: above 0; `Some(false)`: not below 0; `None`: not known.
 fn sign(model: &Model, id: NodeId, depth: usize) -> Option<bool> {
     if depth == 0 {

@@ -1,6 +1,7 @@
 //! Models to better models.
 
 mod choices;
+mod defined;
 mod facts;
 mod law;
 mod logistic;
@@ -17,6 +18,7 @@ mod structure;
 mod sum;
 
 pub use crate::graph::release::{has_barriers, release};
+pub use defined::{Condition, conditions};
 pub use prove::prove;
 pub use retype::retype;
 pub use simplify::{Report, simplify, simplify_owned};

@@ -76,25 +76,28 @@ pub fn product_of(cx: &mut Cx, id: NodeId) -> Product {
     product
 }
 
-/// A value taken apart even if something else uses it: what has no axes and is made of numbers and dimensions, and the rest.
-pub fn free_factors(cx: &mut Cx, id: NodeId) -> (Product, Product) {
-    let mut whole = Product {
-        number: Number::ONE,
-        factors: Factors::new(),
-        origins: cx.see().origins(id).clone(),
-    };
+/// A value taken apart one step, even if the source text has it.
+pub fn written_product(cx: &mut Cx, id: NodeId) -> Product {
+    let mut product =
+        Product { number: Number::ONE, factors: Factors::new(), origins: Origins::default() };
     let operands = cx.see().operands(id);
     match *cx.see().op(id) {
         Op::Scalar(Scalar::Mul) => {
-            gather(cx, operands[0], 1, &mut whole);
-            gather(cx, operands[1], 1, &mut whole);
+            gather(cx, operands[0], 1, &mut product);
+            gather(cx, operands[1], 1, &mut product);
         }
         Op::Scalar(Scalar::Div) => {
-            gather(cx, operands[0], 1, &mut whole);
-            gather(cx, operands[1], -1, &mut whole);
+            gather(cx, operands[0], 1, &mut product);
+            gather(cx, operands[1], -1, &mut product);
         }
-        _ => gather(cx, id, 1, &mut whole),
+        _ => gather(cx, id, 1, &mut product),
     }
+    product
+}
+
+/// A value taken apart even if something else uses it: what has no axes and is made of numbers and dimensions, and the rest.
+pub fn free_factors(cx: &mut Cx, id: NodeId) -> (Product, Product) {
+    let whole = Product { origins: cx.see().origins(id).clone(), ..written_product(cx, id) };
     let (free, rest): (Factors, Factors) = whole
         .factors
         .iter()

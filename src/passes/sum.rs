@@ -3,7 +3,7 @@
 use super::law::Cx;
 use super::logistic;
 use super::pieces;
-use super::product::{Factors, Product, emit, free_factors, product_of};
+use super::product::{Factors, Product, emit, free_factors, product_of, written_product};
 use crate::graph::{NodeId, Origins};
 use crate::ops::matmul::MatMul;
 use crate::ops::reduce::Fold;
@@ -31,6 +31,9 @@ pub fn normal(
         cx.fire("a value and its sum");
     }
     collect(&mut sum);
+    if respelled(cx, &mut sum) {
+        cx.fire("one product in two spellings");
+    }
     let before = sum.terms.len();
     products(cx, &mut sum, like)?;
     if sum.terms.len() < before {
@@ -199,6 +202,42 @@ fn collect(sum: &mut Sum) {
     }
     kept.retain(|term| !term.number.is_zero());
     sum.terms = kept;
+}
+
+/// `s * x` of the source text and `x * s` are one term.
+fn respelled(cx: &mut Cx, sum: &mut Sum) -> bool {
+    const MOST: usize = 64;
+    let open = |cx: &mut Cx, term: &Product| match term.factors[..] {
+        [(id, 1)] if cx.is_forward(id) && !cx.is_named(id) => {
+            let mut inner = written_product(cx, id);
+            inner.factors.sort_unstable();
+            Some(inner).filter(|inner| inner.factors != term.factors)
+        }
+        _ => None,
+    };
+    let mut joined = false;
+    let mut place = 0;
+    while place < sum.terms.len().min(MOST) {
+        let twin = open(cx, &sum.terms[place]).and_then(|inner| {
+            let same = |term: &Product| {
+                let mut factors = term.factors.clone();
+                factors.sort_unstable();
+                factors == inner.factors
+            };
+            Some((sum.terms.iter().position(same)?, inner.number))
+        });
+        match twin {
+            Some((twin, number)) => {
+                let term = sum.terms.remove(place);
+                let twin = if twin > place { twin - 1 } else { twin };
+                sum.terms[twin].number = sum.terms[twin].number + term.number * number;
+                joined = true;
+            }
+            None => place += 1,
+        }
+    }
+    sum.terms.retain(|term| !term.number.is_zero());
+    joined
 }
 
 /// `a @ x + b @ x` is `(a + b) @ x`, and `a @ x + a @ y` is `a @ (x + y)`; a row vector before a matrix counts as the

@@ -10,7 +10,7 @@ pub mod step;
 pub mod stop;
 
 pub use rate::Pace;
-pub use rows::{Buffer, Column, Held, Rows, RowsError};
+pub use rows::{Buffer, Buffered, Column, Held, Rows, RowsError};
 pub use run::{Event, Job, Report, Run, TrainError};
 pub use settings::Settings;
 pub use step::step;

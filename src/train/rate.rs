@@ -65,6 +65,11 @@ pub fn rate(settings: &Settings, pace: Pace) -> Term {
     }
 }
 
+/// Whether the step depends on how many batches an epoch has.
+pub fn has_pace(settings: &Settings) -> bool {
+    settings.schedule.kind != Schedule::Constant || settings.accumulate > 1
+}
+
 /// Whether a schedule depends on how many epochs there are in all.
 pub fn has_horizon(schedule: Schedule) -> bool {
     schedule == Schedule::Cosine

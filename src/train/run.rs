@@ -25,9 +25,12 @@ pub enum TrainError {
     /// There is nothing to train on.
     #[error("there are no rows to train on")]
     NoRows,
-    /// Names of goals that nothing has.
-    #[error("no loss and no metric is called `{0}`")]
-    Goal(Name),
+    /// All rows are to validate.
+    #[error("all {0} rows are kept back to validate: none is left to train on")]
+    NoneLeft(usize),
+    /// The name of a goal that nothing has, and the names that there are.
+    #[error("no loss and no metric is called `{0}`; there are {names}", names = crate::ops::join(.1))]
+    Goal(Name, Vec<Name>),
     /// What was kept of a training is not of this one.
     #[error("what was kept is not of this model: {0}")]
     Kept(String),
@@ -168,7 +171,10 @@ impl<'a> Run<'a> {
             val = (0..own.len()).collect();
         }
         if train.is_empty() {
-            return Err(TrainError::NoRows);
+            return Err(match count {
+                0 => TrainError::NoRows,
+                _ => TrainError::NoneLeft(count),
+            });
         }
         let (batch, pace) = pace(job.settings, train.len());
         let loss = model.outputs.iter().filter(|output| output.name == job.loss);
@@ -186,11 +192,9 @@ impl<'a> Run<'a> {
             let own = names.iter().position(|name| name == goal);
             own.or((**goal == *"loss").then_some(0))
         };
-        let goals = job
-            .stop
-            .until
-            .iter()
-            .map(|goal| place(&goal.name).ok_or_else(|| TrainError::Goal(goal.name.clone())));
+        let goals = job.stop.until.iter().map(|goal| {
+            place(&goal.name).ok_or_else(|| TrainError::Goal(goal.name.clone(), names.clone()))
+        });
         let goals = goals.collect::<Result<_, _>>()?;
         let moving: Vec<Name> = model.updates.keys().cloned().collect();
         let mut values = Vec::new();

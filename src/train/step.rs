@@ -85,9 +85,11 @@ impl Builder<'_> {
             Some(turn) => turn.update,
             None => count,
         };
-        self.call("t", update);
         let rate = self.called("rate", &rate(self.settings, self.pace), &[update])?;
         let numbers = self.numbers(rate, update)?;
+        if numbers.iter().any(|number| self.model.depends(*number, update)) {
+            self.call("t", update);
+        }
         for gradient in gradients.iter() {
             let own: Vec<NodeId> =
                 numbers.iter().map(|&id| self.cast(id, gradient.w)).collect::<Result<_, _>>()?;

@@ -55,6 +55,30 @@ fn a_claim_without_a_point_is_undecided() {
     assert!(ran.stdout.contains("undecided"), "{}", ran.stdout);
 }
 
+/// A proof tells where both sides are defined, and what laws had to know.
+#[test]
+fn proofs_have_conditions() {
+    let text = "param x: f64\nparam a: f64[3]\nexpect exp(log(x)) == x\n\
+        expect (x^2 - a) / (x - a) * (x - a) == x^2 - a\nexpect exp(a) * x / exp(a) == x * ones(3)\n\
+        expect sqrt(sum(a^2))^2 == sum(a * a)\n";
+    let ran = run_with(text, &["verify", "-", "-q", "--json"]);
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let document: Value = serde_json::from_str(&ran.stdout).expect("a document");
+    let places: Vec<&Value> = document["claims"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|claim| &claim["where"])
+        .collect();
+    assert_eq!(*places[0], serde_json::json!(["x > 0"]));
+    assert_eq!(*places[1], serde_json::json!(["(x - a) != 0"]));
+    assert_eq!(*places[2], serde_json::json!([]));
+    assert_eq!(*places[3], serde_json::json!([]));
+    let ran = run_with(text, &["verify", "-", "-q"]);
+    assert!(ran.stdout.contains("by exponential of a logarithm; where x > 0\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("factor above and below (its x > 0)"), "{}", ran.stdout);
+}
+
 /// At a kink the slopes to both sides differ: that is said, and is no disagreement.
 #[test]
 fn kinks_are_told() {

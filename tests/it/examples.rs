@@ -49,7 +49,7 @@ const RUNS: &[(&str, &[&str])] = &[
     ),
     ("lecture", &["--dim", "N=2", "--set", "x=randn", "--set", "y=zeros"]),
     ("lecture3", &["--set", "x=[[1, -1]]", "--set", "t=[[1, 0]]"]),
-    ("lenet", &["--dim", "N=2", "--set", "x=randn", "--set", "label=[3, 9]"]),
+    ("lenet", &["--dim", "N=2", "--set", "image=full:100", "--set", "label=[3, 9]"]),
     ("linear_regression", &["--set", "x=[[1], [2], [3]]", "--set", "t=[2, 4, 6.5]"]),
     ("logistic", &["--set", "x=[[1, 0], [0, 2]]", "--set", "y=[0, 1]"]),
     ("lstm", &["--dim", "T=5", "--dim", "N=2", "--set", "x=randn", "--set", "y=zeros"]),

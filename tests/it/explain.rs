@@ -189,6 +189,20 @@ fn names_are_escaped() {
     assert!(html.contains("<mi>μ</mi>"), "{html}");
 }
 
+/// Many variables, and a long way.
+#[test]
+fn large_models() {
+    let names: Vec<String> = (0..300).map(|number| format!("w{number}")).collect();
+    let declared: String = names.iter().map(|name| format!("param {name}: f64\n")).collect();
+    let wide = format!("{declared}t = {}\nloss C = t^2\n", names.join(" * "));
+    let wide = run_with(&wide, &["explain", "-", "-q"]);
+    assert!(wide.stdout.contains("other values is left out"), "{}", wide.stdout);
+    let chain = (1..500).map(|number| format!("t{number} = sin(t{})\n", number - 1));
+    let chain = format!("param t0: f64\n{}loss C = t499\n", chain.collect::<String>());
+    let chain = run_with(&chain, &["explain", "-", "t0", "-q", "--set", "t0=0.5"]).stdout;
+    assert!(chain.ends_with("ok\n"), "{chain}");
+}
+
 /// Fails unless braces, environments and large parentheses close.
 pub fn balanced(latex: &str) {
     let mut depth = 0i32;

@@ -1,7 +1,7 @@
 //! Plans against the reference: wherever a test evaluates a model, both executors do, and agree.
 
 use pullback::compile::{self, Level};
-use pullback::exec::plan::{Emit, Engine, Plans, State};
+use pullback::exec::plan::{Cost, Emit, Engine, Plans, State};
 use pullback::exec::pool::Pool;
 use pullback::exec::{Plan, RunError, kernels, reference};
 use pullback::graph::{Model, NodeId, Origins, Values};
@@ -110,18 +110,34 @@ struct Trained {
     bindings: Bindings,
 }
 
-/// The model with its gradient, numbers for it, and steps of descent as updates.
+/// Loops forward and backward.
+const LSTM: &str = include_str!("../../examples/lstm.nn");
+
+/// Folds of rows, and what is done with their results.
+const NORM: &str = "
+    dim N, D = 24
+    input x: f32[N, D]
+    param g: f32[D] = 1
+    param b: f32[D] = 0
+    loss C = sum(softmax[-1](layer_norm(x, g, b))^2)
+";
+
+/// The perceptron with its gradient, numbers for it, and steps of descent as updates.
 fn trained(rows: usize) -> Trained {
-    let model = compile::read(MODEL, &[]).model.expect("a model");
+    descent(MODEL, &[("N", rows)], &["a", "b", "c"])
+}
+
+fn descent(text: &str, sizes: &[(&str, usize)], learnt: &[&str]) -> Trained {
+    let model = compile::read(text, &[]).model.expect("a model");
     let request = compile::default_request(&model).expect("it has a loss");
     let mut model =
         compile::differentiate(&model, &[request], Level::Readable).expect("derived").model;
-    let bindings =
-        model.dims.bind(&[("N".into(), rows as i64)].into_iter().collect()).expect("sizes");
+    let sizes = sizes.iter().map(|&(name, size)| (name.into(), size as i64));
+    let bindings = model.dims.bind(&sizes.collect()).expect("sizes");
     let mut values = Values::default();
     for (name, variable) in &model.variables {
         let shape =
-            reference::sizes(&model, &model.ty(variable.node).shape, &bindings).expect("sizes");
+            pullback::ops::size::sizes(&model.ty(variable.node).shape, &bindings).expect("sizes");
         let start = f64::from(name.as_bytes()[0]);
         let count = shape.iter().product::<usize>() as u64;
         let dtype = model.ty(variable.node).dtype;
@@ -135,7 +151,7 @@ fn trained(rows: usize) -> Trained {
         );
     }
     let origins = Origins::default();
-    for name in ["a", "b", "c"] {
+    for &name in learnt {
         let gradient = format!("d_{name}");
         let output = model.outputs.iter().find(|output| *output.name == *gradient);
         let gradient = output.expect("its gradient").node;
@@ -163,17 +179,67 @@ fn on(engine: &Arc<Engine>, trained: &Trained, steps: bool, runs: usize) -> Vec<
 /// The same bits for any number of threads and in every run.
 #[test]
 fn threads_change_nothing() {
-    let trained = trained(700);
-    let bits = |threads: usize| {
-        let engine = Arc::new(Engine { pool: Pool::new(threads), ..Engine::default() });
-        format!(
-            "{:?}",
-            on(&engine, &trained, false, 2).iter().map(Tensor::to_f64).collect::<Vec<_>>()
-        )
-    };
-    let one = bits(1);
-    for threads in [1, 2, 3, 8] {
-        assert!(bits(threads) == one, "{threads} threads");
+    for trained in [trained(700), descent(LSTM, &[("T", 9), ("N", 64)], &[])] {
+        let bits = |threads: usize| {
+            let engine = Arc::new(Engine { pool: Pool::new(threads), ..Engine::default() });
+            bits(&engine, &trained)
+        };
+        let one = bits(1);
+        for threads in [1, 2, 3, 8] {
+            assert!(bits(threads) == one, "{threads} threads");
+        }
+    }
+}
+
+fn bits(engine: &Arc<Engine>, trained: &Trained) -> String {
+    let results = on(engine, trained, false, 2);
+    format!("{:?}", results.iter().map(Tensor::to_f64).collect::<Vec<_>>())
+}
+
+/// Machine code does what the machine does, bit by bit, at every level.
+#[test]
+fn machine_code_changes_nothing() {
+    let norm = descent(NORM, &[("N", 13)], &[]);
+    for trained in [trained(33), descent(LSTM, &[("T", 3), ("N", 7)], &[]), norm] {
+        for level in kernels::Level::available() {
+            let [code, machine] = [Emit::Always, Emit::Never]
+                .map(|emit| bits(&Arc::new(Engine { level, emit, ..Engine::alone() }), &trained));
+            assert!(code == machine, "{}", level.name());
+        }
+    }
+}
+
+/// What costs less to compute again than to keep is computed again: of a large layer only what its function is of is kept.
+#[test]
+fn large_values_are_computed_again() {
+    let text = "
+        dim N, D = 4
+        input x: f32[N, D]
+        param w: f32[D, 64] ~ glorot()
+        param v: f32[64, D] ~ glorot()
+        loss C = sum((gelu_tanh(x @ w) @ v)^2)
+    ";
+    let trained = descent(text, &[("N", 1200)], &[]);
+    let Trained { model, wanted, values, bindings } = &trained;
+    run(model, wanted, values, bindings).expect("values");
+    let plan = Plan::new(model, wanted, bindings).expect("a plan");
+    let moved = |cost: &Cost| if cost.what == "group" { cost.bytes } else { 0.0 };
+    let arrays = plan.costs().iter().map(moved).sum::<f64>() / (1200.0 * 64.0 * 4.0);
+    // One group reads the product and writes its function, the other reads the product and an adjoint and writes one.
+    assert!(arrays < 5.5, "{arrays} arrays are read and written");
+}
+
+/// A run over memory that has been used before asks for no more.
+#[test]
+fn a_run_allocates_nothing() {
+    let lstm = descent(LSTM, &[("T", 5), ("N", 64)], &["Wx", "Wh", "b"]);
+    for trained in [trained(300), trained(3), lstm] {
+        let plan = Plan::step(&trained.model, &trained.wanted, &trained.bindings).expect("a plan");
+        let mut state = plan.state(&Arc::new(Engine::alone())).expect("memory");
+        plan.bind(&mut state, &trained.values).expect("all that is needed");
+        plan.run(&mut state).expect("a run");
+        let counted = allocation_counter::measure(|| plan.run(&mut state).expect("a run"));
+        assert_eq!(counted.count_total, 0, "{counted:?}");
     }
 }
 

@@ -52,7 +52,7 @@ fn run(model: &Model) {
     let Ok(bindings) = model.dims.bind(&bindings) else { return };
     let mut total = 0usize;
     for id in model.nodes() {
-        let Ok(sizes) = exec::reference::sizes(model, &model.ty(id).shape, &bindings) else {
+        let Ok(sizes) = pullback::ops::size::sizes(&model.ty(id).shape, &bindings) else {
             return;
         };
         total = total.saturating_add(sizes.iter().product());
@@ -63,7 +63,7 @@ fn run(model: &Model) {
     let mut values = Values::default();
     for (name, variable) in &model.variables {
         let ty = model.ty(variable.node);
-        let Ok(shape) = exec::reference::sizes(model, &ty.shape, &bindings) else { return };
+        let Ok(shape) = pullback::ops::size::sizes(&ty.shape, &bindings) else { return };
         let numbers = (0..shape.iter().product()).map(|i: usize| (i % 3) as f64 - 0.5).collect();
         values.insert(name.clone(), Tensor::from_f64(ty.dtype, &shape, numbers));
     }

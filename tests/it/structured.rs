@@ -9,6 +9,7 @@ use pullback::exec::pool::Pool;
 use pullback::exec::{kernels, reference};
 use pullback::graph::Values;
 use pullback::ops::Bindings;
+use pullback::ops::size::sizes;
 use pullback::ops::stream::Stream;
 use pullback::tensor::Tensor;
 use std::sync::{Arc, LazyLock};
@@ -34,7 +35,7 @@ fn check(text: &str) {
     let mut values = Values::default();
     for (name, variable) in &model.variables {
         let ty = model.ty(variable.node);
-        let shape = reference::sizes(&model, &ty.shape, &bindings).expect("sizes");
+        let shape = sizes(&ty.shape, &bindings).expect("sizes");
         let (stream, count) = (Stream::new(3, name), shape.iter().product::<usize>());
         let numbers = (0..count as u64).map(|i| 2.0 * stream.uniform(i) - 1.0).collect();
         values.insert(name.clone(), Tensor::from_f64(ty.dtype, &shape, numbers));

@@ -6,7 +6,8 @@ use ndarray::{ArrayD, IxDyn};
 
 use super::error::Fault;
 use crate::each_dtype;
-use crate::tensor::{DType, Element, Tensor};
+use crate::tensor::{DType, Tensor};
+use crate::train::{Buffer, Buffered};
 
 /// The most axes that are read; NumPy holds as many.
 pub const MAX_RANK: usize = 64;
@@ -69,6 +70,17 @@ impl Stored {
         all.into_iter().find(|stored| stored.name() == name)
     }
 
+    /// The narrowest type of models that has all of its values; of u8 only those that i64 has.
+    pub fn held(self) -> DType {
+        match self {
+            Stored::B1 => DType::Bool,
+            Stored::I1 | Stored::I2 | Stored::I4 | Stored::U1 | Stored::U2 => DType::I32,
+            Stored::I8 | Stored::U4 | Stored::U8 => DType::I64,
+            Stored::F2 | Stored::BF2 | Stored::F4 => DType::F32,
+            Stored::F8 => DType::F64,
+        }
+    }
+
     /// The type in which elements of `dtype` are stored.
     pub fn of(dtype: DType) -> Stored {
         match dtype {
@@ -118,30 +130,71 @@ impl Layout {
     }
 }
 
-/// The tensor whose elements come next. Small integers become i32, u4 and u8 i64, halves f32.
+/// The tensor whose elements come next, in the type `Stored::held`.
 ///
 /// Memory for all elements is taken first: the caller has compared `layout.bytes()` with what can be there.
 pub fn read(reader: &mut dyn Read, layout: &Layout) -> Result<Tensor, Fault> {
-    match layout.stored {
-        Stored::B1 => array(reader, layout, |[byte]: [u8; 1]| Ok(byte != 0)),
-        Stored::I1 => array(reader, layout, |b| Ok(i32::from(i8::from_le_bytes(b)))),
-        Stored::I2 => array(reader, layout, |b| Ok(i32::from(i16::from_le_bytes(b)))),
-        Stored::I4 => array(reader, layout, |b| Ok(i32::from_le_bytes(b))),
-        Stored::I8 => array(reader, layout, |b| Ok(i64::from_le_bytes(b))),
-        Stored::U1 => array(reader, layout, |[byte]: [u8; 1]| Ok(i32::from(byte))),
-        Stored::U2 => array(reader, layout, |b| Ok(i32::from(u16::from_le_bytes(b)))),
-        Stored::U4 => array(reader, layout, |b| Ok(i64::from(u32::from_le_bytes(b)))),
-        Stored::U8 => array(reader, layout, |b| {
-            let value = u64::from_le_bytes(b);
-            i64::try_from(value).map_err(|_| value.to_string())
-        }),
-        Stored::F2 => array(reader, layout, |b| Ok(half(u16::from_le_bytes(b)))),
-        Stored::BF2 => {
-            array(reader, layout, |[low, high]| Ok(f32::from_le_bytes([0, 0, low, high])))
-        }
-        Stored::F4 => array(reader, layout, |b| Ok(f32::from_le_bytes(b))),
-        Stored::F8 => array(reader, layout, |b| Ok(f64::from_le_bytes(b))),
+    match layout.stored.held() {
+        DType::Bool => array::<bool>(reader, layout),
+        DType::I32 => array::<i32>(reader, layout),
+        DType::I64 => array::<i64>(reader, layout),
+        DType::F32 => array::<f32>(reader, layout),
+        DType::F64 => array::<f64>(reader, layout),
     }
+}
+
+/// The bytes of the elements that come next, as they are stored. Memory is taken as in `read`.
+pub fn bytes(reader: &mut dyn Read, layout: &Layout) -> Result<Vec<u8>, Fault> {
+    let wanted = layout.bytes()?;
+    let mut bytes = room(wanted as usize)?;
+    fill(reader, &mut bytes, wanted, 0)?;
+    Ok(bytes)
+}
+
+/// Writes the elements that `bytes` stores into as large a buffer. Small integers become i32 or i64, u4 and u8 i64, halves f32
+/// or f64, floats either; other types stay what they are.
+pub fn decode(stored: Stored, big_endian: bool, bytes: &[u8], into: Buffer) -> Result<(), Fault> {
+    macro_rules! each {
+        ($to:ident, $bytes:pat => $value:expr) => {
+            each(big_endian, bytes, $to, |$bytes| $value)
+        };
+    }
+    match (stored, into) {
+        (Stored::B1, Buffer::Bool(to)) => each!(to, [byte] => byte != 0),
+        (Stored::I1, Buffer::I32(to)) => each!(to, b => i8::from_le_bytes(b).into()),
+        (Stored::I1, Buffer::I64(to)) => each!(to, b => i8::from_le_bytes(b).into()),
+        (Stored::I2, Buffer::I32(to)) => each!(to, b => i16::from_le_bytes(b).into()),
+        (Stored::I2, Buffer::I64(to)) => each!(to, b => i16::from_le_bytes(b).into()),
+        (Stored::I4, Buffer::I32(to)) => each!(to, b => i32::from_le_bytes(b)),
+        (Stored::I8, Buffer::I64(to)) => each!(to, b => i64::from_le_bytes(b)),
+        (Stored::U1, Buffer::I32(to)) => each!(to, [byte] => byte.into()),
+        (Stored::U1, Buffer::I64(to)) => each!(to, [byte] => byte.into()),
+        (Stored::U2, Buffer::I32(to)) => each!(to, b => u16::from_le_bytes(b).into()),
+        (Stored::U2, Buffer::I64(to)) => each!(to, b => u16::from_le_bytes(b).into()),
+        (Stored::U4, Buffer::I64(to)) => each!(to, b => u32::from_le_bytes(b).into()),
+        (Stored::U8, Buffer::I64(to)) => {
+            each!(to, b => i64::from_le_bytes(b));
+            // Beyond i64 the top bit is set.
+            if let Some(index) = to.iter().position(|&value| value < 0) {
+                let value = to[index].cast_unsigned().to_string();
+                return Err(Fault::Element { index, value, dtype: DType::I64 });
+            }
+        }
+        (Stored::F2, Buffer::F32(to)) => each!(to, b => half(u16::from_le_bytes(b))),
+        (Stored::F2, Buffer::F64(to)) => each!(to, b => half(u16::from_le_bytes(b)).into()),
+        (Stored::BF2, Buffer::F32(to)) => {
+            each!(to, [low, high] => f32::from_le_bytes([0, 0, low, high]))
+        }
+        (Stored::BF2, Buffer::F64(to)) => {
+            each!(to, [low, high] => f32::from_le_bytes([0, 0, low, high]).into())
+        }
+        (Stored::F4, Buffer::F32(to)) => each!(to, b => f32::from_le_bytes(b)),
+        (Stored::F4, Buffer::F64(to)) => each!(to, b => f32::from_le_bytes(b).into()),
+        (Stored::F8, Buffer::F32(to)) => each!(to, b => f64::from_le_bytes(b) as f32),
+        (Stored::F8, Buffer::F64(to)) => each!(to, b => f64::from_le_bytes(b)),
+        (stored, to) => return Err(Fault::Type { stored: stored.name(), dtype: to.dtype() }),
+    }
+    Ok(())
 }
 
 /// Writes the elements in row-major order, the low byte first.
@@ -186,32 +239,45 @@ pub fn end(reader: &mut dyn Read, wanted: u64) -> Result<(), Fault> {
     }
 }
 
-/// Elements of `SIZE` bytes, made from their little-endian bytes by `decode`, which answers an element that cannot be with its text.
-fn array<T: Element, const SIZE: usize>(
-    reader: &mut dyn Read,
-    layout: &Layout,
-    decode: impl Fn([u8; SIZE]) -> Result<T, String>,
-) -> Result<Tensor, Fault> {
-    let wanted = layout.bytes()?;
-    let count = (wanted / SIZE as u64) as usize;
+/// Elements of `SIZE` bytes, each made from its bytes, the low one first.
+fn each<T, const SIZE: usize>(
+    big_endian: bool,
+    bytes: &[u8],
+    to: &mut [T],
+    decode: impl Fn([u8; SIZE]) -> T,
+) {
+    let pairs = to.iter_mut().zip(bytes.as_chunks::<SIZE>().0);
+    match big_endian {
+        false => pairs.for_each(|(to, bytes)| *to = decode(*bytes)),
+        true => pairs.for_each(|(to, bytes)| {
+            let mut bytes = *bytes;
+            bytes.reverse();
+            *to = decode(bytes);
+        }),
+    }
+}
+
+/// So many elements, all of them 0.
+pub(super) fn room<T: Clone + Default>(count: usize) -> Result<Vec<T>, Fault> {
     let mut values: Vec<T> = Vec::new();
     values.try_reserve_exact(count).map_err(|_| Fault::Memory(count))?;
-    let mut buffer = vec![0; SIZE * count.min((1 << 16) / SIZE)];
-    while values.len() < count {
-        let bytes = buffer.len().min((count - values.len()) * SIZE);
-        let chunk = &mut buffer[..bytes];
-        fill(reader, chunk, wanted, (values.len() * SIZE) as u64)?;
-        for bytes in chunk.as_chunks_mut::<SIZE>().0 {
-            if layout.big_endian {
-                bytes.reverse();
-            }
-            let index = values.len();
-            values.push(decode(*bytes).map_err(|value| Fault::Element {
-                index,
-                value,
-                dtype: T::DTYPE,
-            })?);
-        }
+    values.resize(count, T::default());
+    Ok(values)
+}
+
+/// The tensor of the elements that come next.
+fn array<T: Buffered + Default>(reader: &mut dyn Read, layout: &Layout) -> Result<Tensor, Fault> {
+    let (wanted, size) = (layout.bytes()?, layout.stored.size() as usize);
+    let mut values: Vec<T> = room(wanted as usize / size)?;
+    let mut buffer = vec![0; size * values.len().min((1 << 16) / size)];
+    let mut done = 0;
+    while done < values.len() {
+        let count = (buffer.len() / size).min(values.len() - done);
+        let chunk = &mut buffer[..count * size];
+        fill(reader, chunk, wanted, (done * size) as u64)?;
+        let to = T::buffer(&mut values[done..done + count]);
+        decode(layout.stored, layout.big_endian, chunk, to).map_err(|fault| fault.after(done))?;
+        done += count;
     }
     let mut shape: Vec<usize> = layout.shape.iter().map(|&size| size as usize).collect();
     if layout.fortran {
@@ -227,7 +293,12 @@ fn array<T: Element, const SIZE: usize>(
 }
 
 /// Fills `chunk`, the bytes from `done` on of `wanted`.
-fn fill(reader: &mut dyn Read, chunk: &mut [u8], wanted: u64, done: u64) -> Result<(), Fault> {
+pub(super) fn fill(
+    reader: &mut dyn Read,
+    chunk: &mut [u8],
+    wanted: u64,
+    done: u64,
+) -> Result<(), Fault> {
     let mut filled = 0;
     while filled < chunk.len() {
         match reader.read(&mut chunk[filled..]) {

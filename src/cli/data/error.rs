@@ -250,6 +250,21 @@ pub enum ValueError {
 }
 
 impl Fault {
+    /// The same fault where `done` elements came before.
+    pub fn after(self, done: usize) -> Fault {
+        match self {
+            Fault::Element { index, value, dtype } => {
+                Fault::Element { index: index + done, value, dtype }
+            }
+            other => other,
+        }
+    }
+
+    /// The error of what was found at a place, in words.
+    pub fn at(self, from: &str) -> DataError {
+        DataError::File { file: from.to_string(), fault: self }
+    }
+
     /// The error of the file as a whole.
     pub fn of(self, path: &Path) -> DataError {
         DataError::File { file: path.display().to_string(), fault: self }

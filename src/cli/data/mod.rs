@@ -10,24 +10,30 @@ mod inline;
 mod npy;
 mod npy_header;
 mod npz;
+mod raw;
+mod rows;
 mod safetensors;
 mod set;
 mod source;
 mod table;
+mod text;
 
 use std::path::Path;
 
 pub use error::{DataError, Fault, ValueError, list};
 pub use files::replace;
-pub use fit::fit;
-pub use idx::read_idx;
+pub use fit::{fit, fits};
+pub use idx::{open_idx, read_idx};
 pub use inline::{Inline, Literal, inline_to_tensor, parse_inline, parse_literal};
-pub use npy::{read_npy, write_npy};
+pub use npy::{open_npy, read_npy, write_npy};
 pub use npz::{Npz, Packing, open_npz, write_npz};
+pub use raw::Raw;
+pub use rows::{Bounds, FileRows, HELD, Part, Stray};
 pub use safetensors::{Safetensors, open_safetensors, write_safetensors};
 pub use set::{DataSet, open_set};
 pub use source::{Source, parse_setting, parse_source};
 pub use table::{Table, read_table};
+pub use text::open_text;
 
 use crate::tensor::{DType, Tensor};
 
@@ -41,6 +47,41 @@ pub struct Loaded {
     pub tensor: Tensor,
     /// The element type of the file, NumPy's name without its byte order (`u1`, `f4`; `bf2` for bfloat16), or `TEXT`.
     pub stored: &'static str,
+}
+
+/// An array that is read when it is needed.
+#[derive(Debug)]
+pub enum Opened {
+    /// As its file stores it.
+    Raw(Raw),
+    /// Read already: what was written as text, or is no file.
+    Loaded(Loaded),
+}
+
+impl Opened {
+    /// The sizes of the axes.
+    pub fn shape(&self) -> Vec<usize> {
+        match self {
+            Opened::Raw(raw) => raw.shape(),
+            Opened::Loaded(loaded) => loaded.tensor.shape().to_vec(),
+        }
+    }
+
+    /// The element type that `load` has.
+    pub fn dtype(&self) -> DType {
+        match self {
+            Opened::Raw(raw) => raw.layout().stored.held(),
+            Opened::Loaded(loaded) => loaded.tensor.dtype(),
+        }
+    }
+
+    /// The array, read now.
+    pub fn load(self) -> Result<Loaded, Fault> {
+        match self {
+            Opened::Raw(raw) => raw.load(),
+            Opened::Loaded(loaded) => Ok(loaded),
+        }
+    }
 }
 
 /// What a value is wanted for.
@@ -68,6 +109,7 @@ pub fn load(source: &Source, target: &Target) -> Result<Loaded, DataError> {
         Source::Uniform(low, high) => made(fill::uniform(*low, *high, target)?),
         Source::Npy(path) => read_npy(path),
         Source::Idx(path) => read_idx(path),
+        Source::Text(path, rows) => open_text(path, *rows)?.load().map_err(|fault| fault.of(path)),
         Source::Npz(path, key) => {
             let mut archive = open_npz(path)?;
             let key = only(path, key.as_deref(), &archive.names())?;
@@ -82,6 +124,26 @@ pub fn load(source: &Source, target: &Target) -> Result<Loaded, DataError> {
             let loaded = read_table(path)?.select(columns)?;
             made(fit(loaded, target.dtype).map_err(|fault| fault.of(path))?)
         }
+    }
+}
+
+/// The value as `load` makes it, to be read row by row where it is a file that allows it.
+pub fn open(source: &Source, target: &Target) -> Result<Opened, DataError> {
+    match source {
+        Source::Npy(path) => open_npy(path).map(Opened::Raw),
+        Source::Idx(path) => open_idx(path).map(Opened::Raw),
+        Source::Text(path, rows) => open_text(path, *rows).map(Opened::Raw),
+        Source::Npz(path, key) => {
+            let mut archive = open_npz(path)?;
+            let key = only(path, key.as_deref(), &archive.names())?;
+            archive.open(&key).map(Opened::Raw)
+        }
+        Source::Safetensors(path, key) => {
+            let file = open_safetensors(path)?;
+            let key = only(path, key.as_deref(), &file.names())?;
+            file.open(&key).map(Opened::Raw)
+        }
+        _ => load(source, target).map(Opened::Loaded),
     }
 }
 

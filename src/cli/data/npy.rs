@@ -1,11 +1,13 @@
 //! NumPy's npy files, versions 1 to 3.
 
+use std::cmp::Ordering;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::elements::{self, Layout, Stored};
 use super::error::{DataError, Fault};
 use super::files::{open, replace};
+use super::raw::Raw;
 use super::{Loaded, npy_header};
 use crate::tensor::Tensor;
 
@@ -20,6 +22,13 @@ pub fn read_npy(path: &Path) -> Result<Loaded, DataError> {
     read(&mut file, length).map_err(|fault| fault.of(path))
 }
 
+/// The array of an npy file, to be read row by row.
+pub fn open_npy(path: &Path) -> Result<Raw, DataError> {
+    let (mut file, length) = open(path)?;
+    let (layout, before) = locate(&mut file, length).map_err(|fault| fault.of(path))?;
+    Ok(Raw::lying(file.into_inner(), before, layout))
+}
+
 /// Writes an npy file of version 1, row-major and little-endian.
 pub fn write_npy(path: &Path, tensor: &Tensor) -> Result<(), DataError> {
     replace(path, |file| write(file, tensor))
@@ -27,17 +36,21 @@ pub fn write_npy(path: &Path, tensor: &Tensor) -> Result<(), DataError> {
 
 /// The array that the next `length` bytes are; memory is taken for no more than these can hold.
 pub fn read(reader: &mut dyn Read, length: u64) -> Result<Loaded, Fault> {
+    let (layout, _) = locate(reader, length)?;
+    let tensor = elements::read(reader, &layout)?;
+    Ok(Loaded { tensor, stored: layout.stored.name() })
+}
+
+/// How the array lies that the next `length` bytes are, and the bytes before its elements, which have been read.
+pub fn locate(reader: &mut dyn Read, length: u64) -> Result<(Layout, u64), Fault> {
     let (layout, before) = header(reader, length)?;
     let wanted = layout.bytes()?;
     let found = length.saturating_sub(before);
-    if found < wanted {
-        return Err(Fault::Short { wanted, found });
+    match found.cmp(&wanted) {
+        Ordering::Less => Err(Fault::Short { wanted, found }),
+        Ordering::Greater => Err(Fault::Long { wanted }),
+        Ordering::Equal => Ok((layout, before)),
     }
-    if found > wanted {
-        return Err(Fault::Long { wanted });
-    }
-    let tensor = elements::read(reader, &layout)?;
-    Ok(Loaded { tensor, stored: layout.stored.name() })
 }
 
 /// Writes the tensor as an npy file.

@@ -1,7 +1,7 @@
 //! NumPy's npz archives: zip files of npy files.
 
 use std::fs::File;
-use std::io::{self, BufReader, Seek, Write};
+use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use zip::write::{SimpleFileOptions, ZipWriter};
@@ -9,6 +9,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::error::{DataError, Fault};
 use super::files::{open, replace};
+use super::raw::Raw;
 use super::{Loaded, elements, npy};
 use crate::tensor::Tensor;
 
@@ -61,24 +62,55 @@ impl Npz {
 
     /// The array of that name.
     pub fn get(&mut self, name: &str) -> Result<Loaded, DataError> {
-        let Some(&(_, index)) = self.arrays.iter().find(|(known, _)| known == name) else {
-            let file = self.path.display().to_string();
-            return Err(DataError::Missing {
-                file,
-                kind: "array",
-                name: name.to_string(),
-                known: self.names(),
-            });
-        };
-        self.member(index).map_err(|fault| fault.of_array(&self.path, name))
+        let index = self.index(name)?;
+        self.member(index, |member, length, _| {
+            let loaded = npy::read(member, length)?;
+            elements::end(member, length)?;
+            Ok(loaded)
+        })
+        .map_err(|fault| fault.of_array(&self.path, name))
     }
 
-    fn member(&mut self, index: usize) -> Result<Loaded, Fault> {
+    /// The array of that name, to be read row by row; a compressed one is in memory.
+    pub fn open(&mut self, name: &str) -> Result<Raw, DataError> {
+        let index = self.index(name)?;
+        let path = self.path.clone();
+        self.member(index, |member, length, start| {
+            let (layout, before) = npy::locate(member, length)?;
+            match start {
+                Some(start) => Ok(Raw::lying(File::open(&path)?, start + before, layout)),
+                None => {
+                    let raw = Raw::held(member, layout)?;
+                    elements::end(member, length)?;
+                    Ok(raw)
+                }
+            }
+        })
+        .map_err(|fault| fault.of_array(&self.path, name))
+    }
+
+    fn index(&self, name: &str) -> Result<usize, DataError> {
+        let found = self.arrays.iter().find(|(known, _)| known == name);
+        found.map(|(_, index)| *index).ok_or_else(|| DataError::Missing {
+            file: self.path.display().to_string(),
+            kind: "array",
+            name: name.to_string(),
+            known: self.names(),
+        })
+    }
+
+    /// What `read` makes of a member, of its size, and, if it is stored as it is, of the byte where it starts in the file.
+    fn member<T>(
+        &mut self,
+        index: usize,
+        read: impl FnOnce(&mut dyn Read, u64, Option<u64>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         let mut member = self.archive.by_index(index).map_err(archive_fault)?;
         let (compressed, declared) = (member.compressed_size(), member.size());
-        let most = match member.compression() {
-            CompressionMethod::Stored => compressed,
-            _ => compressed.saturating_mul(MAX_EXPANSION),
+        let is_stored = member.compression() == CompressionMethod::Stored;
+        let most = match is_stored {
+            true => compressed,
+            false => compressed.saturating_mul(MAX_EXPANSION),
         };
         if compressed > self.length {
             return Err(Fault::Short { wanted: compressed, found: self.length });
@@ -86,9 +118,16 @@ impl Npz {
         if declared > most {
             return Err(Fault::Expansion { declared, compressed });
         }
-        let loaded = npy::read(&mut member, declared)?;
-        elements::end(&mut member, declared)?;
-        Ok(loaded)
+        let start = member.data_start().filter(|_| is_stored);
+        if let Some(start) = start
+            && start.saturating_add(declared) > self.length
+        {
+            return Err(Fault::Short {
+                wanted: declared,
+                found: self.length.saturating_sub(start),
+            });
+        }
+        read(&mut member, declared, start)
     }
 }
 

@@ -1,5 +1,6 @@
 //! safetensors files: a JSON header, then the bytes of all tensors.
 
+use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use super::Loaded;
 use super::elements::{self, Layout, Stored};
 use super::error::{DataError, Fault};
 use super::files::{open, replace};
+use super::raw::Raw;
 use crate::tensor::{DType, Tensor};
 
 /// The most bytes of a header, as in the format's own library.
@@ -31,9 +33,14 @@ pub fn open_safetensors(path: &Path) -> Result<Safetensors, DataError> {
     Ok(Safetensors { path: path.to_path_buf(), file, data: (start, length - start), header })
 }
 
-/// Writes a file. Wide elements come first, as the format's own library has it, so that all are aligned.
-pub fn write_safetensors(path: &Path, tensors: &[(String, Tensor)]) -> Result<(), DataError> {
-    replace(path, |file| write(file, tensors))
+/// Writes a file, with what it says about itself in `metadata`. Wide elements come first, as the format's own library has it,
+/// so that all are aligned. The same tensors and metadata give the same bytes.
+pub fn write_safetensors(
+    path: &Path,
+    tensors: &[(String, Tensor)],
+    metadata: &[(&str, String)],
+) -> Result<(), DataError> {
+    replace(path, |file| write(file, tensors, metadata))
 }
 
 impl Safetensors {
@@ -42,19 +49,47 @@ impl Safetensors {
         self.header.keys().filter(|name| *name != METADATA).cloned().collect()
     }
 
+    /// What the file says about itself, in the order of the header.
+    pub fn metadata(&self) -> Vec<(String, String)> {
+        let entries = self.header.get(METADATA).and_then(Value::as_object).into_iter().flatten();
+        let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.into()));
+        entries.filter_map(text).collect()
+    }
+
     /// The tensor of that name.
     pub fn get(&mut self, name: &str) -> Result<Loaded, DataError> {
-        let Some(entry) = self.header.get(name).filter(|_| name != METADATA) else {
-            let file = self.path.display().to_string();
-            return Err(DataError::Missing {
-                file,
-                kind: "array",
-                name: name.to_string(),
-                known: self.names(),
-            });
-        };
-        read_entry(&mut self.file, entry, self.data)
-            .map_err(|fault| fault.of_array(&self.path, name))
+        let entry = self.entry(name)?;
+        let located = located(entry, self.data).and_then(|(layout, start)| {
+            self.file.seek(SeekFrom::Start(start))?;
+            let tensor = elements::read(&mut self.file, &layout)?;
+            Ok(Loaded { tensor, stored: layout.stored.name() })
+        });
+        located.map_err(|fault| fault.of_array(&self.path, name))
+    }
+
+    /// The tensor of that name, to be read row by row.
+    pub fn open(&self, name: &str) -> Result<Raw, DataError> {
+        let entry = self.entry(name)?;
+        let opened = located(entry, self.data).and_then(|(layout, start)| {
+            Ok(Raw::lying(self.file.get_ref().try_clone()?, start, layout))
+        });
+        opened.map_err(|fault| fault.of_array(&self.path, name))
+    }
+
+    /// How the tensor of that name lies, without its elements.
+    pub fn layout(&self, name: &str) -> Result<Layout, DataError> {
+        let located = self.entry(name).map(|entry| located(entry, self.data))?;
+        located.map(|(layout, _)| layout).map_err(|fault| fault.of_array(&self.path, name))
+    }
+
+    fn entry(&self, name: &str) -> Result<&Value, DataError> {
+        let found = self.header.get(name).filter(|_| name != METADATA);
+        found.ok_or_else(|| DataError::Missing {
+            file: self.path.display().to_string(),
+            kind: "array",
+            name: name.to_string(),
+            known: self.names(),
+        })
     }
 }
 
@@ -94,12 +129,8 @@ fn read_header(reader: &mut dyn Read, length: u64) -> Result<(Map<String, Value>
     }
 }
 
-/// The tensor that a header's entry describes.
-fn read_entry(
-    file: &mut BufReader<File>,
-    entry: &Value,
-    (data, length): (u64, u64),
-) -> Result<Loaded, Fault> {
+/// How the tensor lies that a header's entry describes, and the byte of the file where it starts.
+fn located(entry: &Value, (data, length): (u64, u64)) -> Result<(Layout, u64), Fault> {
     let fault = |what: &str| Fault::Entry(what.to_string());
     let sizes = |value: &Value| -> Option<Vec<u64>> {
         value.as_array()?.iter().map(Value::as_u64).collect()
@@ -120,20 +151,25 @@ fn read_entry(
     let layout = Layout { stored, big_endian: false, fortran: false, shape };
     let (wanted, found) = (layout.bytes()?, end - start);
     match found.cmp(&wanted) {
-        std::cmp::Ordering::Less => return Err(Fault::Short { wanted, found }),
-        std::cmp::Ordering::Greater => return Err(Fault::Long { wanted }),
-        std::cmp::Ordering::Equal => {}
+        Ordering::Less => Err(Fault::Short { wanted, found }),
+        Ordering::Greater => Err(Fault::Long { wanted }),
+        Ordering::Equal => Ok((layout, data + start)),
     }
-    file.seek(SeekFrom::Start(data + start))?;
-    let tensor = elements::read(file, &layout)?;
-    Ok(Loaded { tensor, stored: stored.name() })
 }
 
-fn write(writer: &mut dyn Write, tensors: &[(String, Tensor)]) -> io::Result<()> {
+fn write(
+    writer: &mut dyn Write,
+    tensors: &[(String, Tensor)],
+    metadata: &[(&str, String)],
+) -> io::Result<()> {
     let size = |dtype: DType| Stored::of(dtype).size();
     let mut sorted: Vec<&(String, Tensor)> = tensors.iter().collect();
     sorted.sort_by_key(|(_, tensor)| std::cmp::Reverse(size(tensor.dtype())));
     let mut header = Map::new();
+    if !metadata.is_empty() {
+        let entries = metadata.iter().map(|(name, text)| (name.to_string(), json!(text)));
+        header.insert(METADATA.to_string(), entries.collect());
+    }
     let mut end = 0;
     for (name, tensor) in &sorted {
         let start = end;

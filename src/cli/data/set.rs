@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::Loaded;
 use super::error::DataError;
 use super::npz::{Npz, open_npz};
 use super::safetensors::{Safetensors, open_safetensors};
 use super::table::{Table, read_table};
+use super::{Loaded, Opened};
 
 /// A file with named arrays.
 pub enum DataSet {
@@ -47,6 +47,14 @@ impl DataSet {
             DataSet::Npz(set) => set.get(name),
             DataSet::Safetensors(set) => set.get(name),
             DataSet::Csv(table) => table.get(name),
+        }
+    }
+    /// The array of that name, to be read row by row where its form allows it.
+    pub fn open(&mut self, name: &str) -> Result<Opened, DataError> {
+        match self {
+            DataSet::Npz(set) => set.open(name).map(Opened::Raw),
+            DataSet::Safetensors(set) => set.open(name).map(Opened::Raw),
+            DataSet::Csv(table) => table.get(name).map(Opened::Loaded),
         }
     }
 }

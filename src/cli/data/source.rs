@@ -21,6 +21,9 @@ pub enum Source {
     Csv(PathBuf, Vec<String>),
     /// `@images.idx`, `@train-images-idx3-ubyte.gz`: the array of the file.
     Idx(PathBuf),
+    /// `@poem.txt`, `@poem.txt:65`, `@poem.txt:65,64`: the bytes of the file, as a vector, or as rows of so many bytes that begin
+    /// every so many bytes.
+    Text(PathBuf, Option<(usize, usize)>),
     /// `zeros`, `ones`, `full:0.1`: the same number everywhere.
     Full(Literal),
     /// `randn`: normal with mean 0 and variance 1.
@@ -31,7 +34,7 @@ pub enum Source {
 
 const WORDS: [&str; 5] = ["randn", "zeros", "ones", "full:NUMBER", "uniform:LOW,HIGH"];
 
-const FORMS: &str = "`@FILE.npy` `@FILE.npz:KEY` `@FILE.safetensors:KEY` `@FILE.csv:COLUMN,COLUMN` `@FILE.idx` `@FILE.idx.gz`";
+const FORMS: &str = "`@FILE.npy` `@FILE.npz:KEY` `@FILE.safetensors:KEY` `@FILE.csv:COLUMN,COLUMN` `@FILE.idx` `@FILE.idx.gz` `@FILE.txt:LENGTH,STEP`";
 
 /// Reads `NAME=VALUE`; blanks around either do not matter.
 pub fn parse_setting(text: &str) -> Result<(String, Source), ValueError> {
@@ -89,7 +92,8 @@ fn file_source(text: &str) -> Option<Source> {
         let mut ends = text.match_indices(suffix).map(|(at, _)| at + suffix.len());
         ends.find(|&end| end > suffix.len() && (end == text.len() || text[end..].starts_with(':')))
     };
-    let suffixes = [".npy", ".npz", ".safetensors", ".csv", ".idx", ".idx.gz", "ubyte", "ubyte.gz"];
+    let suffixes =
+        [".npy", ".npz", ".safetensors", ".csv", ".txt", ".idx", ".idx.gz", "ubyte", "ubyte.gz"];
     let ends = suffixes.iter().filter_map(|suffix| Some((ending(suffix)?, *suffix)));
     let (end, suffix) = ends.min_by_key(|(end, _)| *end)?;
     let path = PathBuf::from(&text[..end]);
@@ -103,9 +107,20 @@ fn file_source(text: &str) -> Option<Source> {
             let columns = key.into_iter().flat_map(|key| key.split(','));
             Some(Source::Csv(path, columns.map(|name| name.trim().to_string()).collect()))
         }
+        (".txt", None) => Some(Source::Text(path, None)),
+        (".txt", Some(key)) => Some(Source::Text(path, Some(windows(key)?))),
         (_, Some(_)) => None,
         (".npy", None) => Some(Source::Npy(path)),
         (_, None) => Some(Source::Idx(path)),
+    }
+}
+
+/// The length of a row of text, and how far apart rows begin; one after the other where that is not said.
+fn windows(key: &str) -> Option<(usize, usize)> {
+    let number = |text: &str| text.trim().parse().ok().filter(|&number: &usize| number > 0);
+    match key.split_once(',') {
+        Some((length, step)) => Some((number(length)?, number(step)?)),
+        None => number(key).map(|length| (length, length)),
     }
 }
 

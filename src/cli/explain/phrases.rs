@@ -33,7 +33,7 @@ phrases! {
     output_layer: "output layer", "输出层";
     hidden_layer: "hidden layer", "隐藏层";
     paths: "{0} acts in several ways: the derivative is the sum over all paths", "{0} 通过多条路径起作用：导数是所有路径之和";
-    rule: "{0} rule of {1}", "{1} 的{0}法则";
+    rule: "{0} rule of {1}", "{1} 的 {0} 法则";
     times: "product", "乘法";
     quotient: "quotient", "除法";
     sum: "sum", "加法";

@@ -366,6 +366,7 @@ fn check(lesson: &mut Lesson, number: usize, found: &mut Goal) -> Result<(), Fai
         },
     };
     let Some(adjoint) = numbers.value(&station.adjoint).map(Tensor::to_f64) else { return Ok(()) };
+    let told = found.derived.is_some();
     let derived = *found.derived.get_or_insert(adjoint[flat]);
     let slopes = numbers.check(lecture, number, flat, derived)?;
     found.entry = place.clone();
@@ -377,7 +378,7 @@ fn check(lesson: &mut Lesson, number: usize, found: &mut Goal) -> Result<(), Fai
         .collect();
     let own = Formula::name(&station.name).at(places);
     let w = if lesson.entry.is_some() { Formula::name("w") } else { own.clone() };
-    if lesson.entry.is_none() && !adjoint.len().eq(&1) {
+    if !told && adjoint.len() != 1 {
         let value = Some(Shown::Number(show::number(derived)));
         let by = Formula::partial(lesson.of(), own);
         lesson.line(Line { inner: true, value, ..Line::new(by) });

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod interrupt;
+mod live;
 mod prepare;
 mod recipe;
 mod report;
@@ -16,6 +17,8 @@ use super::session::{self, Session};
 use crate::exec::plan::Engine;
 use crate::graph::Model;
 use crate::graph::print::{Part, print};
+use crate::ops::Name;
+use crate::train::rate::has_pace;
 use crate::train::run::pace;
 use crate::train::stop::Stop;
 use crate::train::{Pace, Settings, TrainError, step};
@@ -49,7 +52,13 @@ pub fn train(common: &Common, args: &Train) -> Result<(), Failure> {
     let stop = recipe::stop(&args.recipe)?;
     let engine = run::engine(&args.machine)?;
     let derived = prepare::derive(common, &mut session, args)?;
-    let prepared = prepare::prepare(common, &session, &derived, args, &settings[0])?;
+    if let [settings] = settings.as_slice()
+        && args.print_step
+        && !has_pace(settings)
+    {
+        return printed(&derived, settings, Pace { batches: 1, epochs: settings.epochs }, None);
+    }
+    let prepared = prepare::prepare(common, &session, &derived, args, &settings)?;
     let context = Context {
         common,
         args,
@@ -61,8 +70,7 @@ pub fn train(common: &Common, args: &Train) -> Result<(), Failure> {
     };
     match settings.as_slice() {
         [settings] if args.print_step => {
-            let model = stepped(&context, settings)?;
-            out::result(&print(&model, Part::Whole).text, None)
+            printed(&derived, settings, paced(&prepared, settings), prepared.rows.as_ref())
         }
         [settings] => single::single(&context, settings, resumed),
         _ if args.print_step || args.resume.is_some() || args.checkpoint.is_some() || args.save.is_some() => {
@@ -75,12 +83,16 @@ pub fn train(common: &Common, args: &Train) -> Result<(), Failure> {
     }
 }
 
-/// The model of a step.
-fn stepped(context: &Context, settings: &Settings) -> Result<Model, Failure> {
-    let Context { derived, prepared, .. } = context;
-    let pace = paced(prepared, settings);
-    step(&derived.model, &derived.learnt, settings, pace, prepared.rows.as_ref())
-        .map_err(|misfit| Failure::Request(misfit.to_string()))
+/// Prints the model of a step.
+fn printed(
+    derived: &Derived,
+    settings: &Settings,
+    pace: Pace,
+    rows: Option<&Name>,
+) -> Result<(), Failure> {
+    let model = step(&derived.model, &derived.learnt, settings, pace, rows)
+        .map_err(|misfit| Failure::Request(misfit.to_string()))?;
+    out::result(&print(&model, Part::Whole).text, None)
 }
 
 /// The steps of an epoch, and the epochs.

@@ -1,17 +1,17 @@
 //! What a training is made of: the model with its gradients, data cut into rows, first values.
 
 use crate::cli::args::{Common, Data, Train};
-use crate::cli::bind::{self, Missing};
+use crate::cli::bind;
 use crate::cli::eval;
 use crate::cli::out::{self, Failure};
 use crate::cli::session::{self, Session};
 use crate::compile::{Level, Reach, Request};
-use crate::diagnostic::Diagnostic;
 use crate::exec::init;
-use crate::graph::{Kind, Model, NodeId, Role, Values};
+use crate::graph::train::Batch;
+use crate::graph::{Kind, Model, NodeId, Output, Role, Values};
 use crate::ops::special::Mode;
-use crate::ops::{Bindings, Name, Size};
-use crate::train::{Held, Pace, Rows, Settings, step};
+use crate::ops::{Bindings, Name};
+use crate::train::{Pace, Rows, Settings, step};
 
 /// A model with its gradients.
 pub struct Derived {
@@ -58,6 +58,11 @@ pub fn derive(common: &Common, session: &mut Session, args: &Train) -> Result<De
         );
         model
     };
+    if !model.outputs.iter().any(|output| output.name == loss)
+        && let Some(node) = model.named(&loss)
+    {
+        model.outputs.insert(0, Output { kind: Kind::Loss, name: loss.clone(), node });
+    }
     eval::precision(&mut model, &args.data)?;
     if learnt.is_empty() && model.updates.is_empty() {
         return Err(Failure::Request(
@@ -129,42 +134,31 @@ fn no_loss(model: &Model) -> Failure {
     })
 }
 
-/// Reads the data, and cuts into rows what has them.
+/// Finds the data of trainings with one seed and looks at it, and gives first values to all else.
 pub fn prepare(
     common: &Common,
     session: &Session,
     derived: &Derived,
     args: &Train,
-    settings: &Settings,
+    several: &[Settings],
 ) -> Result<Prepared, Failure> {
-    let model = &derived.model;
+    let (model, settings) = (&derived.model, &several[0]);
+    let is_whole = |one: &Settings| one.batch == Batch::All && one.val.is_zero();
+    let whole = args.val_data.is_empty() && several.iter().all(is_whole);
     let data = Data { seed: Some(settings.seed), training: true, ..args.data.clone() };
     let needed = bind::needed(model, &roots(derived));
-    let bound = bind::bind(common, model, &session.sources, &data, &needed, Missing::Refused)?;
-    let Some(rows) = rows(common, session, model, &needed)? else {
-        let values = bound.values;
-        return Ok(Prepared {
-            rows: None,
-            data: Box::new(Held::default()),
-            val: None,
-            bindings: bound.bindings,
-            values,
-        });
+    let feed = bind::feed(common, model, &session.sources, &data, &needed, whole)?;
+    let val = match args.val_data.as_slice() {
+        [] => None,
+        given => Some(bind::held_out(common, model, &session.sources, &data, &feed, given)?),
     };
-    let (held, values) = cut(model, bound.values, &rows)?;
-    let val = match args.val_data.is_empty() {
-        true => None,
-        false => {
-            let own = Data { data: args.val_data.clone(), rows: None, ..data };
-            let bound =
-                bind::bind(common, model, &session.sources, &own, &needed, Missing::Refused)?;
-            Some(Box::new(cut(model, bound.values, &rows)?.0) as Box<dyn Rows>)
-        }
-    };
-    let mut bindings = bound.bindings;
-    let counted = |size: &Size| model.dims.resolve(size).names().contains(&rows);
-    bindings.retain(|name, _| !counted(&Size::Named(name.clone())));
-    Ok(Prepared { rows: Some(rows), data: Box::new(held), val, bindings, values })
+    Ok(Prepared {
+        rows: feed.over,
+        data: Box::new(feed.rows),
+        val: val.map(|val| Box::new(val) as Box<dyn Rows>),
+        bindings: feed.bindings,
+        values: feed.values,
+    })
 }
 
 /// What is computed in a step: the loss, metrics, gradients and updates.
@@ -174,55 +168,6 @@ fn roots(derived: &Derived) -> Vec<NodeId> {
         matches!(output.kind, Kind::Metric | Kind::Gradient) || output.name == derived.loss
     });
     wanted.map(|output| output.node).chain(model.updates.values().copied()).collect()
-}
-
-/// The dimension that counts rows: the first axis of the inputs, where its size is not declared.
-fn rows(
-    common: &Common,
-    session: &Session,
-    model: &Model,
-    needed: &[Name],
-) -> Result<Option<Name>, Failure> {
-    let mut found: Vec<(&Name, &Name)> = Vec::new();
-    for name in needed {
-        let variable = &model.variables[name];
-        if variable.role != Role::Input {
-            continue;
-        }
-        if let Some(Size::Named(dim)) = model.ty(variable.node).shape.first()
-            && model.dims.is_free(dim)
-            && found.iter().all(|(known, _)| *known != dim)
-        {
-            found.push((dim, name));
-        }
-    }
-    match found.as_slice() {
-        [] => Ok(None),
-        [(dim, _)] => Ok(Some((*dim).clone())),
-        [(one, first), (two, second), ..] => {
-            let span = model.variables[*second].span;
-            let message = format!("rows are counted by `{one}` or by `{two}`");
-            let diagnostic = Diagnostic::error("E0410", span, message)
-                .at(format!("`{two}` comes first here"))
-                .label(model.variables[*first].span, format!("`{one}` comes first here"))
-                .help(format!("declare the size of one of them, as in `dim {two} = 8`"));
-            out::diagnostics(common, &[diagnostic], &session.sources);
-            Err(Failure::Said(2))
-        }
-    }
-}
-
-/// The inputs whose first axis is `rows` as a data set, and all other values.
-fn cut(model: &Model, values: Values, rows: &Name) -> Result<(Held, Values), Failure> {
-    let has_rows = |name: &Name| {
-        let variable = &model.variables[name];
-        variable.role == Role::Input
-            && matches!(model.ty(variable.node).shape.first(), Some(Size::Named(dim)) if dim == rows)
-    };
-    let (columns, rest): (Vec<_>, Vec<_>) =
-        values.into_iter().partition(|(name, _)| has_rows(name));
-    let held = Held::new(columns).map_err(|error| Failure::Request(error.to_string()))?;
-    Ok((held, rest.into_iter().collect()))
 }
 
 /// The model of a step, and the first values of what its optimiser keeps beside the others.

@@ -1,23 +1,8 @@
 //! What is said of a training, while it runs and at its end.
 
 use crate::cli::show;
-use crate::train::{Report, Run};
+use crate::train::Run;
 use serde_json::{Map, Value, json};
-
-/// An epoch in one line.
-pub fn line(run: &Run, report: &Report, rate: f64) -> String {
-    let epochs = run.pace().epochs;
-    let mut text =
-        format!("epoch {}/{epochs}  loss {}", report.epoch, show::number(report.train[0]));
-    if let Some(val) = &report.val {
-        text.push_str(&format!("  val {}", show::number(val[0])));
-    }
-    for (name, value) in run.names().iter().zip(report.decisive()).skip(1) {
-        text.push_str(&format!("  {name} {}", show::number(*value)));
-    }
-    text.push_str(&format!("  {rate:.0} rows/s"));
-    text
-}
 
 /// The values of the last epoch, those over the rows that validate as `val.NAME`.
 pub fn summary(run: &Run) -> String {

@@ -1,6 +1,7 @@
 //! One training, with its checkpoints.
 
 use super::checkpoint::{self, Checkpoint};
+use super::live::{self, Live};
 use super::{Context, interrupt, refused, report, words};
 use crate::cli::bind::Bound;
 use crate::cli::data::{self, Packing};
@@ -72,10 +73,12 @@ pub fn single(
         checkpoint::write(&aside.path, &checkpoint)
     };
     interrupt::watch()?;
-    let (begun, before) = (Instant::now(), run.seen());
-    let rate = |run: &Run| (run.seen() - before) as f64 / begun.elapsed().as_secs_f64();
+    let begun = Instant::now();
+    let mut log = live::log(context)?;
+    let mut live = Live::new(context, settings, &run);
     loop {
         if interrupt::is_asked() {
+            live.end();
             lay(&run)?;
             let (step, path) = (run.step(), aside.path.display());
             let message = format!("interrupted at step {step}: go on with --resume {path}");
@@ -93,12 +96,19 @@ pub fn single(
             _ => false,
         };
         let last = match &event {
-            Event::Step => false,
+            Event::Step => {
+                live.step(&run);
+                false
+            }
             Event::Epoch(report) => {
-                out::talk(common.quiet, &report::line(&run, report, rate(&run)));
+                live.step(&run);
+                live.epoch(&run, report, log.as_mut())?;
                 report.is_last
             }
             Event::Diverged => {
+                live.step(&run);
+                live.end();
+                live::drawn(context, live.curves())?;
                 return Err(diverged(context, &model, &mut run, &aside.path, &lay)?);
             }
             Event::Done => break,
@@ -107,12 +117,14 @@ pub fn single(
             lay(&run)?;
         }
     }
+    live.end();
+    live::drawn(context, live.curves())?;
     if let Some(path) = &args.save {
-        save(path, &weights(context, &run))?;
+        save(context, path, &weights(context, &run))?;
     }
     let seconds = begun.elapsed().as_secs_f64();
     let text = match common.json {
-        true => format!("{}\n", report::document(&run, seconds, rate(&run))),
+        true => format!("{}\n", report::document(&run, seconds, live.rate(&run))),
         false => report::summary(&run),
     };
     out::result(&text, None)
@@ -297,10 +309,14 @@ fn weights(context: &Context, run: &Run) -> Vec<(String, Tensor)> {
 }
 
 /// Writes arrays in the form that the suffix tells.
-fn save(path: &Path, arrays: &[(String, Tensor)]) -> Result<(), Failure> {
+fn save(context: &Context, path: &Path, arrays: &[(String, Tensor)]) -> Result<(), Failure> {
     match form(path)? {
         Saved::Npz => Ok(data::write_npz(path, arrays, Packing::Stored)?),
-        Saved::Safetensors => Ok(data::write_safetensors(path, arrays)?),
+        Saved::Safetensors => {
+            let by = concat!("pullback ", env!("CARGO_PKG_VERSION")).to_string();
+            let model = context.session.sources[0].0.clone();
+            Ok(data::write_safetensors(path, arrays, &[("made_by", by), ("model", model)])?)
+        }
     }
 }
 

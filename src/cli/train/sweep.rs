@@ -1,9 +1,12 @@
 //! Several trainings that differ in batch size or rate, and what can be read off them.
 
+use super::live::{self, Live};
 use super::{Context, interrupt, refused, report};
 use crate::cli::out::{self, Failure};
 use crate::cli::show;
-use crate::graph::train::{Batch, METHODS};
+use crate::cli::watch::log::Log;
+use crate::export::Curve;
+use crate::graph::train::METHODS;
 use crate::ops::Name;
 use crate::train::{Event, Job, Report, Run, Settings};
 use serde_json::{Value, json};
@@ -34,11 +37,13 @@ struct Outcome {
 pub fn sweep(context: &Context, several: &[Settings]) -> Result<(), Failure> {
     interrupt::watch()?;
     let mut outcomes: Vec<Outcome> = Vec::new();
+    let (mut curves, mut log) = (Vec::new(), live::log(context)?);
     for settings in several {
         if interrupt::is_asked() {
             break;
         }
-        let outcome = one(context, settings)?;
+        let (outcome, curve) = one(context, settings, log.as_mut())?;
+        curves.push(curve);
         let (seconds, _) = outcome.epochs.last().map_or((0.0, None), |(s, r)| (*s, Some(r)));
         let note = format!(
             "note: batch {}, lr {}: {} steps in {seconds:.2} s",
@@ -49,6 +54,7 @@ pub fn sweep(context: &Context, several: &[Settings]) -> Result<(), Failure> {
         out::talk(context.common.quiet, &note);
         outcomes.push(outcome);
     }
+    live::drawn(context, named(curves, &outcomes))?;
     let verdicts = verdicts(&outcomes);
     let text = match context.common.json {
         true => format!("{}\n", document(&outcomes, &verdicts)),
@@ -61,7 +67,24 @@ pub fn sweep(context: &Context, several: &[Settings]) -> Result<(), Failure> {
     }
 }
 
-fn one(context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
+/// Each curve with what its training differs from the others by.
+fn named(curves: Vec<Curve>, outcomes: &[Outcome]) -> Vec<Curve> {
+    let (batches, rates) = differences(outcomes);
+    let named = curves.into_iter().zip(outcomes).enumerate().map(|(number, (curve, one))| {
+        let batch = batches.then(|| format!("batch {}", one.batch));
+        let rate = rates.then(|| format!("lr {}", show::number(one.rate)));
+        let name = batch.into_iter().chain(rate).collect::<Vec<_>>().join(", ");
+        Curve { name, colour: number, ..curve }
+    });
+    named.collect()
+}
+
+/// Trains with one of the settings; its curve is that of the loss that decides.
+fn one(
+    context: &Context,
+    settings: &Settings,
+    mut log: Option<&mut Log>,
+) -> Result<(Outcome, Curve), Failure> {
     let (derived, prepared) = (context.derived, context.prepared);
     let (model, values) =
         super::prepare::stepped(derived, prepared, settings, super::paced(prepared, settings))?;
@@ -81,11 +104,21 @@ fn one(context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
     let mut run = Run::new(job).map_err(failed)?;
     let first = run.measured().map_err(failed)?[0];
     let (begun, mut epochs, mut is_broken) = (Instant::now(), Vec::new(), false);
+    let mut live = Live::new(context, settings, &run).unsaid();
+    if context.prepared.val.is_some() || run.counts().1 > 0 {
+        live.first(first);
+    }
     while !interrupt::is_asked() {
         match run.advance().map_err(failed)? {
-            Event::Step => {}
-            Event::Epoch(report) => epochs.push((begun.elapsed().as_secs_f64(), report)),
+            Event::Step => live.step(&run),
+            Event::Epoch(report) => {
+                live.step(&run);
+                live.epoch(&run, &report, log.as_deref_mut())?;
+                epochs.push((begun.elapsed().as_secs_f64(), report));
+            }
             Event::Diverged => {
+                live.step(&run);
+                live.lost(&run);
                 is_broken = true;
                 break;
             }
@@ -95,11 +128,10 @@ fn one(context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
     let last = epochs
         .last()
         .map_or(Value::Null, |(_, last): &(f64, Report)| report::values(&run, last.decisive()));
-    Ok(Outcome {
-        batch: match settings.batch {
-            Batch::All => "all".into(),
-            Batch::Rows(rows) => rows.to_string(),
-        },
+    live.end();
+    let curve = live.curves().swap_remove(0);
+    let outcome = Outcome {
+        batch: live::batch(settings),
         rate: settings.optimiser.number(METHODS, "lr").map_or(f64::NAN, |rate| rate.to_f64()),
         rows: run.batch(),
         steps: run.step(),
@@ -108,7 +140,8 @@ fn one(context: &Context, settings: &Settings) -> Result<Outcome, Failure> {
         is_broken,
         last,
         names: run.names().to_vec(),
-    })
+    };
+    Ok((outcome, curve))
 }
 
 impl Outcome {
@@ -220,13 +253,18 @@ fn verdicts(outcomes: &[Outcome]) -> Vec<String> {
     outcomes.iter().map(of).collect()
 }
 
-/// Rows for people; a column says how the trainings differ.
-fn table(outcomes: &[Outcome], verdicts: &[String]) -> String {
+/// Whether trainings are told apart by batch sizes, and by rates.
+fn differences(outcomes: &[Outcome]) -> (bool, bool) {
     let differ = |of: &dyn Fn(&Outcome) -> String| {
         outcomes.windows(2).any(|pair| of(&pair[0]) != of(&pair[1]))
     };
     let rates = differ(&|one| show::number(one.rate));
-    let batches = !rates || differ(&|one| one.batch.clone());
+    (!rates || differ(&|one| one.batch.clone()), rates)
+}
+
+/// Rows for people; a column says how the trainings differ.
+fn table(outcomes: &[Outcome], verdicts: &[String]) -> String {
+    let (batches, rates) = differences(outcomes);
     let validates = outcomes.iter().any(|one| one.epochs.iter().any(|(_, r)| r.val.is_some()));
     let metric = outcomes.first().and_then(|one| one.names.get(1));
     let mut rows: Vec<Vec<String>> = Vec::new();

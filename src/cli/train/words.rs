@@ -10,7 +10,7 @@ pub type Words = Vec<(String, Vec<String>)>;
 
 /// What was said, but for what has no part in the training itself.
 pub fn words(args: &Train) -> Words {
-    let Train { model, data, recipe, val_data, save, checkpoint, .. } = args;
+    let Train { model, data, recipe, val_data, save, checkpoint, log, plot, .. } = args;
     let path = |path: &PathBuf| path.display().to_string();
     let number = |number: &Option<u64>| number.map(|number| number.to_string());
     let list = |flag: &str, words: &[String]| (flag.to_string(), words.to_vec());
@@ -46,9 +46,11 @@ pub fn words(args: &Train) -> Words {
         one("val", recipe.val.clone()),
         list("until", &recipe.until),
         one("patience", number(&recipe.patience)),
-        files("val-data", val_data),
+        list("val-data", val_data),
         one("save", save.as_ref().map(path)),
         one("checkpoint", checkpoint.clone()),
+        one("log", log.as_ref().map(path)),
+        one("plot", plot.as_ref().map(path)),
     ];
     said.into_iter().filter(|(_, words)| !words.is_empty()).collect()
 }
@@ -71,6 +73,7 @@ pub fn merged(now: &Train, then: &Words, path: &Path) -> Result<Train, Failure> 
             machine: now.machine.clone(),
             resume: now.resume.clone(),
             print_step: now.print_step,
+            curve: now.curve,
             ..*train
         }),
         _ => Err(Failure::Request(format!(

@@ -43,7 +43,8 @@ impl Block {
 
     /// The block for the steps of a run.
     pub fn shared(&mut self) -> Shared<'_> {
-        Shared { at: self.lines.as_mut_ptr().cast(), bytes: self.len(), life: PhantomData }
+        let at = self.lines.as_mut_ptr().cast();
+        Shared { at, bytes: self.len(), far: &[], life: PhantomData }
     }
 
     /// The elements from byte `at` on.
@@ -51,6 +52,7 @@ impl Block {
         let shared = Shared {
             at: self.lines.as_ptr().cast_mut().cast(),
             bytes: self.len(),
+            far: &[],
             life: PhantomData,
         };
         let span = shared.span::<T>(at, count);
@@ -66,11 +68,42 @@ impl Block {
     }
 }
 
+/// Addresses from here on are of places that may be elsewhere in each run: of place `(at - FAR) / EACH` the byte
+/// `(at - FAR) % EACH`.
+pub const FAR: usize = 1 << (usize::BITS - 1);
+/// The bytes of such a place, and how many there can be; none where addresses are short.
+const EACH: usize = 1 << (usize::BITS - 9);
+/// The number of such places.
+pub const PLACES: usize = if usize::BITS == 64 { 256 } else { 0 };
+
+/// The first address of a place elsewhere.
+pub fn far(place: usize) -> usize {
+    FAR + place * EACH
+}
+
+/// The place elsewhere that an address belongs to.
+pub fn place(at: usize) -> Option<usize> {
+    at.checked_sub(FAR).map(|at| at / EACH)
+}
+
+/// A place elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Far {
+    at: *mut u8,
+    bytes: usize,
+}
+
+impl Far {
+    /// No place.
+    pub const NONE: Far = Far { at: std::ptr::null_mut(), bytes: 0 };
+}
+
 /// A block while its steps run. The plan sees to it that no element is written while another reads or writes it.
 #[derive(Clone, Copy)]
 pub struct Shared<'a> {
     at: *mut u8,
     bytes: usize,
+    far: &'a [Far],
     life: PhantomData<&'a mut [u8]>,
 }
 
@@ -86,7 +119,23 @@ impl<'a> Shared<'a> {
     /// Beyond the block: a bug of the caller.
     pub fn within(self, at: usize, bytes: usize) -> Shared<'a> {
         let part = self.span::<bool>(at, bytes);
-        Shared { at: part.at.cast(), bytes, life: PhantomData }
+        Shared { at: part.at.cast(), bytes, far: &[], life: PhantomData }
+    }
+
+    /// So many bytes from byte `at` on, as a place for another block.
+    ///
+    /// # Panics
+    /// Beyond the block: a bug of the caller.
+    pub fn far(self, at: usize, bytes: usize) -> Far {
+        Far { at: self.span::<bool>(at, bytes).at.cast(), bytes }
+    }
+
+    /// The block with places elsewhere.
+    pub fn with<'b>(self, far: &'b [Far]) -> Shared<'b>
+    where
+        'a: 'b,
+    {
+        Shared { far, ..self }
     }
 
     /// `count` elements from byte `at` on.
@@ -96,13 +145,17 @@ impl<'a> Shared<'a> {
     #[inline]
     pub fn span<T: Element>(self, at: usize, count: usize) -> Span<T> {
         let size = size_of::<T>();
+        let (start, bytes, at) = match place(at) {
+            None => (self.at, self.bytes, at),
+            Some(place) => (self.far[place].at, self.far[place].bytes, (at - FAR) % EACH),
+        };
         let end = count.checked_mul(size).and_then(|bytes| bytes.checked_add(at));
         assert!(
-            end.is_some_and(|end| end <= self.bytes) && at.is_multiple_of(size),
+            end.is_some_and(|end| end <= bytes) && at.is_multiple_of(size),
             "a span in the block"
         );
-        // SAFETY: within the block, as checked.
-        Span { at: unsafe { self.at.add(at) }.cast(), len: count }
+        // SAFETY: within the block or the place, as checked.
+        Span { at: unsafe { start.add(at) }.cast(), len: count }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The inner loops of the executor, compiled for every SIMD level: the one place where `unsafe` is allowed.
 //!
 //! `RUSTFLAGS=-Zsanitizer=address cargo +nightly test --target x86_64-unknown-linux-gnu --test it -- kernels` checks every
-//! address that they touch; `cargo bench --bench kernels` tells how fast they are.
+//! address that they touch, but those of machine code that `emit` makes: there the tests look at what lies behind.
+//! `cargo bench --bench kernels` tells how fast they are.
 #![allow(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]

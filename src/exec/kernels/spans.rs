@@ -97,6 +97,23 @@ pub fn gather<E: Element, T: Element>(
     }
 }
 
+/// Copies columns of so many rows as rows of `width` elements: what follows each other in a column lies together, columns
+/// are `step` apart.
+///
+/// # Panics
+/// Beyond the spans: a bug of the caller.
+pub fn transpose<T: Element>(from: Span<T>, at: usize, step: usize, width: usize, to: Span<T>) {
+    let Some(rows) = to.len.checked_div(width).filter(|rows| *rows > 0) else { return };
+    let (from, to) = (from.read(), to.write());
+    assert!(rows * width == to.len());
+    for column in 0..width {
+        let start = at + column * step;
+        for (row, &x) in from[start..start + rows].iter().enumerate() {
+            to[row * width + column] = x;
+        }
+    }
+}
+
 /// Each row of `width` elements folded.
 pub fn fold_rows<T: Float>(level: Level, kind: Fold, x: Span<T>, width: usize, to: Span<T>) {
     fold::rows(level, kind, x.read(), width, to.write());

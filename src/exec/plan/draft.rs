@@ -6,12 +6,13 @@ use super::index::find;
 use super::layout::{Layout, Sizes};
 use super::windows::Windows;
 use crate::exec::kernels::rows::Action;
-use crate::exec::reference::{RunError, sizes};
+use crate::exec::reference::RunError;
 use crate::graph::{Model, NodeId};
 use crate::ops::leaf::{Const, SizeOf};
 use crate::ops::reduce::Fold;
 use crate::ops::scan::{Part, Which};
 use crate::ops::shape::{Cut, Pad};
+use crate::ops::size::sizes;
 use crate::ops::{Bindings, Name, Op, Operator, Scalar, ValueError};
 use crate::tensor::{DType, Tensor};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -170,10 +171,20 @@ impl Draft {
         args: SmallVec<[View; 2]>,
         node: NodeId,
     ) -> View {
-        let id = self.items.len() as Id;
-        self.items.push(Item { kind, dtype, sizes: sizes.into(), args });
-        self.nodes.push(node);
+        let id = self.push(Item { kind, dtype, sizes: sizes.into(), args }, node);
         View { of: id, layout: Layout::rows(sizes) }
+    }
+
+    /// A draft of variables that are called so.
+    pub fn of(variables: Vec<Name>) -> Draft {
+        Draft { variables, ..Draft::default() }
+    }
+
+    /// Adds an item as it is.
+    pub fn push(&mut self, item: Item, node: NodeId) -> Id {
+        self.items.push(item);
+        self.nodes.push(node);
+        self.items.len() as Id - 1
     }
 
     /// A number.
@@ -222,7 +233,7 @@ impl Writer<'_> {
         let ty = model.ty(id);
         let to = match model.op(id) {
             Op::Scan(_) => Vec::new(),
-            _ => sizes(model, &ty.shape, self.bindings)?,
+            _ => sizes(&ty.shape, self.bindings)?,
         };
         let float = ty.dtype.is_float();
         Ok(match model.op(id) {

@@ -3,7 +3,7 @@
 use super::layout::Layout;
 use super::tape::{Code, Duty, Place, Tape};
 use super::{Emit, Engine};
-use crate::exec::kernels::emit::{self, Kernel, Program};
+use crate::exec::kernels::emit::{self, Kernel, Program, STREAMS};
 use crate::exec::kernels::memory::{Shared, Span, with_scratch};
 use crate::exec::kernels::spans::{self, Source};
 use crate::exec::kernels::{Float, Level, fold};
@@ -61,7 +61,11 @@ const CHUNKS: usize = 32;
 
 /// The number of elements of a chunk: by shape alone, so that sums are the same for any number of threads.
 pub fn chunk(tape: &Tape) -> usize {
-    let work = tape.count.saturating_mul(tape.code.len().max(1));
+    let actions = tape.code.iter().map(|code| match code.duty {
+        Duty::Stretch(number) => tape.stretches[number as usize].recipe.steps.len(),
+        _ => 1,
+    });
+    let work = tape.count.saturating_mul(actions.sum::<usize>().max(1));
     let widest = tape.ends.iter().map(|end| end.size).max().unwrap_or(1);
     let most = (tape.count / widest.saturating_mul(4).max(1)).clamp(1, CHUNKS);
     let chunks = (work / GRAIN).clamp(1, most);
@@ -111,7 +115,8 @@ impl Group {
         }
         let mut made = Vec::with_capacity(self.tape.stretches.len());
         for stretch in &self.tape.stretches {
-            let wanted = engine.emit == Emit::Always || stretch.pays(self.tape.count);
+            let wanted =
+                engine.emit == Emit::Always || stretch.pays(self.tape.count, self.tape.width);
             let program = (wanted && programs.bytes < CODE).then(|| match self.tape.dtype {
                 DType::F64 => emit::program::<f64>(engine.level, &stretch.recipe),
                 _ => emit::program::<f32>(engine.level, &stretch.recipe),
@@ -130,13 +135,16 @@ impl Group {
     pub fn flops(&self) -> f64 {
         let tape = &self.tape;
         let rows = tape.count / tape.width.max(1);
-        let of = |code: &Code| match code.duty {
-            Duty::Map(_) if code.by_row => rows as f64,
-            Duty::Map(_) | Duty::Fold(_) | Duty::End(_) => tape.count as f64,
-            Duty::Stretch(number) => {
-                (tape.count * tape.stretches[number as usize].recipe.steps.len()) as f64
+        let of = |code: &Code| {
+            let count = if code.by_row { rows } else { tape.count } as f64;
+            match code.duty {
+                Duty::Map(_) => count,
+                Duty::Stretch(number) => {
+                    count * tape.stretches[number as usize].recipe.steps.len() as f64
+                }
+                Duty::Fold(_) | Duty::End(_) => tape.count as f64,
+                _ => 0.0,
             }
-            _ => 0.0,
         };
         tape.code.iter().map(of).sum()
     }
@@ -268,19 +276,24 @@ impl<T: Float> Machine<'_, T> {
 
     fn stretch(&self, number: usize, tile: Tile) {
         let stretch = &self.group.tape.stretches[number];
+        let by_row = stretch.by_row;
         if let Some(Some(kernel)) = self.kernels.get(number) {
-            let inputs: SmallVec<[Source<T>; 16]> =
-                stretch.inputs.iter().map(|&place| self.source(place, false, tile)).collect();
-            let outputs: SmallVec<[Span<T>; 16]> =
-                stretch.outputs.iter().map(|&place| self.target(place, false, tile)).collect();
+            let inputs: SmallVec<[Source<T>; STREAMS]> =
+                stretch.inputs.iter().map(|&place| self.source(place, by_row, tile)).collect();
+            let outputs: SmallVec<[Span<T>; STREAMS]> =
+                stretch.outputs.iter().map(|&place| self.target(place, by_row, tile)).collect();
             kernel.run(&inputs, &outputs, self.inner);
             return;
         }
+        let (first, all) = tile.range(by_row);
+        let local = stride::<T>(stretch.tile);
         let mut done = 0;
-        while done < tile.count {
-            let count = stretch.tile.min(tile.count - done);
-            let (start, local) = (tile.start + done, stride::<T>(stretch.tile));
-            let part = Tile { start, count, inner: done, local, ..tile };
+        while done < all {
+            let (start, count) = (first + done, stretch.tile.min(all - done));
+            let part = match by_row {
+                true => Tile { row: start, rows: count, inner: done, local, ..tile },
+                false => Tile { start, count, inner: done, local, ..tile },
+            };
             stretch.code.iter().for_each(|code| self.step(code, part));
             done += count;
         }
@@ -371,6 +384,8 @@ impl<T: Float> Machine<'_, T> {
             lines(&port.layout, start, count, |at, step, before, count| {
                 spans::gather(from, at, step, to.part(before, count), truth::<T>);
             });
+        } else if let Some((first, step, width)) = columns(&port.layout, start, count) {
+            spans::transpose(self.memory.span::<T>(at, len), first, step, width, to);
         } else {
             let from = self.memory.span::<T>(at, len);
             lines(&port.layout, start, count, |at, step, before, count| {
@@ -398,6 +413,16 @@ impl<T: Float> Machine<'_, T> {
 
 fn truth<T: Float>(holds: bool) -> T {
     if holds { T::one() } else { T::zero() }
+}
+
+/// The first element, the distance of columns and their number, if the elements are whole rows of a matrix that lies by
+/// columns.
+fn columns(layout: &Layout, start: usize, count: usize) -> Option<(usize, usize, usize)> {
+    let (&[_, width], &[1, step]) = (&layout.sizes[..], &layout.steps[..]) else { return None };
+    let whole = width > 1 && start.is_multiple_of(width) && count.is_multiple_of(width);
+    let first = usize::try_from(layout.offset).ok()? + start.checked_div(width)?;
+    let step = usize::try_from(step).ok()?;
+    whole.then_some((first, step, width))
 }
 
 /// Runs of elements of a layout, from element `start` on: the place of the first, the step, the number of those before and of

@@ -3,9 +3,10 @@
 
 use super::draft::{Id, Kind, View, Writer};
 use super::layout::Layout;
-use crate::exec::reference::{RunError, sizes};
+use crate::exec::reference::RunError;
 use crate::ops::reduce::Fold;
 use crate::ops::scan::{Scan, Which};
+use crate::ops::size::sizes;
 use crate::ops::{Op, Scalar};
 use crate::tensor::DType;
 use smallvec::{SmallVec, smallvec};
@@ -81,7 +82,7 @@ impl Writer<'_> {
     }
 
     fn shape(&self, scan: &Scan, place: u32) -> Result<SmallVec<[usize; 4]>, RunError> {
-        Ok(sizes(self.model, &scan.body.ty(place).shape, self.bindings)?.into())
+        Ok(sizes(&scan.body.ty(place).shape, self.bindings)?.into())
     }
 
     /// The operand that a place of the body is a slice of.

@@ -160,13 +160,13 @@ impl Layout {
 }
 
 /// Layouts of one shape over as few axes as all of them allow; of no axis where there is no element.
-pub fn merged(layouts: &[&Layout]) -> Vec<Layout> {
-    let start = |layout: &&Layout| Layout {
+pub fn merged<const N: usize>(layouts: &[&Layout; N]) -> [Layout; N] {
+    let start = |layout: &Layout| Layout {
         sizes: Sizes::new(),
         steps: SmallVec::new(),
         offset: layout.offset,
     };
-    let mut merged: Vec<Layout> = layouts.iter().map(start).collect();
+    let mut merged = layouts.map(start);
     for axis in 0..layouts.first().map_or(0, |layout| layout.sizes.len()) {
         let size = layouts[0].sizes[axis];
         if size == 1 {

@@ -1,7 +1,9 @@
 //! A model compiled for given sizes: steps over one block of memory, to be run many times.
 
+mod again;
 mod arena;
 mod cache;
+mod cast;
 mod chain;
 mod draft;
 mod einsum;
@@ -22,17 +24,19 @@ mod tape;
 mod tiny;
 mod windows;
 
-use super::kernels::memory::Block;
+use super::kernels::memory::{self, Block};
 use super::kernels::{Level, Math, Team};
 use super::pool::Pool;
 use super::reference::{RunError, described};
 use crate::graph::{Model, NodeId, Values};
+use crate::ops::size::sizes;
 use crate::ops::{Bindings, Name};
 use crate::tensor::{Array, DType, Element, Tensor};
 pub use cache::Plans;
 use draft::{Id, Kind};
 use group::{Group, Programs};
 use ndarray::{ArrayD, IxDyn};
+use rustc_hash::FxHashMap;
 use smallvec::smallvec;
 use std::sync::Arc;
 use step::{Step, typed};
@@ -135,7 +139,7 @@ pub fn run(
 impl Plan {
     /// The plan that computes `wanted` of a model whose dimensions have the sizes `bindings`.
     pub fn new(model: &Model, wanted: &[NodeId], bindings: &Bindings) -> Result<Plan, RunError> {
-        Plan::build(model, wanted, &[], bindings)
+        Plan::build(model, wanted, &[], bindings, None)
     }
 
     /// The same, where each run gives variables the values that `model.updates` names: a step of training.
@@ -145,7 +149,7 @@ impl Plan {
             .iter()
             .filter_map(|(name, &value)| Some((model.variables.get(name)?.node, value)))
             .collect();
-        Plan::build(model, wanted, &updates, bindings)
+        Plan::build(model, wanted, &updates, bindings, None)
     }
 
     fn build(
@@ -153,6 +157,7 @@ impl Plan {
         wanted: &[NodeId],
         updates: &[(NodeId, NodeId)],
         bindings: &Bindings,
+        apart: Option<&Apart<'_>>,
     ) -> Result<Plan, RunError> {
         let mut roots = wanted.to_vec();
         roots.extend(updates.iter().flat_map(|&(variable, value)| [value, variable]));
@@ -180,10 +185,12 @@ impl Plan {
                 }
             }
         }
+        let mut draft = again::again(draft, &mut ids);
         let pairs: Vec<(Id, Id)> =
             ids[wanted.len()..].chunks_exact(2).map(|pair| (pair[1], pair[0])).collect();
         let results = &ids[..wanted.len()];
-        let placed = place::place(model, &mut draft, results, &pairs, bindings)?;
+        let far = apart.map(|apart| elsewhere(&draft, results, &pairs, apart)).unwrap_or_default();
+        let placed = place::place(model, &mut draft, results, &pairs, bindings, far)?;
         let slot = |id: Id, name: Name, sizes: Vec<usize>| Slot {
             name,
             dtype: draft.items[id as usize].dtype,
@@ -201,7 +208,7 @@ impl Plan {
             .iter()
             .zip(wanted)
             .map(|(&id, &node)| {
-                let sizes = super::reference::sizes(model, &model.ty(node).shape, bindings)?;
+                let sizes = sizes(&model.ty(node).shape, bindings)?;
                 Ok(slot(id, "".into(), sizes))
             })
             .collect::<Result<_, RunError>>()?;
@@ -249,7 +256,7 @@ impl Plan {
 
     /// Memory for runs on an engine, variables all zero.
     pub fn state(&self, engine: &Arc<Engine>) -> Result<State, RunError> {
-        let shape = || RunError::Shape(format!("of {} bytes in all", self.bytes));
+        let shape = || RunError::Memory(format!("of {} bytes in all", self.bytes));
         let mut block = Block::new(self.bytes).ok_or_else(shape)?;
         emit(&self.steps, engine);
         for (at, value) in &self.constants {
@@ -312,6 +319,43 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// What of a loop's body may lie elsewhere in each step: variables that nothing updates, and results.
+struct Apart<'a> {
+    /// The name of a variable that may not.
+    index: &'a str,
+    /// For each result whether it may.
+    results: &'a [bool],
+}
+
+/// Addresses for what lies elsewhere.
+fn elsewhere(
+    draft: &draft::Draft,
+    results: &[Id],
+    updates: &[(Id, Id)],
+    apart: &Apart<'_>,
+) -> FxHashMap<Id, usize> {
+    let mut far = FxHashMap::default();
+    let mut add = |id: Id| {
+        let next = far.len();
+        if next < memory::PLACES {
+            far.entry(id).or_insert(memory::far(next));
+        }
+    };
+    for (id, item) in draft.items.iter().enumerate() {
+        let Kind::Variable(number) = item.kind else { continue };
+        let updated = updates.iter().any(|&(variable, _)| variable as usize == id);
+        if !updated && *draft.variables[number as usize] != *apart.index {
+            add(id as Id);
+        }
+    }
+    for (&id, _) in results.iter().zip(apart.results).filter(|(_, far)| **far) {
+        if !fuse::is_leaf(&draft.items[id as usize]) {
+            add(id);
+        }
+    }
+    far
 }
 
 /// Makes machine code of what groups do at the level of the engine, where there is none yet.

@@ -14,6 +14,7 @@ use super::tiny::tiny;
 use super::windows::Windowed;
 use crate::exec::reference::RunError;
 use crate::graph::{Model, NodeId};
+use crate::ops::scan::Which;
 use crate::ops::{Bindings, Op};
 use crate::tensor::{DType, Tensor};
 use rustc_hash::FxHashMap;
@@ -42,13 +43,15 @@ pub fn width(dtype: DType) -> usize {
     }
 }
 
-/// Gives every value a place. `updates` are variables with the items that become their values when all is done.
+/// Gives every value a place. `updates` are variables with the items that become their values when all is done; `far` has
+/// items whose places are not ours to give, as far as arrays have places at all.
 pub fn place(
     model: &Model,
     draft: &mut Draft,
     results: &[Id],
     updates: &[(Id, Id)],
     bindings: &Bindings,
+    far: FxHashMap<Id, usize>,
 ) -> Result<Placed, RunError> {
     let roots: Vec<Id> =
         results.iter().copied().chain(updates.iter().map(|&(_, item)| item)).collect();
@@ -90,6 +93,7 @@ pub fn place(
         placed: Placed { at: vec![usize::MAX; count], ..Placed::default() },
         dying: vec![Vec::new(); units.len()],
         bindings,
+        far,
         parts: FxHashMap::default(),
     };
     for id in (0..count).filter(|&id| live[id]) {
@@ -135,6 +139,7 @@ struct Placer<'a> {
     arena: Arena,
     placed: Placed,
     bindings: &'a Bindings,
+    far: FxHashMap<Id, usize>,
     /// The results of loops that are needed.
     parts: FxHashMap<Id, Vec<Id>>,
     /// For each unit the items that nothing reads after it.
@@ -148,6 +153,10 @@ impl Placer<'_> {
     }
 
     fn take(&mut self, id: Id) -> usize {
+        if let Some(&at) = self.far.get(&id) {
+            self.placed.at[id as usize] = at;
+            return at;
+        }
         let at = self.arena.take(self.bytes(id));
         self.placed.at[id as usize] = at;
         self.owned[id as usize] = true;
@@ -258,16 +267,20 @@ impl Placer<'_> {
             Kind::Scan(node) => {
                 let Op::Scan(scan) = self.model.op(node) else { return Ok(()) };
                 let hoist = &self.draft.loops[&id].hoist;
-                let body = scan::body(scan, hoist, self.model, self.bindings);
+                let which = |part: &Id| match self.draft.items[*part as usize].kind {
+                    Kind::Part(which) => Some((which, *part)),
+                    _ => None,
+                };
+                let wanted = self.parts.remove(&id).unwrap_or_default();
+                let wanted: Vec<(Which, Id)> = wanted.iter().filter_map(which).collect();
+                let asked: Vec<Which> = wanted.iter().map(|(which, _)| *which).collect();
+                let body = scan::body(scan, hoist, &asked, self.model, self.bindings);
                 let body = body.map_err(|error| match error {
                     ScanError::Run(error) => error,
                     ScanError::Value(error) => RunError::Value { node, error },
                 })?;
-                let mut parts = Vec::new();
-                for part in self.parts.remove(&id).unwrap_or_default() {
-                    let Kind::Part(which) = self.draft.items[part as usize].kind else { continue };
-                    parts.push((which, self.take(part)));
-                }
+                let parts =
+                    wanted.into_iter().map(|(which, part)| (which, self.take(part))).collect();
                 let bytes = body.0.bytes();
                 let at = self.arena.take(bytes);
                 self.arena.give(at, bytes);
@@ -336,7 +349,7 @@ impl Placer<'_> {
     /// The operand that a result may be written over: of the same elements, read for the last time, each before it is written.
     fn reused(&self, number: usize, tape: &Tape, out: usize, taken: &[Id]) -> Option<Id> {
         let out = &tape.outs[out];
-        if out.truth {
+        if out.truth || self.far.contains_key(&out.of) {
             return None;
         }
         let result = &self.draft.items[out.of as usize];

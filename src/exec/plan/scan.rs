@@ -2,15 +2,16 @@
 
 use super::Plan;
 use super::hoist::Hoist;
+use super::place::width;
 use super::step::{Operand, typed};
-use super::{Engine, Slot};
-use crate::exec::kernels::memory::Shared;
+use super::{Apart, Engine, Slot};
+use crate::exec::kernels::memory::{Far, PLACES, Shared, place};
 use crate::exec::reference::RunError;
 use crate::graph::{Model, NodeId, Origins};
 use crate::ops::leaf::Variable;
 use crate::ops::scan::{Scan, Which};
 use crate::ops::{Bindings, Misfit, Name, ValueError};
-use crate::tensor::{DType, Tensor};
+use crate::tensor::DType;
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -33,6 +34,8 @@ pub struct Loop {
     slices: Vec<(Operand, Slot)>,
     /// Results: which, and their first bytes.
     pub parts: Vec<(Which, usize)>,
+    /// Of what is stacked, what the body writes where it belongs.
+    direct: Vec<(usize, usize)>,
     /// The carries' variables, where there are any left.
     carries: Vec<Option<Slot>>,
 }
@@ -68,10 +71,11 @@ fn name(number: usize) -> Name {
     number.to_string().into()
 }
 
-/// The plan of a scan's body, and the number of steps.
+/// The plan of a scan's body whose results `asked` are needed, and the number of steps.
 pub fn body(
     scan: &Scan,
     hoist: &Hoist,
+    asked: &[Which],
     outer: &Model,
     bindings: &Bindings,
 ) -> Result<(Plan, usize), ScanError> {
@@ -88,7 +92,10 @@ pub fn body(
         .filter(|(carry, _)| !hoist.dropped[*carry])
         .map(|(carry, &value)| (places[1 + carry], value))
         .collect();
-    Ok((Plan::build(&model, yields, &updates, bindings)?, length))
+    let far: Vec<bool> =
+        (0..yields.len()).map(|number| asked.contains(&Which::Yield(number))).collect();
+    let apart = Apart { index: &name(0), results: &far };
+    Ok((Plan::build(&model, yields, &updates, bindings, Some(&apart))?, length))
 }
 
 /// Why a body has no plan.
@@ -145,7 +152,20 @@ impl Loop {
             if sliced { slices.push((operand, slot)) } else { once.push((operand, slot)) }
         }
         let index = slot(0);
-        Loop { at, length, reverse: scan.reverse, index, once, slices, parts, carries, body }
+        // What is stacked twice is written once.
+        let mut known: Vec<usize> = Vec::new();
+        let direct = |&(which, part): &(Which, usize)| match which {
+            Which::Yield(result) => {
+                let place = place(body.results[result].at)?;
+                let first = !known.contains(&place);
+                known.push(place);
+                first.then_some((result, part))
+            }
+            _ => None,
+        };
+        let direct = parts.iter().filter_map(direct).collect();
+        let reverse = scan.reverse;
+        Loop { at, length, reverse, index, once, slices, parts, direct, carries, body }
     }
 
     /// Runs all steps.
@@ -156,20 +176,30 @@ impl Loop {
                 inner.span(*at, array.len()).write().iter_mut().zip(array.iter()).for_each(|(to, &x)| *to = x);
             });
         }
+        let mut far = [Far::NONE; PLACES];
         for (from, to) in &self.once {
-            copy(memory, from.at, from.layout.offset as usize, inner, to.at, 0, to);
+            match place(to.at) {
+                Some(place) => far[place] = row(memory, from, 0, to),
+                None => copy(memory, from.at, from.layout.offset as usize, inner, to.at, 0, to),
+            }
         }
         for step in 0..self.length {
             let at = if self.reverse { self.length - 1 - step } else { step };
             if let Some(slot) = &self.index {
-                let number = Tensor::scalar(DType::I64, at as f64).cast(slot.dtype);
-                crate::each_dtype!(&number, array => {
-                    inner.span(slot.at, 1).write().iter_mut().zip(array.iter()).for_each(|(to, &x)| *to = x);
-                });
+                inner.span::<i64>(slot.at, 1).write()[0] = at as i64;
             }
             for (from, to) in &self.slices {
                 let start = from.layout.offset as usize + at * count(to);
-                copy(memory, from.at, start, inner, to.at, 0, to);
+                match place(to.at) {
+                    Some(place) => far[place] = row(memory, from, at, to),
+                    None => copy(memory, from.at, start, inner, to.at, 0, to),
+                }
+            }
+            for &(result, part) in &self.direct {
+                let slot = &self.body.results[result];
+                if let Some(place) = place(slot.at) {
+                    far[place] = memory.far(part + at * bytes(slot), bytes(slot));
+                }
             }
             for &(which, part) in &self.parts {
                 if let Which::Trace(carry) = which
@@ -178,6 +208,7 @@ impl Loop {
                     copy(inner, slot.at, 0, memory, part, at * count(slot), slot);
                 }
             }
+            let inner = inner.with(&far);
             for step in &self.body.steps {
                 step.run(inner, engine, &self.body.bindings).map_err(|error| match error {
                     RunError::Value { error, .. } => error,
@@ -185,7 +216,9 @@ impl Loop {
                 })?;
             }
             for &(which, part) in &self.parts {
-                if let Which::Yield(result) = which {
+                if let Which::Yield(result) = which
+                    && !self.direct.contains(&(result, part))
+                {
                     let slot = &self.body.results[result];
                     copy(inner, slot.at, 0, memory, part, at * count(slot), slot);
                 }
@@ -200,6 +233,16 @@ impl Loop {
         }
         Ok(())
     }
+}
+
+/// Where row `at` of an operand lies, which is a variable's value.
+fn row(memory: Shared<'_>, from: &Operand, at: usize, slot: &Slot) -> Far {
+    let start = from.layout.offset as usize + at * count(slot);
+    memory.far(from.at + start * width(slot.dtype), bytes(slot))
+}
+
+fn bytes(slot: &Slot) -> usize {
+    count(slot) * width(slot.dtype)
 }
 
 fn count(slot: &Slot) -> usize {

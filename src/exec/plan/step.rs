@@ -1,5 +1,6 @@
 //! The steps of a plan, with addresses, and how each is run.
 
+use super::cast::cast;
 use super::ends::Ends;
 use super::group::Group;
 use super::index::Index;
@@ -353,6 +354,11 @@ impl Product {
 
 impl Node {
     fn run(&self, memory: Shared<'_>, bindings: &Bindings) -> Result<(), RunError> {
+        if let (Op::Cast(to), [number]) = (&self.op, self.args.as_slice())
+            && cast(memory, number, to.to, self.to)
+        {
+            return Ok(());
+        }
         let args: Vec<Tensor> = self
             .args
             .iter()

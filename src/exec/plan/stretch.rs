@@ -5,9 +5,11 @@ use crate::exec::kernels::emit::{Arg, Recipe, STREAMS, Step};
 use rustc_hash::FxHashMap;
 use smallvec::{SmallVec, smallvec};
 
-/// Actions one after the other over all elements of a tile, as one instruction.
+/// Actions one after the other, as one instruction.
 #[derive(Clone, Debug)]
 pub struct Stretch {
+    /// Over one element for each row, instead of all.
+    pub by_row: bool,
     /// The actions, for a machine that takes them one by one.
     pub code: Vec<Code>,
     /// The number of local registers.
@@ -95,12 +97,14 @@ fn key(place: Place) -> Option<Key> {
 /// Makes one instruction of actions that follow each other, in a tape with `registers` registers, each written once.
 pub fn stretches(tape: &mut Tape, registers: u32) {
     let code = std::mem::take(&mut tape.code);
-    let is_map = |code: &Code| matches!(code.duty, Duty::Map(_)) && !code.by_row;
+    let is_map = |code: &Code| matches!(code.duty, Duty::Map(_));
     // The stretch in which a register is written, and the one beyond which it is read.
     let mut ranges: Vec<(usize, usize)> = Vec::new();
     let mut start = 0;
     while start < code.len() {
-        let count = code[start..].iter().take(LONGEST).take_while(|code| is_map(code)).count();
+        let by_row = code[start].by_row;
+        let alike = |code: &&Code| is_map(code) && code.by_row == by_row;
+        let count = code[start..].iter().take(LONGEST).take_while(alike).count();
         ranges.push((start, start + count.max(1)));
         start += count.max(1);
     }
@@ -128,7 +132,7 @@ pub fn stretches(tape: &mut Tape, registers: u32) {
         let nothing = Place::Number(0.0);
         tape.code.push(Code {
             duty: Duty::Stretch(tape.stretches.len() as u32 - 1),
-            by_row: false,
+            by_row: code[start].by_row,
             args: [nothing; 3],
             to: nothing,
         });
@@ -137,6 +141,7 @@ pub fn stretches(tape: &mut Tape, registers: u32) {
 
 fn stretch(code: &[Code], shared: &[bool]) -> Stretch {
     let mut stretch = Stretch {
+        by_row: code[0].by_row,
         code: Vec::with_capacity(code.len()),
         locals: 0,
         tile: 0,
@@ -323,8 +328,9 @@ fn locals(stretch: &mut Stretch) {
 }
 
 impl Stretch {
-    /// Whether machine code pays for `count` elements.
-    pub fn pays(&self, count: usize) -> bool {
+    /// Whether machine code pays for `count` elements in rows of `width`.
+    pub fn pays(&self, count: usize, width: usize) -> bool {
+        let count = if self.by_row { count / width.max(1) } else { count };
         self.inputs.len() + self.outputs.len() <= STREAMS
             && count.saturating_mul(self.recipe.steps.len()) >= LEAST
     }

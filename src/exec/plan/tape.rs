@@ -10,10 +10,11 @@ use crate::ops::reduce::Fold;
 use crate::tensor::DType;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-/// About so many bytes of registers are in use at a time.
-const REGISTERS: usize = 24 << 10;
+/// About so many bytes of registers are in use at a time: they stay in the second cache, and their number pays for what
+/// each tile costs beside its elements.
+const REGISTERS: usize = 128 << 10;
 /// No tile of a group without rows has more elements.
-const TILE: usize = 1024;
+const TILE: usize = 4096;
 
 /// A program over tiles.
 #[derive(Clone, Debug)]
@@ -409,7 +410,7 @@ impl Writer<'_> {
     }
 }
 
-/// The number of elements of a tile: whole units, as many as keep the registers in the first cache.
+/// The number of elements of a tile: whole units, as many as keep the registers in a cache.
 fn tile(tape: &Tape, unit: usize) -> usize {
     let size = if tape.dtype == DType::F32 { 4 } else { 8 };
     let streams = tape.ports.len() + tape.outs.len() + tape.registers;

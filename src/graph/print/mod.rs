@@ -13,7 +13,7 @@ use super::{Draw, Init, Kind, Model, NodeId, Range, Role, Variable};
 use crate::ops::{Name, Number, Size};
 pub use comment::Cited;
 pub use stated::{Stated, preactivations, stated};
-use statements::{Statement, statements};
+use statements::{Statement, Written, statement_of, statements, written};
 
 /// No line is wider.
 pub const WIDTH: usize = 100;
@@ -50,6 +50,28 @@ pub fn print(model: &Model, part: Part) -> Printed {
 pub fn print_folded(model: &Model, part: Part) -> Printed {
     let (statements, calls) = folded::statements(model, part);
     laid_out(model, part, statements, |name| !calls.iter().any(|call| call.owns(name)))
+}
+
+/// A statement that computes derivatives, or a part of them.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its value.
+    pub node: NodeId,
+    /// Its text, in one line but for a scan, without a comment.
+    pub text: String,
+}
+
+/// The statements that `print` gives for the adjoint part, one by one.
+pub fn steps(model: &Model) -> Vec<Step> {
+    let Written { plan, order, names, called, .. } = written(model, Part::Adjoint);
+    let mut steps = Vec::new();
+    for (node, draft) in order {
+        for statement in statement_of(&plan, &names, node, &draft, &called) {
+            let lines: Vec<String> = statement.lines().into_iter().map(|line| line.text).collect();
+            steps.push(Step { node, text: lines.join("\n") });
+        }
+    }
+    steps
 }
 
 fn laid_out(

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use proptest::prelude::*;
-use pullback::cli::data::{open_set, read_idx, read_npy};
+use pullback::cli::data::{Opened, open_set, read_idx, read_npy};
 use pullback::tensor::{DType, Tensor};
 
-use super::{file, fixture, temporary};
+use super::{file, fixture, rows, same, temporary};
 
 /// Reads all that is there.
 fn read_all(path: &Path) -> Vec<Tensor> {
@@ -21,7 +21,34 @@ fn read_all(path: &Path) -> Vec<Tensor> {
     }
     let Ok(mut set) = open_set(path) else { return Vec::new() };
     let names = set.names();
+    for name in &names {
+        let whole = set.get(name).map(|loaded| loaded.tensor);
+        match (whole, set.open(name)) {
+            (Ok(whole), Ok(opened)) => by_rows(opened, Some(&whole)),
+            (Err(_), Ok(opened)) => by_rows(opened, None),
+            (Ok(_), Err(error)) => panic!("{name} can be read and not opened: {error}"),
+            (Err(_), Err(_)) => {}
+        }
+    }
     names.iter().filter_map(|name| set.get(name).ok()).map(|loaded| loaded.tensor).collect()
+}
+
+/// The first and the last row of what is read row by row: those of the whole, if that can be read.
+fn by_rows(opened: Opened, whole: Option<&Tensor>) {
+    let dtype = opened.dtype();
+    let (Some(&count), Opened::Raw(_)) = (opened.shape().first(), &opened) else { return };
+    if count == 0 {
+        return;
+    }
+    match (whole, rows::try_gather(&rows::set(opened, dtype, 0), &[0, count - 1])) {
+        (Some(whole), found) => {
+            let wanted = rows::picked(whole, &[0, count - 1]);
+            assert!(same(&found.expect("all rows can be read"), &wanted));
+        }
+        // A checksum or a later row may be wrong, which these rows do not show.
+        (None, Ok(found)) => assert_eq!(found.shape()[0], 2),
+        (None, Err(error)) => assert!(!error.to_string().is_empty()),
+    }
 }
 
 /// Sound files, one of each form.

@@ -2,6 +2,7 @@
 
 mod damage;
 mod files;
+mod rows;
 mod safetensors;
 mod show;
 mod table;

@@ -9,10 +9,10 @@ mod sort;
 use crate::plan::run;
 use pullback::autodiff::expand;
 use pullback::compile::{Level, Read, default_request, differentiate, read};
-use pullback::exec::reference::sizes;
 use pullback::graph::print::{Part, print};
 use pullback::graph::{Kind, Model, NodeId, Values};
 use pullback::ops::Bindings;
+use pullback::ops::size::sizes;
 use pullback::ops::stream::Stream;
 use pullback::passes::retype;
 use pullback::tensor::{DType, Tensor};
@@ -33,7 +33,7 @@ fn case(text: &str, dims: &[(&str, i64)]) -> Case {
     let mut values = Values::default();
     for (name, variable) in &model.variables {
         let ty = model.ty(variable.node);
-        let shape = sizes(&model, &ty.shape, &bindings).expect("every size is given");
+        let shape = sizes(&ty.shape, &bindings).expect("every size is given");
         let stream = Stream::new(7, name);
         let count: usize = shape.iter().product();
         let numbers = (0..count as u64).map(|i| 2.0 * stream.uniform(i) - 1.0).collect();

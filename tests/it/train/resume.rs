@@ -136,3 +136,24 @@ fn an_interrupt_lays_all_aside() {
     assert_eq!(on.1, whole.stdout);
     assert_eq!(bytes(folder, "w.npz"), bytes(folder, "all.npz"));
 }
+
+#[test]
+fn a_printed_step_trains_to_the_same_numbers() {
+    let folder = folder();
+    let folder = folder.path();
+    let (_, text, said) = train(folder, &[&DATA[..], &["--print-step"]].concat());
+    assert_eq!(said, "");
+    std::fs::write(folder.join("s.nn"), text).expect("a model");
+    assert_eq!(train(folder, &[&DATA[..], &["--save", "m.npz", "-q"]].concat()).0, Some(0));
+    let own = [&["s.nn"], &DATA[1..], &["--save", "s.npz", "-q"]].concat();
+    let (code, _, said) = train(folder, &own);
+    assert_eq!(code, Some(0), "{said}");
+    let [mut one, mut two] = ["m.npz", "s.npz"]
+        .map(|name| pullback::cli::data::open_npz(&folder.join(name)).expect("an archive"));
+    for name in ["w", "b", "mu"] {
+        let [one, two] =
+            [&mut one, &mut two].map(|set| set.get(name).expect("it is there").tensor.to_f64());
+        let far = one.iter().zip(&two).any(|(a, b)| (a - b).abs() > 1e-6);
+        assert!(!far && !one.is_empty() && one.len() == two.len(), "{name}: {one:?} {two:?}");
+    }
+}

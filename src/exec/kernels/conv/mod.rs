@@ -5,6 +5,7 @@
 //! that the sums over images have one order.
 
 mod slide;
+mod unfold;
 
 use super::gemm::{Finish, Matrix, product};
 use super::lanes::{Float, Simd};
@@ -15,6 +16,8 @@ use std::ops::Range;
 
 /// About so many multiplications are worth handing on.
 const CHUNK: usize = 1 << 18;
+/// About so many sums over images are there before they are summed themselves.
+const SUMS: usize = 1 << 22;
 
 /// Windows along one axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +138,13 @@ impl Convolution {
         (CHUNK / work.max(1)).max(self.images.div_ceil(64)).clamp(1, self.images.max(1))
     }
 
+    /// So many images are a chunk where each chunk has filters of its own.
+    fn filter_chunk(&self) -> usize {
+        let filters = self.groups * self.outputs * self.depth();
+        let count = (SUMS / filters.max(1)).clamp(4, 64);
+        self.chunk().max(self.images.div_ceil(count))
+    }
+
     /// The results.
     ///
     /// # Panics
@@ -172,10 +182,13 @@ impl Convolution {
                         slide.forward(context.level, room, w, y, End { bias, relu });
                         continue;
                     }
-                    let x = self.unfolded(x, room);
-                    let size = (self.outputs, depth, windows);
-                    let (a, b) = (rows(w, depth), rows(x, windows));
-                    product(context, size, a, b, (y, windows), &Finish::default());
+                    for block in self.blocks() {
+                        let x = self.unfolded(&block, x, room);
+                        let size = (self.outputs, depth, block.count());
+                        let (a, b) = (rows(w, depth), rows(x, block.count()));
+                        let y = &mut y[block.first..];
+                        product(context, size, a, b, (y, windows), &Finish::default());
+                    }
                     if relu || bias.is_some() {
                         dispatch(
                             context.level,
@@ -203,14 +216,19 @@ impl Convolution {
                 for (g, x) in x.chunks_exact_mut((self.inputs * self.pixels()).max(1)).enumerate() {
                     let y = &y[self.output_of(n, g)];
                     let w = &w[g * self.outputs * depth..(g + 1) * self.outputs * depth];
-                    let size = (depth, self.outputs, windows);
-                    let (a, b) = (Matrix { data: w, steps: (1, depth) }, rows(y, windows));
+                    let a = Matrix { data: w, steps: (1, depth) };
                     if self.is_flat() {
+                        let size = (depth, self.outputs, windows);
+                        let b = rows(y, windows);
                         product(context, size, a, b, (x, windows), &Finish::default());
-                    } else {
-                        product(context, size, a, b, (room, windows), &Finish::default());
-                        x.fill(T::zero());
-                        self.fold(room, x);
+                        continue;
+                    }
+                    x.fill(T::zero());
+                    for block in self.blocks() {
+                        let (size, count) = ((depth, self.outputs, block.count()), block.count());
+                        let b = rows(&y[block.first..], windows);
+                        product(context, size, a, b, (room, count), &Finish::default());
+                        self.fold(&block, room, x);
                     }
                 }
             });
@@ -268,7 +286,7 @@ impl Convolution {
         w: &mut [T],
     ) {
         // The lanes are summed once for a chunk, which has to be worth it.
-        let (size, each) = (w.len(), self.chunk().max(slide.images()));
+        let (size, each) = (w.len(), self.filter_chunk().max(slide.images()));
         let (count, image) = (self.images.div_ceil(each), slide.room().0);
         let result = slide.spread_room(self.outputs);
         scratch::with(size * count, |sums| {
@@ -293,22 +311,25 @@ impl Convolution {
     }
 
     fn unfold_filter<T: Float>(&self, context: &Context<'_>, x: &[T], y: &[T], w: &mut [T]) {
-        let (depth, windows, each) = (self.depth(), self.windows(), self.chunk());
-        let (size, count) = (w.len(), self.images.div_ceil(each));
+        let (depth, windows) = (self.depth(), self.windows());
+        let (size, each) = (w.len(), self.filter_chunk());
+        let count = self.images.div_ceil(each);
         scratch::with(size * count, |sums| {
             split(context.team, sums, size, &|chunk, sums: &mut [T]| {
                 let context = &Context { team: &Team::alone(), ..*context };
                 scratch::with(self.room(), |room| {
+                    sums.fill(T::zero());
                     for n in chunk * each..self.images.min((chunk + 1) * each) {
-                        let first = n == chunk * each;
                         for (g, sums) in sums.chunks_exact_mut(self.outputs * depth).enumerate() {
-                            let x = self.unfolded(&x[self.input_of(n, g)], room);
-                            let y = &y[self.output_of(n, g)];
-                            let size = (depth, windows, self.outputs);
-                            let (a, b) =
-                                (rows(x, windows), Matrix { data: y, steps: (1, windows) });
-                            let finish = Finish { adds: !first, ..Finish::default() };
-                            product(context, size, a, b, (sums, self.outputs), &finish);
+                            for block in self.blocks() {
+                                let x = self.unfolded(&block, &x[self.input_of(n, g)], room);
+                                let y = &y[self.output_of(n, g)][block.first..];
+                                let size = (depth, block.count(), self.outputs);
+                                let a = rows(x, block.count());
+                                let b = Matrix { data: y, steps: (1, windows) };
+                                let finish = Finish { adds: true, ..Finish::default() };
+                                product(context, size, a, b, (sums, self.outputs), &finish);
+                            }
                         }
                     }
                 });
@@ -355,77 +376,6 @@ impl Convolution {
         let size = self.outputs * self.windows();
         let first = (n * self.groups + g) * size;
         first..first + size
-    }
-
-    /// The elements of an unfolded image.
-    fn room(&self) -> usize {
-        self.depth() * self.windows()
-    }
-
-    /// The channels of an image unfolded, in `room` if they are not so already.
-    fn unfolded<'a, T: Float>(&self, x: &'a [T], room: &'a mut [T]) -> &'a [T] {
-        if self.is_flat() {
-            return x;
-        }
-        let stride = self.axes[2].stride;
-        let mut to = room.chunks_exact_mut(self.axes[2].count.max(1));
-        self.each_line(|line| {
-            let Some(to) = to.next() else { return };
-            let Some((from, inside)) = line else { return to.fill(T::zero()) };
-            to[..inside.start].fill(T::zero());
-            to[inside.end..].fill(T::zero());
-            let to = &mut to[inside];
-            if stride == 1 {
-                to.copy_from_slice(&x[from..from + to.len()]);
-            } else {
-                to.iter_mut().zip(x[from..].iter().step_by(stride)).for_each(|(to, x)| *to = *x);
-            }
-        });
-        room
-    }
-
-    /// Adds an unfolded image to its channels.
-    fn fold<T: Float>(&self, from: &[T], x: &mut [T]) {
-        let stride = self.axes[2].stride;
-        let mut lines = from.chunks_exact(self.axes[2].count.max(1));
-        self.each_line(|line| {
-            let (Some(from), Some((at, inside))) = (lines.next(), line) else { return };
-            let from = &from[inside];
-            if stride == 1 {
-                x[at..at + from.len()].iter_mut().zip(from).for_each(|(x, y)| *x = *x + *y);
-            } else {
-                x[at..].iter_mut().step_by(stride).zip(from).for_each(|(x, y)| *x = *x + *y);
-            }
-        });
-    }
-
-    /// Each line of windows along the last axis, in the order of an unfolded image: where its first element on the axis is
-    /// in the channels, and the windows for which it is on the axis; nothing where another axis leaves the image.
-    fn each_line(&self, mut work: impl FnMut(Option<(usize, Range<usize>)>)) {
-        let [a, b, c] = self.axes;
-        let place = |axis: &Axis, (inside, first): &(Range<usize>, usize), window: usize| {
-            inside.contains(&window).then(|| first + (window - inside.start) * axis.stride)
-        };
-        for channel in 0..self.inputs {
-            for tap in 0..self.taps() {
-                let (ta, tb, tc) =
-                    (tap / c.window / b.window, tap / c.window % b.window, tap % c.window);
-                let (in_a, in_b, (in_c, first)) = (a.inside(ta), b.inside(tb), c.inside(tc));
-                for wa in 0..a.count {
-                    let at_a = place(&a, &in_a, wa);
-                    for wb in 0..b.count {
-                        let at = at_a.zip(place(&b, &in_b, wb));
-                        let line = at.filter(|_| !in_c.is_empty()).map(|(at_a, at_b)| {
-                            (
-                                ((channel * a.size + at_a) * b.size + at_b) * c.size + first,
-                                in_c.clone(),
-                            )
-                        });
-                        work(line);
-                    }
-                }
-            }
-        }
     }
 }
 

@@ -1,14 +1,20 @@
 //! The reference executor in double-double arithmetic: about 30 digits, for telling equal from nearly equal.
 
-use super::double::{self, Double};
-use super::reference::{self, RunError};
+mod double;
+mod scan;
+mod special;
+
+use super::reference::RunError;
 use crate::graph::{Model, NodeId, Values};
 use crate::ops::contraction::contraction;
-use crate::ops::leaf::{Const, Variable};
+use crate::ops::leaf::{Const, Literal, Variable};
 use crate::ops::reduce::{Cumulate, Fold, Reduce, Running, Softmax};
-use crate::ops::{Bindings, Number, Op, Operator, ValueError};
+use crate::ops::size::sizes;
+use crate::ops::{Bindings, Number, Op, Operator, Type, ValueError};
 use crate::tensor::{DType, Tensor};
+use double::Double;
 use ndarray::{ArrayD, Axis, IxDyn};
+use std::borrow::Cow;
 
 /// A value as an unevaluated sum; `low` is absent where there is nothing to add, as for integers.
 #[derive(Clone, Debug)]
@@ -17,9 +23,12 @@ pub struct Precise {
     pub high: Tensor,
     /// What is left.
     pub low: Option<Tensor>,
-    /// Whether every operator on the way was computed so, and none in f64 only.
-    pub exact: bool,
+    /// An operator on the way that is computed in f64 only.
+    pub lost: Lost,
 }
+
+/// The name of an operator, if any, that is computed in f64 only.
+pub type Lost = Option<Cow<'static, str>>;
 
 /// The values of `wanted` in a model whose floats are f64, as `reference::run` gives them.
 pub fn run(
@@ -31,73 +40,100 @@ pub fn run(
     let needed = model.needed(wanted.iter().copied());
     let mut known: Vec<Option<Precise>> = vec![None; model.len()];
     for id in model.nodes().filter(|id| needed[id.index()]) {
-        let operands: Vec<Precise> = model
-            .operands(id)
-            .iter()
-            .map(|operand| known[operand.index()].clone().expect("operands come first"))
-            .collect();
-        let to = reference::sizes(model, &model.ty(id).shape, bindings)?;
+        let wrong = |error| RunError::Value { node: id, error };
+        let operands = |id: NodeId| -> Vec<Precise> {
+            let known = |operand: &NodeId| known[operand.index()].clone();
+            model.operands(id).iter().map(|id| known(id).expect("operands come first")).collect()
+        };
         let value = match model.op(id) {
             Op::Variable(Variable { name, .. }) => {
                 let value = values.get(name).ok_or_else(|| RunError::Missing(name.clone()))?;
-                Precise { high: value.clone(), low: None, exact: true }
+                Precise::plain(value.clone(), None)
             }
-            // Several results: each part runs the loop for itself.
-            Op::Scan(_) => {
-                Precise { high: Tensor::scalar(DType::Bool, 0.0), low: None, exact: false }
-            }
+            // It has several results, of which each part takes one.
+            Op::Scan(_) => Precise::plain(Tensor::scalar(DType::Bool, 0.0), None),
             Op::Part(part) => {
                 let of = model.operands(id)[0];
                 let Op::Scan(scan) = model.op(of) else { unreachable!("a part is of a scan") };
-                let highs: Vec<Tensor> = model
-                    .operands(of)
-                    .iter()
-                    .map(|id| known[id.index()].as_ref().expect("operands come first").high.clone())
-                    .collect();
-                let found = scan.run(&highs, &[part.which], bindings);
-                let mut found = found.map_err(|error| RunError::Value { node: id, error })?;
-                Precise { high: found.remove(0), low: None, exact: false }
+                scan::result(scan, &operands(of), part.which, bindings).map_err(wrong)?
             }
-            op => value(model, id, op, &operands, &to, bindings)
-                .map_err(|error| RunError::Value { node: id, error })?,
+            op => {
+                let (types, ty) = (model.operand_types(id), model.ty(id));
+                value(op, (&types, ty), &operands(id), bindings).map_err(wrong)?
+            }
         };
         known[id.index()] = Some(value);
     }
     Ok(wanted.iter().map(|id| known[id.index()].clone().expect("what is wanted is kept")).collect())
 }
 
+/// The value of an operator on operands of these types, of this type.
 fn value(
-    model: &Model,
-    id: NodeId,
     op: &Op,
+    (types, ty): (&[Type], &Type),
     x: &[Precise],
-    to: &[usize],
     bindings: &Bindings,
 ) -> Result<Precise, ValueError> {
+    let to = &sizes(&ty.shape, bindings)?[..];
     let highs: Vec<Tensor> = x.iter().map(|x| x.high.clone()).collect();
-    let plain = |exact: bool| -> Result<Precise, ValueError> {
-        Ok(Precise { high: op.value(&highs, to, bindings)?, low: None, exact })
+    let lost = x.iter().find_map(|x| x.lost.clone());
+    let plain = |lost: Lost| -> Result<Precise, ValueError> {
+        Ok(Precise::plain(op.value(&highs, to, bindings)?, lost))
     };
-    let all = x.iter().all(|x| x.exact);
-    if x.iter().all(|x| x.low.is_none() && x.high.dtype() != DType::F64)
-        && model.ty(id).dtype != DType::F64
-    {
-        return plain(all);
+    let lossy = || plain(lost.clone().or(Some(op.name())));
+    if x.iter().all(|x| x.low.is_none() && x.high.dtype() != DType::F64) && ty.dtype != DType::F64 {
+        return plain(lost);
     }
+    let arrays = || x.iter().map(Precise::array).collect::<Vec<_>>();
+    let entries = |place: usize| x[place].array().iter().copied().collect::<Vec<Double>>();
+    let of = |values: Vec<Double>| Precise::of(values, to, lost.clone());
     Ok(match op {
-        Op::Const(Const { value, dtype: DType::F64 }) => constant(*value),
-        Op::Cast(_) if x[0].high.dtype() != DType::F64 => plain(all)?,
+        Op::Const(Const { value, dtype: DType::F64 }) => of(vec![number(*value)]),
+        Op::Literal(Literal { values, dtype: DType::F64, .. }) => {
+            of(values.iter().map(|value| number(*value)).collect())
+        }
+        Op::Cast(_) if x[0].high.dtype() != DType::F64 => plain(lost)?,
+        Op::Random(_) => plain(lost)?,
         _ if moves(op) => {
             let lows: Vec<Tensor> = x.iter().map(|x| x.low()).collect();
-            let low = model.ty(id).dtype == DType::F64 && x.iter().any(|x| x.low.is_some());
+            let low = ty.dtype == DType::F64 && x.iter().any(|x| x.low.is_some());
             let low = if low { Some(op.value(&lows, to, bindings)?) } else { None };
-            Precise { high: op.value(&highs, to, bindings)?, low, exact: all }
+            Precise { high: op.value(&highs, to, bindings)?, low, lost }
+        }
+        Op::Conv(conv) => {
+            let shapes = [highs[0].shape(), highs[1].shape()];
+            of(conv.entries((&entries(0), &entries(1)), shapes, to, bindings)?)
+        }
+        Op::Pool(pool) => {
+            let operands: Vec<_> = (0..x.len()).map(|i| (entries(i), highs[i].shape())).collect();
+            of(pool.entries(&operands, to, bindings)?)
+        }
+        Op::Matrix(matrix) => of(matrix.entries(&entries(0), highs[0].shape())),
+        Op::Solve(solve) => {
+            let lead = highs[0].shape().len() - 2;
+            of(solve.entries(&entries(0), &entries(1), lead, to))
+        }
+        Op::Sort(sort) => {
+            let (sorted, places) = sort.ordered(x[0].array());
+            match sort.places {
+                true => Precise::plain(places.into(), lost),
+                false => of(sorted.iter().copied().collect()),
+            }
+        }
+        Op::ScatterAdd(scatter) => {
+            let sum = scatter.added(x[0].array(), &highs[1], x[2].array())?;
+            of(sum.iter().copied().collect())
+        }
+        Op::PutAlong(put) => {
+            let zeros = ArrayD::from_elem(IxDyn(to), Double::from(0.0));
+            let sum = put.put(zeros, &highs[0], &x[1].array())?;
+            of(sum.iter().copied().collect())
         }
         Op::Scalar(row) => {
             let operands: Vec<ArrayD<Double>> = x.iter().map(|x| x.spread(to)).collect();
             let first = operands[0].iter();
             let mut known = true;
-            if model.ty(id).dtype == DType::Bool {
+            if ty.dtype == DType::Bool {
                 let second = &operands[operands.len() - 1];
                 let truths: Option<Vec<f64>> = first
                     .zip(second)
@@ -106,12 +142,10 @@ fn value(
                     })
                     .collect();
                 return match truths {
-                    Some(truths) => Ok(Precise {
-                        high: Tensor::from_f64(DType::Bool, to, truths),
-                        low: None,
-                        exact: all,
-                    }),
-                    None => plain(all),
+                    Some(truths) => {
+                        Ok(Precise::plain(Tensor::from_f64(DType::Bool, to, truths), lost))
+                    }
+                    None => plain(lost),
                 };
             }
             let mut each = |place: usize| {
@@ -130,7 +164,7 @@ fn value(
             };
             let count: usize = to.iter().product();
             let values: Vec<Double> = (0..count).map(&mut each).collect();
-            Precise::of(values, to, all && known)
+            Precise::of(values, to, lost.or((!known).then(|| op.name())))
         }
         Op::Reduce(Reduce { kind, axes }) => {
             let (values, width) = x[0].lines(axes);
@@ -140,15 +174,14 @@ fn value(
                 values.chunks(width).collect()
             };
             let Some(folded) = lines.into_iter().map(|line| folded(*kind, line)).collect() else {
-                return plain(false);
+                return lossy();
             };
-            Precise::of(folded, to, all)
+            of(folded)
         }
         Op::Softmax(Softmax { axes }) => {
-            let exp = x[0].map(|v| v);
             let order: Vec<usize> =
                 (0..to.len()).filter(|a| !axes.contains(a)).chain(axes.iter().copied()).collect();
-            let (mut values, width) = exp.lines(axes);
+            let (mut values, width) = x[0].lines(axes);
             for line in values.chunks_mut(width.max(1)) {
                 let log = folded(Fold::Logsumexp, line).expect("it is known");
                 line.iter_mut().for_each(|v| *v = (*v - log).exp());
@@ -158,7 +191,7 @@ fn value(
             let mut inverse = vec![0; order.len()];
             order.iter().enumerate().for_each(|(place, &axis)| inverse[axis] = place);
             let values = sorted.permuted_axes(IxDyn(&inverse)).iter().copied().collect();
-            Precise::of(values, to, all)
+            of(values)
         }
         Op::Cumulate(cumulate @ Cumulate { kind, axis, reverse }) => {
             let first = x[0].spread(to);
@@ -181,14 +214,11 @@ fn value(
                     previous = Some(out[place]);
                 }
             }
-            Precise::of(result.iter().copied().collect(), to, all)
+            of(result.iter().copied().collect())
         }
-        _ => match contraction(op, &model.operand_types(id)) {
-            Some(einsum) => {
-                let operands: Vec<ArrayD<Double>> = x.iter().map(Precise::array).collect();
-                Precise::of(summed(&einsum.inputs, &einsum.output, &operands), to, all)
-            }
-            None => plain(false)?,
+        _ => match contraction(op, types) {
+            Some(einsum) => of(summed(&einsum.inputs, &einsum.output, &arrays())),
+            None => lossy()?,
         },
     })
 }
@@ -217,16 +247,19 @@ fn moves(op: &Op) -> bool {
             | Op::Iota(_)
             | Op::Eye(_)
             | Op::OneHot(_)
-            | Op::Literal(_)
     )
 }
 
-fn constant(number: Number) -> Precise {
+/// A number with all its digits.
+fn number(number: Number) -> Double {
+    let size = number.to_f64().abs();
     let value = match number.parts() {
-        Some((above, below)) => double::whole(above) / double::whole(below),
-        None => Double::from(number.to_f64()),
+        Some((above, below)) => return double::whole(above) / double::whole(below),
+        None if size == std::f64::consts::PI => double::pi(),
+        None if size == std::f64::consts::E => Double::from(1.0).exp(),
+        None => Double::from(size),
     };
-    Precise::of(vec![value], &[], true)
+    if number.is_negative() { -value } else { value }
 }
 
 fn folded(kind: Fold, line: &[Double]) -> Option<Double> {
@@ -293,35 +326,63 @@ fn summed(
         .collect();
     let count: usize = sizes[..output.len()].iter().product();
     let along: usize = sizes[output.len()..].iter().product();
+    // How far an operand goes on when a letter does.
+    let strides: Vec<Vec<usize>> = places
+        .iter()
+        .zip(operands)
+        .map(|(places, operand)| {
+            let mut strides = vec![0; letters.len()];
+            let mut stride = 1;
+            for (&place, &size) in places.iter().zip(operand.shape()).rev() {
+                strides[place] += if size == 1 { 0 } else { stride };
+                stride *= size;
+            }
+            strides
+        })
+        .collect();
+    let laid: Vec<Vec<Double>> =
+        operands.iter().map(|operand| operand.iter().copied().collect()).collect();
     let mut results = vec![Double::from(0.0); count];
     let mut index = vec![0usize; letters.len()];
-    for (result, step) in (0..count).flat_map(|result| (0..along).map(move |step| (result, step))) {
-        let (mut rest, mut inner) = (result, step);
+    let mut at = vec![0usize; operands.len()];
+    for number in 0..count * along {
+        let product = laid.iter().zip(&at).map(|(operand, &at)| operand[at]);
+        let product = product.reduce(|product, factor| product * factor);
+        let result = &mut results[number / along];
+        *result += product.expect("it has operands");
         for place in (0..letters.len()).rev() {
-            let from = if place < output.len() { &mut rest } else { &mut inner };
-            index[place] = *from % sizes[place];
-            *from /= sizes[place];
+            index[place] += 1;
+            let back = if index[place] < sizes[place] { None } else { Some(index[place] - 1) };
+            for (at, strides) in at.iter_mut().zip(&strides) {
+                match back {
+                    None => *at += strides[place],
+                    Some(steps) => *at -= strides[place] * steps,
+                }
+            }
+            if back.is_none() {
+                break;
+            }
+            index[place] = 0;
         }
-        let mut product = Double::from(1.0);
-        for (operand, places) in operands.iter().zip(&places) {
-            let at: Vec<usize> = places
-                .iter()
-                .zip(operand.shape())
-                .map(|(&place, &size)| if size == 1 { 0 } else { index[place] })
-                .collect();
-            product = product * operand[IxDyn(&at)];
-        }
-        results[result] = results[result] + product;
     }
     results
 }
 
 impl Precise {
-    fn of(values: Vec<Double>, to: &[usize], exact: bool) -> Precise {
+    /// Whether every operator on the way was computed so, and none in f64 only.
+    pub fn is_exact(&self) -> bool {
+        self.lost.is_none()
+    }
+
+    fn plain(value: Tensor, lost: Lost) -> Precise {
+        Precise { high: value, low: None, lost }
+    }
+
+    fn of(values: Vec<Double>, to: &[usize], lost: Lost) -> Precise {
         let part = |f: fn(&Double) -> f64| {
             Tensor::from_f64(DType::F64, to, values.iter().map(f).collect())
         };
-        Precise { high: part(|v| v.high()), low: Some(part(|v| v.low())), exact }
+        Precise { high: part(|v| v.high()), low: Some(part(|v| v.low())), lost }
     }
 
     fn low(&self) -> Tensor {
@@ -341,11 +402,6 @@ impl Precise {
             .map(|(place, high)| Double::of(high, low.as_ref().map_or(0.0, |low| low[place])))
             .collect();
         ArrayD::from_shape_vec(IxDyn(self.high.shape()), values).expect("as many as the shape says")
-    }
-
-    fn map(&self, f: impl Fn(Double) -> Double) -> Precise {
-        let values = self.array().iter().map(|value| f(*value)).collect();
-        Precise::of(values, self.high.shape(), self.exact)
     }
 
     fn spread(&self, to: &[usize]) -> ArrayD<Double> {

@@ -1,6 +1,9 @@
 //! Numbers of about 31 digits, as sums of two f64, with the functions of single elements.
 
+use super::special;
 use crate::ops::Scalar;
+use crate::ops::field::Field;
+use std::cmp::Ordering;
 use twofloat::TwoFloat;
 
 /// A sum of two f64 that do not overlap; infinities and NaN are the first of them.
@@ -49,7 +52,7 @@ impl std::ops::Div for Double {
         for _ in 0..3 {
             let digits = Double::from(rest.high() / other.high());
             rest = rest - digits * other;
-            quotient = quotient + digits;
+            quotient += digits;
         }
         quotient
     }
@@ -59,6 +62,43 @@ impl std::ops::Neg for Double {
     type Output = Double;
     fn neg(self) -> Double {
         Double(-self.0)
+    }
+}
+
+impl std::ops::AddAssign for Double {
+    fn add_assign(&mut self, other: Double) {
+        *self = *self + other;
+    }
+}
+
+impl PartialEq for Double {
+    fn eq(&self, other: &Double) -> bool {
+        self.partial_cmp(other) == Some(Ordering::Equal)
+    }
+}
+
+impl PartialOrd for Double {
+    fn partial_cmp(&self, other: &Double) -> Option<Ordering> {
+        let rest = || self.low().partial_cmp(&other.low()).unwrap_or(Ordering::Equal);
+        self.high().partial_cmp(&other.high()).map(|order| order.then_with(rest))
+    }
+}
+
+impl Field for Double {
+    fn abs(self) -> Double {
+        Double::abs(self)
+    }
+
+    fn sqrt(self) -> Double {
+        Double::sqrt(self)
+    }
+
+    fn ln(self) -> Double {
+        Double::ln(self)
+    }
+
+    fn is_nan(self) -> bool {
+        self.high().is_nan()
     }
 }
 
@@ -95,7 +135,7 @@ impl Double {
         let mut less_one = rest;
         for number in 2..10 {
             term = term * rest / Double::from(f64::from(number));
-            less_one = less_one + term;
+            less_one += term;
         }
         // (1 + u)^2 - 1 is u * (2 + u): nothing cancels.
         for _ in 0..10 {
@@ -113,7 +153,7 @@ impl Double {
         let (mut term, mut sum) = (self, self);
         for number in 2..30 {
             term = term * self / Double::from(f64::from(number));
-            sum = sum + term;
+            sum += term;
         }
         sum
     }
@@ -126,7 +166,7 @@ impl Double {
         }
         let mut y = Double::from(plain);
         for _ in 0..2 {
-            y = y + (self * (-y).exp() - Double::from(1.0));
+            y += self * (-y).exp() - Double::from(1.0);
         }
         y
     }
@@ -140,14 +180,21 @@ impl Double {
         for _ in 0..2 {
             // exp(y) - 1 = x, by Newton's steps that stay exact near 0.
             let reached = y.exp_less_one();
-            y = y + (self - reached) / (reached + Double::from(1.0));
+            y += (self - reached) / (reached + Double::from(1.0));
         }
         y
     }
 
-    fn sqrt(self) -> Double {
+    /// The square root.
+    pub fn sqrt(self) -> Double {
         let plain = self.high().sqrt();
         if !plain.is_finite() || plain == 0.0 { Double::from(plain) } else { Double(self.0.sqrt()) }
+    }
+
+    /// The next whole number below.
+    fn floor(self) -> Double {
+        let high = self.high().floor();
+        if high == self.high() { Double::of(high, self.low().floor()) } else { Double::from(high) }
     }
 
     fn sigmoid(self) -> Double {
@@ -171,7 +218,7 @@ impl Double {
     }
 
     /// The sine and the cosine, by their series at a 256th of what the whole turns leave.
-    fn sine(self) -> (Double, Double) {
+    pub fn sine(self) -> (Double, Double) {
         let turn = pi() + pi();
         let count = (self.high() / turn.high()).round();
         let x = (self - turn * Double::from(count)) / Double::from(256.0);
@@ -180,13 +227,13 @@ impl Double {
         for number in 1..10 {
             let number = f64::from(number);
             term = -term * square / Double::from(2.0 * number * (2.0 * number + 1.0));
-            sine = sine + term;
+            sine += term;
         }
         let (mut term, mut less) = (Double::from(1.0), Double::from(0.0));
         for number in 1..10 {
             let number = f64::from(number);
             term = -term * square / Double::from((2.0 * number - 1.0) * 2.0 * number);
-            less = less + term;
+            less += term;
         }
         // sin 2x = 2 sin x cos x; cos 2x - 1 = -2 sin^2 x.
         let (one, two) = (Double::from(1.0), Double::from(2.0));
@@ -203,15 +250,14 @@ fn ln2() -> Double {
     Double::of(std::f64::consts::LN_2, 2.319_046_813_846_299_6e-17)
 }
 
-fn pi() -> Double {
+/// Half of the circumference.
+pub fn pi() -> Double {
     Double::of(std::f64::consts::PI, 1.224_646_799_147_353_2e-16)
 }
 
 /// A comparison of two numbers; `None` where the row is none.
 pub fn compare(row: Scalar, a: Double, b: Double) -> Option<bool> {
-    let order = a.high().partial_cmp(&b.high()).map(|order| {
-        order.then(a.low().partial_cmp(&b.low()).unwrap_or(std::cmp::Ordering::Equal))
-    });
+    let order = a.partial_cmp(&b);
     Some(match row {
         Scalar::Eq => order.is_some_and(|order| order.is_eq()),
         Scalar::Ne => order.is_none_or(|order| order.is_ne()),
@@ -285,19 +331,50 @@ pub fn scalar(row: Scalar, x: &[Double]) -> Option<Double> {
             if x.high() < 0.0 { -value } else { value }
         }
         (Scalar::Atanh, &[x]) => ((two * x) / (one - x)).ln_one_more() / two,
-        (Scalar::Pow, &[x, y]) => {
-            let whole = y.low() == 0.0 && y.high().fract() == 0.0 && y.high().abs() <= 64.0;
-            if whole {
+        (Scalar::Asin, &[x]) => special::angle(x, special::other_leg(x)),
+        (Scalar::Acos, &[x]) => special::angle(special::other_leg(x), x),
+        (Scalar::Atan, &[x]) if x.high().is_finite() => special::angle(x, one),
+        (Scalar::Atan2, &[y, x]) => special::angle(y, x),
+        (Scalar::Acosh, &[x]) => {
+            let more = x - one;
+            (more + (more * (two + more)).sqrt()).ln_one_more()
+        }
+        (Scalar::Erf, &[x]) => special::erf(x),
+        (Scalar::Erfinv, &[y]) => special::erfinv(y, row.at(&[y.high()])?),
+        (Scalar::Lgamma, &[x]) if x.high().is_finite() => special::lgamma(x),
+        (Scalar::Digamma, &[x]) if x.high().is_finite() => special::digamma(x),
+        (Scalar::Polygamma, &[n, x]) => special::polygamma(n.high(), x)?,
+        (Scalar::Xlogx, &[x]) if x.high() != 0.0 => x * x.ln(),
+        (Scalar::Xlogy, &[x, y]) if x.high() != 0.0 => x * y.ln(),
+        (Scalar::RelEntr, &[x, y]) if x.high() != 0.0 => x * (x / y).ln(),
+        (Scalar::Powlog, &[x, n]) if x.high() != 0.0 => scalar(Scalar::Pow, &[x, n])? * x.ln(),
+        (Scalar::Mod, &[x, y]) => x - y * (x / y).floor(),
+        (Scalar::Pow, &[x, y]) if x.high() != 0.0 && y.high().is_finite() => {
+            let is_whole = y.low() == 0.0 && y.high().fract() == 0.0;
+            if is_whole && y.high().abs() <= 64.0 {
                 let power = (0..y.high().abs() as u32).fold(one, |power, _| power * x);
                 if y.high() < 0.0 { one / power } else { power }
             } else if x.high() > 0.0 {
                 (y * x.ln()).exp()
+            } else if is_whole {
+                let size = (y * (-x).ln()).exp();
+                if y.high() % 2.0 == 0.0 { size } else { -size }
             } else {
-                return None;
+                Double::from(f64::NAN)
             }
         }
-        (Scalar::Floor | Scalar::Ceil | Scalar::Round | Scalar::Trunc, &[x]) if x.low() == 0.0 => {
-            Double::from(row.at(&[x.high()])?)
+        (Scalar::Floor, &[x]) => x.floor(),
+        (Scalar::Ceil, &[x]) => -(-x).floor(),
+        (Scalar::Trunc, &[x]) if x.high() < 0.0 => -(-x).floor(),
+        (Scalar::Trunc, &[x]) => x.floor(),
+        (Scalar::Round, &[x]) if x.low() != 0.0 => (x + Double::from(0.5)).floor(),
+        (Scalar::Round, &[x]) => Double::from(row.at(&[x.high()])?),
+        // Where the first operand is 0, conventions and limits give numbers that f64 has.
+        (
+            Scalar::Xlogx | Scalar::Xlogy | Scalar::RelEntr | Scalar::Powlog | Scalar::Pow,
+            [first, ..],
+        ) if first.high() == 0.0 => {
+            Double::from(row.at(&x.iter().map(|x| x.high()).collect::<Vec<_>>())?)
         }
         _ => return None,
     })
