@@ -15,7 +15,7 @@ fn steps(text: &str) -> (Vec<(&'static str, AllocationInfo)>, usize) {
     let mut model = Model::default();
     let read = measure(|| model = compile::read(text, &[]).model.expect("a model"));
     let request = compile::default_request(&model).expect("it has a loss");
-    let plain = compile::differentiate(&model, &[request.clone()], Level::Derived);
+    let plain = compile::differentiate(&model, std::slice::from_ref(&request), Level::Derived);
     let nodes = plain.expect("it has a gradient").model.len();
     let mut derived = Model::default();
     let derive = measure(|| {
