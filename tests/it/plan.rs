@@ -196,6 +196,17 @@ fn bits(engine: &Arc<Engine>, trained: &Trained) -> String {
     format!("{:?}", results.iter().map(Tensor::to_f64).collect::<Vec<_>>())
 }
 
+/// What is loaded for all tiles of a piece stays until the last of them.
+#[test]
+fn tiles_do_not_disturb_each_other() {
+    let text = "dim N\ninput x: f32[N, 128]\nparam g, b: f32[128] = 1\nloss C = mean(layer_norm(x, g, b)^4)\n";
+    let trained = descent(text, &[("N", 160)], &[]);
+    run(&trained.model, &trained.wanted, &trained.values, &trained.bindings).expect("values");
+    let text = "dim N\ninput x: f32[N, 128]\nparam g, b: f32[128] = 1\noutput a = layer_norm(x, g, b)\nloss C = mean(a^2)\n";
+    let trained = descent(text, &[("N", 160)], &[]);
+    run(&trained.model, &trained.wanted, &trained.values, &trained.bindings).expect("values");
+}
+
 /// Machine code does what the machine does, bit by bit, at every level.
 #[test]
 fn machine_code_changes_nothing() {

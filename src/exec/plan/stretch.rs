@@ -239,7 +239,8 @@ fn assign(count: u32, accesses: &[Access]) -> (Vec<u32>, usize) {
             free.extend(gone.drain(..));
         }
         for &register in &access.writes {
-            let to = free.pop().unwrap_or(used);
+            // What stays is not to be written over by what comes before it in the next tile.
+            let to = if access.kept { used } else { free.pop().unwrap_or(used) };
             used = used.max(to + 1);
             real[register as usize] = to;
         }
