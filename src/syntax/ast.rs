@@ -125,6 +125,28 @@ pub enum BinaryOp {
     Or,
 }
 
+impl BinaryOp {
+    /// As the language writes it.
+    pub fn spelling(self) -> &'static str {
+        match self {
+            BinaryOp::Pow => "^",
+            BinaryOp::MatMul => "@",
+            BinaryOp::Mul => "*",
+            BinaryOp::Div => "/",
+            BinaryOp::Add => "+",
+            BinaryOp::Sub => "-",
+            BinaryOp::Eq => "==",
+            BinaryOp::Ne => "!=",
+            BinaryOp::Lt => "<",
+            BinaryOp::Le => "<=",
+            BinaryOp::Gt => ">",
+            BinaryOp::Ge => ">=",
+            BinaryOp::And => "and",
+            BinaryOp::Or => "or",
+        }
+    }
+}
+
 /// One entry between the brackets of an index.
 #[derive(Clone, Debug)]
 pub enum IndexItem {

@@ -7,8 +7,7 @@ use crate::exec::{RunError, init};
 use crate::graph::NodeId;
 use crate::ops::random::STEP;
 use crate::ops::{Bindings, Name};
-use crate::tensor::{DType, Element, Tensor};
-use ndarray::{ArrayD, IxDyn};
+use crate::tensor::{DType, Tensor, typed};
 
 /// What of a model is looked at and what moves.
 #[derive(Clone, Copy)]
@@ -36,34 +35,6 @@ pub struct Seat {
     columns: Vec<(usize, Slot)>,
     /// The slot of the number of the step.
     step: Option<Slot>,
-}
-
-/// Runs `$body` with `$T` the element type.
-macro_rules! typed {
-    ($dtype:expr, $T:ident => $body:expr) => {
-        match $dtype {
-            DType::Bool => {
-                type $T = bool;
-                $body
-            }
-            DType::I32 => {
-                type $T = i32;
-                $body
-            }
-            DType::I64 => {
-                type $T = i64;
-                $body
-            }
-            DType::F32 => {
-                type $T = f32;
-                $body
-            }
-            DType::F64 => {
-                type $T = f64;
-                $body
-            }
-        }
-    };
 }
 
 impl Seat {
@@ -172,13 +143,17 @@ impl Seat {
 
     /// The values of what moves.
     pub fn values(&self) -> Vec<(Name, Tensor)> {
-        self.moving.iter().flatten().map(|slot| (slot.name.clone(), self.tensor(slot))).collect()
+        self.moving
+            .iter()
+            .flatten()
+            .map(|slot| (slot.name.clone(), self.plan.tensor(&self.state, slot)))
+            .collect()
     }
 
     /// The values of what has rows, and the number of the step.
     pub fn inputs(&self) -> Vec<(Name, Tensor)> {
         let columns = self.columns.iter().map(|(_, slot)| slot).chain(&self.step);
-        columns.map(|slot| (slot.name.clone(), self.tensor(slot))).collect()
+        columns.map(|slot| (slot.name.clone(), self.plan.tensor(&self.state, slot))).collect()
     }
 
     /// The sizes of its dimensions.
@@ -196,14 +171,6 @@ impl Seat {
                 self.plan.read::<f64>(&self.state, slot).iter().all(|value| value.is_finite())
             }
             _ => true,
-        })
-    }
-
-    fn tensor(&self, slot: &Slot) -> Tensor {
-        typed!(slot.dtype, T => {
-            let values = self.plan.read::<T>(&self.state, slot).to_vec();
-            let array = ArrayD::from_shape_vec(IxDyn(&slot.sizes), values);
-            T::wrap(array.expect("as many elements as the shape asks for").into_shared())
         })
     }
 }

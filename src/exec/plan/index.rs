@@ -1,9 +1,9 @@
 //! Elements found by number: every such operator as lines `[outer, axis, inner]`.
 
-use super::step::{Operand, dense, typed};
+use super::step::{Operand, dense};
 use crate::exec::kernels::memory::Shared;
 use crate::ops::{Op, ValueError};
-use crate::tensor::{DType, Element};
+use crate::tensor::{DType, Element, typed};
 
 /// What is done at the places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

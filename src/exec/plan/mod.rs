@@ -31,7 +31,7 @@ use super::reference::{RunError, described};
 use crate::graph::{Model, NodeId, Values};
 use crate::ops::size::sizes;
 use crate::ops::{Bindings, Name};
-use crate::tensor::{Array, DType, Element, Tensor};
+use crate::tensor::{Array, DType, Element, Tensor, typed};
 pub use cache::Plans;
 use draft::{Id, Kind};
 use group::{Group, Programs};
@@ -39,7 +39,7 @@ use ndarray::{ArrayD, IxDyn};
 use rustc_hash::FxHashMap;
 use smallvec::smallvec;
 use std::sync::Arc;
-use step::{Step, typed};
+use step::Step;
 
 /// A compiled model.
 #[derive(Debug)]
@@ -302,7 +302,11 @@ impl Plan {
 
     /// A result as a tensor.
     pub fn result(&self, state: &State, number: usize) -> Tensor {
-        let slot = &self.results[number];
+        self.tensor(state, &self.results[number])
+    }
+
+    /// The value of a variable or result of this plan.
+    pub fn tensor(&self, state: &State, slot: &Slot) -> Tensor {
         typed!(slot.dtype, T => {
             let values = self.read::<T>(state, slot).to_vec();
             let array = ArrayD::from_shape_vec(IxDyn(&slot.sizes), values);

@@ -3,7 +3,7 @@
 use super::Plan;
 use super::hoist::Hoist;
 use super::place::width;
-use super::step::{Operand, typed};
+use super::step::Operand;
 use super::{Apart, Engine, Slot};
 use crate::exec::kernels::memory::{Far, PLACES, Shared, place};
 use crate::exec::reference::RunError;
@@ -11,7 +11,7 @@ use crate::graph::{Model, NodeId, Origins};
 use crate::ops::leaf::Variable;
 use crate::ops::scan::{Scan, Which};
 use crate::ops::{Bindings, Misfit, Name, ValueError};
-use crate::tensor::DType;
+use crate::tensor::typed;
 use smallvec::SmallVec;
 use std::sync::Arc;
 

@@ -16,7 +16,7 @@ use crate::exec::kernels::{Context, Float};
 use crate::exec::reference::RunError;
 use crate::graph::NodeId;
 use crate::ops::{Bindings, Op, Operator};
-use crate::tensor::{Array, DType, Element, Tensor};
+use crate::tensor::{Array, DType, Element, Tensor, typed};
 use ndarray::{ArrayD, IxDyn};
 
 /// A step.
@@ -114,35 +114,6 @@ pub struct Node {
     /// The first byte of the result.
     pub to: usize,
 }
-
-/// Runs `$body` with `$T` as the Rust type of an element type.
-macro_rules! typed {
-    ($dtype:expr, $T:ident => $body:expr) => {
-        match $dtype {
-            DType::Bool => {
-                type $T = bool;
-                $body
-            }
-            DType::I32 => {
-                type $T = i32;
-                $body
-            }
-            DType::I64 => {
-                type $T = i64;
-                $body
-            }
-            DType::F32 => {
-                type $T = f32;
-                $body
-            }
-            DType::F64 => {
-                type $T = f64;
-                $body
-            }
-        }
-    };
-}
-pub(super) use typed;
 
 impl Step {
     /// Runs the step.

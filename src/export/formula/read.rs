@@ -1,7 +1,7 @@
 //! A printed expression as a formula.
 
 use super::Formula;
-use crate::syntax::ast::{Ast, BinaryOp, ExprId, ExprKind, IndexItem, UnaryOp};
+use crate::syntax::ast::{Ast, ExprId, ExprKind, IndexItem, UnaryOp};
 use crate::syntax::parse_inline;
 
 /// The formula of an expression as models are printed. What `known` knows of names stands for them. `None` where it is no
@@ -34,7 +34,7 @@ impl Reader<'_> {
             ExprKind::Unary(UnaryOp::Neg, x) => Formula::Prefix("-", self.boxed(*x)?),
             ExprKind::Unary(UnaryOp::Not, x) => Formula::Prefix("not ", self.boxed(*x)?),
             ExprKind::Binary(op, x, y) => {
-                Formula::Infix(symbol(*op), self.boxed(*x)?, self.boxed(*y)?)
+                Formula::Infix(op.spelling(), self.boxed(*x)?, self.boxed(*y)?)
             }
             ExprKind::Transpose(x) => Formula::Transposed(self.boxed(*x)?),
             ExprKind::Index(x, items) => {
@@ -82,24 +82,5 @@ impl Reader<'_> {
                 Formula::Slice(ends.collect::<Option<_>>()?)
             }
         })
-    }
-}
-
-fn symbol(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Pow => "^",
-        BinaryOp::MatMul => "@",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::And => "and",
-        BinaryOp::Or => "or",
     }
 }

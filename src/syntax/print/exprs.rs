@@ -166,7 +166,7 @@ fn right_part(p: &mut Printer, id: ExprId) {
             if !tight {
                 p.word(" ");
             }
-            p.word(spelling(*op));
+            p.word(op.spelling());
             p.may_break(if tight { "" } else { " " }, ast[*right].span.start);
             expr(p, *right, operand_levels(*op).1);
         }
@@ -300,24 +300,5 @@ fn operand_levels(op: BinaryOp) -> (u8, u8) {
         BinaryOp::MatMul | BinaryOp::Mul | BinaryOp::Div => (PRODUCT, UNARY),
         BinaryOp::Pow => (POSTFIX, UNARY),
         _ => (SUM, SUM),
-    }
-}
-
-fn spelling(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Pow => "^",
-        BinaryOp::MatMul => "@",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::And => "and",
-        BinaryOp::Or => "or",
     }
 }
