@@ -19,6 +19,7 @@ mod kernels;
 mod layers;
 mod norms;
 mod ops;
+mod pipeline;
 mod plan;
 mod proofs;
 mod readable;
