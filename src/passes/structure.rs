@@ -9,6 +9,7 @@ use super::product::{Factors, emit, product_of};
 use super::reduction::{
     factor_out_of_sum, sum_of_deviations, sum_of_one_hot, sum_of_repeated, sum_of_sums,
 };
+use super::vectors::{product_with_diagonal, sum_of_diagonal, sum_of_outer};
 use crate::graph::{NodeId, Operands, Origins};
 use crate::ops::index::OneHot;
 use crate::ops::matmul::MatMul;
@@ -44,6 +45,9 @@ pub const LAWS: &[(&str, &str, StructureLaw)] = &[
     ("sum of deviations", "sum[K](x - mean[K, keep](x)) => 0", sum_of_deviations),
     ("scalar out of a linear operator", "f(s * x) => s * f(x), f linear", scalar_out),
     ("identity matrix", "A @ eye(N) => A", identity),
+    ("product with a diagonal matrix", "diag(v) @ A => v[:, None] * A", product_with_diagonal),
+    ("sum of a diagonal matrix", "sum[K](diag(v)) => v", sum_of_diagonal),
+    ("sum of an outer product", "sum[K](outer(u, v)) => u * sum(v)", sum_of_outer),
     ("linear in zeros", "f(0) => 0, f linear", linear_in_zeros),
     ("transpose of a symmetric matrix", "A' => A, A symmetric", transposed_symmetric),
     ("transpose of a product", "(A' @ B)' => B' @ A", transposed_product),
@@ -437,7 +441,7 @@ fn product_before_laying_out(
     origins: &Origins,
 ) -> Found {
     let Op::MatMul(_) = op else { return Ok(None) };
-    let (left, right) = (operands[0], operands[1]);
+    let (left, right) = (operands[0], plain_matrix(cx, operands[1]));
     let rank = cx.see().ty(left).rank();
     if rank < 3 || cx.see().ty(right).rank() != 2 || !cx.is_open(left) {
         return Ok(None);
@@ -481,4 +485,16 @@ fn product_before_laying_out(
         *id = cx.model().insert(Broadcast { to: to.clone(), from }, &[value], origins)?;
     }
     emit(cx, &product, inner).map(Some)
+}
+
+/// The matrix that is the same for all leading axes.
+fn plain_matrix(cx: &Cx, id: NodeId) -> NodeId {
+    let (model, rank) = (cx.see(), cx.see().ty(id).rank());
+    let Op::Broadcast(laid) = model.op(id) else { return id };
+    let source = model.operands(id)[0];
+    let same = model.ty(source).rank() == 2
+        && rank > 2
+        && laid.from[rank - 2..] == [Some(0), Some(1)]
+        && model.ty(source).shape[..] == laid.to[rank - 2..];
+    if same { source } else { id }
 }
