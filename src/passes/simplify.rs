@@ -86,9 +86,9 @@ fn round(
             let (scan, operands) = simplified(model, scan, operands, memo, report);
             cx.model().insert(scan, &operands, &origins)?
         } else if forward[id.index()] {
-            // What is derived, and has a name: the laws may look at it, but not into it.
-            let derived = model.reads(id).len() > 0 && origins.source().is_none();
-            let node = match derived {
+            // A product that is derived and has a name: the laws may look at it, but not into it.
+            let product = matches!(model.op(id), Op::Scalar(Scalar::Mul | Scalar::Div));
+            let node = match product && origins.source().is_none() {
                 true => cx.build(model.op(id).clone(), operands, &origins)?,
                 false => model.copy(cx.model(), id, operands)?,
             };
