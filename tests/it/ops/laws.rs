@@ -171,6 +171,9 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ),
     ("choice by a constant", "x: f64[N=3]; y: f64[N=3]", "where(zeros(N) > 1, x, y)"),
     ("choice by a constant", "x: f64[N=3]", "where(x > 0, where(zeros(N) < 1, 3, x), x)"),
+    ("condition by a constant", "x: f64[N=3]", "where(zeros(N) < 1 and x > 0, x, 2 * x)"),
+    ("condition by a constant", "x: f64[N=3]", "where(x > 0 or zeros(N) > 1, 3, x)"),
+    ("condition by a constant", "x: f64[N=3]", "where(zeros(N) > 1 and x > 0, x, 2 * x)"),
     (
         "choices of one condition",
         "x: f64[N=3]; y: f64[N=3]",
@@ -219,6 +222,8 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("sum of a diagonal matrix", "!x: f64[N=2]", "x * mean[0](eye(N)) + sum(eye(N))"),
     ("sum of an outer product", "!x: f64[N=2]; y: f64[K=3]", "sum[0](outer(x, y))"),
     ("sum of an outer product", "!x: f64[N=2]; y: f64[K=3]", "mean[1](outer(x, y)) * x"),
+    ("product with a logarithm", "x: f64[N=3]", "xlogy(-2 / N, 1 + x^2)"),
+    ("product with a logarithm", "x: f64[N=3]", "xlogy(exp(x) * 3, x^2)"),
     ("linear in zeros", "x: f64[N=3]", "zeros(2, N) @ x"),
     ("linear in zeros", "i: i64[2] = 0 1; x: f64[2]", "put_along(i, zeros(2), 3) + sum(x)"),
     ("linear in zeros", "i: i64[2] = 0 1; x: f64[2]", "gather(zeros(2), i) * x"),
