@@ -1,6 +1,7 @@
 //! What is known of values before they have numbers: the side conditions of laws.
 
 use crate::graph::{Model, NodeId};
+use crate::ops::linalg::Matrix;
 use crate::ops::reduce::{Fold, Reduce};
 use crate::ops::{Number, Op, Scalar};
 
@@ -126,25 +127,29 @@ fn sum_of_squares(model: &Model, id: NodeId, depth: usize) -> bool {
 
 /// Whether a matrix equals its transpose.
 pub fn symmetric(model: &Model, id: NodeId) -> bool {
+    is_symmetric(model, id, DEPTH)
+}
+
+fn is_symmetric(model: &Model, id: NodeId, depth: usize) -> bool {
+    if depth == 0 || model.ty(id).rank() != 2 {
+        return false;
+    }
     let operands = model.operands(id);
+    let of = |i: usize| is_symmetric(model, operands[i], depth - 1);
     match model.op(id) {
         Op::Eye(_) => true,
         Op::Variable(variable) => {
             model.variables.get(&variable.name).is_some_and(|variable| variable.symmetric)
         }
         Op::Diag(crate::ops::index::Diag::Make) => true,
-        Op::Outer(_) => operands[0] == operands[1] && model.ty(id).rank() == 2,
-        Op::MatMul(_) => {
-            is_transpose_of(model, operands[0], operands[1]) && model.ty(id).rank() == 2
-        }
-        Op::Scalar(Scalar::Add | Scalar::Mul) if operands.len() == 2 => {
-            let pair = is_transpose_of(model, operands[0], operands[1]);
+        Op::Outer(_) => operands[0] == operands[1],
+        Op::MatMul(_) => is_transpose_of(model, operands[0], operands[1]),
+        Op::Matrix(Matrix::Inverse) => of(0),
+        Op::Scalar(row) => {
+            let pair = matches!(row, Scalar::Add | Scalar::Mul)
+                && is_transpose_of(model, operands[0], operands[1]);
             let scalar = |i: usize| model.ty(operands[i]).rank() == 0;
-            pair || (0..2).all(|i| scalar(i) || symmetric(model, operands[i]))
-        }
-        Op::Scalar(Scalar::Neg | Scalar::Div) => {
-            symmetric(model, operands[0])
-                && operands[1..].iter().all(|&other| model.ty(other).rank() == 0)
+            pair || (0..operands.len()).all(|i| scalar(i) || of(i))
         }
         _ => false,
     }

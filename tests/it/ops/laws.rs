@@ -230,6 +230,8 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("transpose of a symmetric matrix", "x: f64[N=2, K=3]", "(x @ x')'"),
     ("transpose of a symmetric matrix", "x: f64[N=3]", "(2 * diag(x))'"),
     ("transpose of a symmetric matrix", "x: f64[N=2, N=2]", "(x + x')'"),
+    ("transpose of a symmetric matrix", "x: f64[N=2, K=3]", "exp(-(x @ x') / 2)'"),
+    ("transpose of a symmetric matrix", "x: f64[N=2, K=3]", "inverse(x @ x' + eye(N))'"),
     ("transpose of a product", "x: f64[K=3, N=2]; y: f64[K=3, M=1]", "(x' @ y)'"),
     ("transpose of a product", "x: f64[B=2, K=3, N=2]; y: f64[B=2, M=1, K=3]", "(x' @ y')'"),
     ("transpose of single elements", "x: f64[N=2, K=3]; y: f64[N=2, K=3]", "(x' + y')'"),
