@@ -2,7 +2,7 @@
 
 use super::order;
 use super::rate::Pace;
-use super::rows::{Buffered, Rows, RowsError};
+use super::rows::{Rows, RowsError};
 use super::seat::{Seat, Watched};
 use super::settings::Settings;
 use super::stop::Stop;
@@ -311,6 +311,10 @@ impl<'a> Run<'a> {
         if self.job.rows.is_some() && !(held && seat.is_filled) {
             seat.fill(self.job.data, &self.order[from..to])?;
             seat.is_filled = true;
+            let next = &self.order[to..(to + self.batch).min(self.order.len())];
+            if !next.is_empty() {
+                self.job.data.expect(next);
+            }
         }
         seat.count(self.kept.step);
         seat.run()?;
@@ -355,12 +359,16 @@ impl<'a> Run<'a> {
         let data = self.job.val.unwrap_or(self.job.data);
         let size = self.batch.max(VALIDATED).min(rows.len());
         let mut sums = vec![0.0; self.names.len()];
-        for rows in rows.chunks(size) {
+        let mut chunks = rows.chunks(size).peekable();
+        while let Some(rows) = chunks.next() {
             let number = self.seat(false, rows.len())?;
             self.lend(number)?;
             let seat = &mut self.seats[number];
             if self.job.rows.is_some() {
                 seat.fill(data, rows)?;
+                if let Some(next) = chunks.peek() {
+                    data.expect(next);
+                }
             }
             seat.run()?;
             for (sum, place) in sums.iter_mut().zip(0..) {
@@ -469,9 +477,4 @@ impl<'a> Run<'a> {
             return Ok((values, bindings));
         }
     }
-}
-
-/// A slice as what rows are gathered into.
-pub(super) fn buffer<T: Buffered>(slice: &mut [T]) -> super::Buffer<'_> {
-    T::buffer(slice)
 }

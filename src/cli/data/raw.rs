@@ -89,6 +89,11 @@ impl Raw {
         }
     }
 
+    /// Whether the bytes are read from a file when they are wanted.
+    pub fn is_in_file(&self) -> bool {
+        matches!(self.place, Place::File(..))
+    }
+
     /// Brings all elements into memory, in row-major order.
     pub fn hold(&mut self) -> Result<(), Fault> {
         if let Place::File(file, start) = &self.place {
@@ -152,7 +157,45 @@ impl Raw {
         }
         each_buffer!(into, to => match &self.place {
             Place::Held(held) => self.pick(held, rows, bytes, to),
-            Place::File(file, start) => self.seek(file, *start, rows, bytes, to),
+            Place::File(file, start) => {
+                let width = to.len() / rows.len();
+                self.seek(file, *start, rows, |place, bytes| {
+                    self.decode(bytes, &mut to[place * width..(place + 1) * width], rows[place] * width)
+                })
+            }
+        })
+    }
+
+    /// The bytes of the named rows one after the other, as they lie in the file. The array lies in one, and the rows are there.
+    pub fn bytes_of(&self, rows: &[usize], into: &mut Vec<u8>) -> Result<(), Fault> {
+        let bytes = self.row_bytes();
+        into.resize(rows.len() * bytes, 0);
+        match &self.place {
+            Place::File(file, start) if bytes > 0 => self.seek(file, *start, rows, |place, row| {
+                into[place * bytes..(place + 1) * bytes].copy_from_slice(row);
+                Ok(())
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What `gather` writes, of bytes as `bytes_of` gives them from byte `start` on.
+    pub fn decoded(
+        &self,
+        bytes: &[u8],
+        start: usize,
+        rows: &[usize],
+        into: Buffer,
+    ) -> Result<(), Fault> {
+        let size = self.row_bytes();
+        if size == 0 || rows.is_empty() {
+            return Ok(());
+        }
+        let bytes = &bytes[start..start + rows.len() * size];
+        each_buffer!(into, to => {
+            let width = to.len() / rows.len();
+            let parts = to.chunks_exact_mut(width).zip(bytes.chunks_exact(size));
+            parts.zip(rows).try_for_each(|((to, bytes), row)| self.decode(bytes, to, row * width))
         })
     }
 
@@ -176,16 +219,16 @@ impl Raw {
         Ok(())
     }
 
-    /// Reads rows in the order of the file, those that follow each other at once.
-    fn seek<T: Buffered>(
+    /// Reads rows in the order of the file, those that follow each other at once; `take` gets the place of each among `rows`,
+    /// and its bytes.
+    fn seek(
         &self,
         file: &File,
         start: u64,
         rows: &[usize],
-        bytes: usize,
-        to: &mut [T],
+        mut take: impl FnMut(usize, &[u8]) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        let width = to.len() / rows.len();
+        let bytes = self.row_bytes();
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_unstable_by_key(|&place| rows[place]);
         let most = (PIECE / bytes).max(1);
@@ -198,8 +241,7 @@ impl Raw {
             read_at(file, start + (rows[first] * bytes) as u64, &mut piece)?;
             let (run, later) = rest.split_at(count);
             for (&place, bytes) in run.iter().zip(piece.chunks_exact(bytes)) {
-                let to = &mut to[place * width..(place + 1) * width];
-                self.decode(bytes, to, rows[place] * width)?;
+                take(place, bytes)?;
             }
             rest = later;
         }
