@@ -111,7 +111,18 @@ pub struct Kept {
     pub ended: bool,
     /// What the last whole epoch came to.
     pub report: Option<Report>,
+    /// What the epoch with the smallest loss came to, where that is asked for.
+    pub top: Option<Top>,
     /// Parameters, states, and what the optimiser keeps.
+    pub values: Vec<(Name, crate::tensor::Tensor)>,
+}
+
+/// The epoch with the smallest loss that decides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Top {
+    /// Its numbers.
+    pub report: Report,
+    /// The parameters, states, and what the optimiser kept at its end.
     pub values: Vec<(Name, crate::tensor::Tensor)>,
 }
 
@@ -261,6 +272,11 @@ impl<'a> Run<'a> {
         self.kept.report.as_ref()
     }
 
+    /// The epoch with the smallest loss so far, where `Stop::best` asks for it.
+    pub fn top(&self) -> Option<&Top> {
+        self.kept.top.as_ref()
+    }
+
     /// Rows seen in all.
     pub fn seen(&self) -> u64 {
         let (epochs, batches) =
@@ -341,7 +357,8 @@ impl<'a> Run<'a> {
         let mut goals = self.job.stop.until.iter().zip(&self.goals);
         let reached =
             !self.goals.is_empty() && goals.all(|(goal, &place)| goal.is_reached(decisive[place]));
-        if decisive[0] < self.kept.best {
+        let is_best = decisive[0] < self.kept.best;
+        if is_best {
             (self.kept.best, self.kept.stale) = (decisive[0], 0);
         } else {
             self.kept.stale += 1;
@@ -350,6 +367,9 @@ impl<'a> Run<'a> {
         self.kept.ended = reached || stale;
         report.is_last = self.kept.ended || report.epoch >= self.pace.epochs;
         self.kept.report = Some(report.clone());
+        if is_best && self.job.stop.best {
+            self.kept.top = Some(Top { report: report.clone(), values: self.values() });
+        }
         Ok(report)
     }
 
@@ -446,7 +466,8 @@ impl<'a> Run<'a> {
                 .get(name)
                 .is_some_and(|own| own.dtype() == value.dtype() && own.shape() == value.shape())
         };
-        let known = kept.values.iter().all(same)
+        let top = kept.top.iter().flat_map(|top| &top.values);
+        let known = kept.values.iter().chain(top).all(same)
             && self.moving.iter().all(|name| kept.values.iter().any(|(own, _)| own == name));
         if !known || kept.sums.len() != self.names.len() {
             return Err(TrainError::Kept("its parameters, states or metrics are others".into()));
