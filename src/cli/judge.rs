@@ -1,16 +1,17 @@
 //! Whether two values are equal: proved, agreeing at random points, or refuted.
 
 use super::args::{Common, Data};
-use super::bind::{self, Missing};
+use super::bind::{self, Bound, Missing};
 use super::out::{self, Failure};
 use super::show;
 use crate::compile::Proof;
-use crate::exec::RunError;
 use crate::exec::precise::{self, Lost, Precise};
+use crate::exec::{RunError, reference};
 use crate::graph::print::{Part, print};
 use crate::graph::{Kind, Model, NodeId, Output};
 use crate::ops::stability::{STABLE, Stable};
 use crate::ops::{Op, Scalar};
+use crate::tensor::Tensor;
 use serde_json::{Value, json};
 
 /// So many points are looked at.
@@ -40,7 +41,7 @@ enum Outcome {
 #[derive(Default)]
 pub struct Numbers {
     points: usize,
-    /// The largest difference, relative to the largest entry.
+    /// The largest difference, relative to the largest entry, or to the largest of what cancels in it.
     error: f64,
     /// The first operator that was computed in f64 only.
     lost: Lost,
@@ -68,14 +69,29 @@ pub fn values(
     data: &Data,
     point: u64,
 ) -> Result<Option<Vec<Precise>>, Failure> {
+    let bound = drawn(common, sources, model, wanted, data, point)?;
+    had(precise::run(model, wanted, &bound.values, &bound.bindings))
+}
+
+fn drawn(
+    common: &Common,
+    sources: &[(String, String)],
+    model: &Model,
+    wanted: &[NodeId],
+    data: &Data,
+    point: u64,
+) -> Result<Bound, Failure> {
     let mut free = model.clone();
     free.variables.values_mut().for_each(|variable| variable.init = None);
     let needed = bind::needed(&free, wanted);
     let mut data = data.clone();
     data.dtype = Some("f64".into());
     data.seed = Some(data.seed().wrapping_add(point));
-    let bound = bind::bind(common, &free, sources, &data, &needed, Missing::Drawn)?;
-    match precise::run(&free, wanted, &bound.values, &bound.bindings) {
+    bind::bind(common, &free, sources, &data, &needed, Missing::Drawn)
+}
+
+fn had<T>(found: Result<T, RunError>) -> Result<Option<T>, Failure> {
+    match found {
         Ok(found) => Ok(Some(found)),
         Err(RunError::Value { .. }) => Ok(None),
         Err(error) => Err(Failure::Request(error.to_string())),
@@ -93,25 +109,47 @@ pub fn compared(
     let mut numbers: Vec<Numbers> = pairs.iter().map(|_| Numbers::default()).collect();
     let other: Vec<usize> = (0..pairs.len()).filter(|&p| pairs[p].0 != pairs[p].1).collect();
     let sides: Vec<NodeId> = other.iter().flat_map(|&p| [pairs[p].0, pairs[p].1]).collect();
+    let mut points = Vec::new();
+    let mut cancelled = vec![0.0; other.len()];
     for point in (0..POINTS).filter(|_| !sides.is_empty()) {
-        let Some(found) = values(common, sources, model, &sides, data, point)? else { continue };
-        for (&place, sides) in other.iter().zip(found.chunks(2)) {
-            numbers[place].meet(&sides[0], &sides[1]);
+        let bound = drawn(common, sources, model, &sides, data, point)?;
+        let (values, bindings) = (&bound.values, &bound.bindings);
+        let Some(found) = had(precise::run(model, &sides, values, bindings))? else { continue };
+        if let Some(plain) = had(reference::run(model, &sides, values, bindings))? {
+            let pairs = found.chunks(2).zip(plain.chunks(2));
+            for (largest, (precise, plain)) in cancelled.iter_mut().zip(pairs) {
+                let sides = precise.iter().zip(plain).map(|(precise, plain)| size(precise, plain));
+                *largest = sides.fold(*largest, f64::max);
+            }
+        }
+        points.push(found);
+    }
+    for found in points {
+        for (place, (&pair, sides)) in other.iter().zip(found.chunks(2)).enumerate() {
+            numbers[pair].meet(&sides[0], &sides[1], cancelled[place]);
         }
     }
     Ok(numbers)
 }
 
+/// How large what cancels in a value is: the rounding error of f64 is that times its epsilon.
+fn size(precise: &Precise, plain: &Tensor) -> f64 {
+    let pairs = precise.high.to_f64().into_iter().zip(plain.to_f64());
+    let errors = pairs.map(|(precise, plain)| (precise - plain).abs() / f64::EPSILON);
+    errors.filter(|error| error.is_finite()).fold(0.0, f64::max)
+}
+
 /// Whether two values at one point are finite and agree.
 pub fn equal(one: &Precise, two: &Precise) -> bool {
     let mut numbers = Numbers::default();
-    numbers.meet(one, two);
+    numbers.meet(one, two, 0.0);
     one.high.shape() == two.high.shape() && numbers.agree()
 }
 
 impl Numbers {
-    /// Takes in both values at one point, where both are finite.
-    fn meet(&mut self, left: &Precise, right: &Precise) {
+    /// Takes in both values at one point, where both are finite. What is computed for them cancels at numbers as large as
+    /// `cancelled`: a side that is 0 in truth is then not 0 to the last digit.
+    fn meet(&mut self, left: &Precise, right: &Precise, cancelled: f64) {
         let (a, b) = (left.array(), right.array());
         if a.iter().chain(&b).any(|value| !value.high().is_finite()) {
             return;
@@ -119,8 +157,8 @@ impl Numbers {
         self.points += 1;
         let lost = self.lost.take().or_else(|| left.lost.clone()).or_else(|| right.lost.clone());
         self.lost = lost;
-        let scale =
-            a.iter().chain(&b).fold(f64::MIN_POSITIVE, |scale, v| scale.max(v.high().abs()));
+        let least = cancelled.max(f64::MIN_POSITIVE);
+        let scale = a.iter().chain(&b).fold(least, |scale, v| scale.max(v.high().abs()));
         for (place, (&a, &b)) in a.iter().zip(&b).enumerate() {
             let error = (a - b).abs().high() / scale;
             if b.high().abs() > 1e-6 * scale {
@@ -352,7 +390,7 @@ impl Judgement {
 mod tests {
     use super::*;
     use crate::compile;
-    use crate::tensor::{DType, Tensor};
+    use crate::tensor::DType;
 
     /// With a law that is not true the proof is contradicted by the numbers, and the program says that it is wrong.
     #[test]
@@ -366,7 +404,7 @@ mod tests {
         let value =
             |number| Precise { high: Tensor::scalar(DType::F64, number), low: None, lost: None };
         let mut numbers = Numbers::default();
-        numbers.meet(&value(1.0), &value(1.5));
+        numbers.meet(&value(1.0), &value(1.5), 0.0);
         let judgement = judged(unsound, numbers);
         assert_eq!(judgement.word(), "CONTRADICTION");
         assert!(matches!(ended(judgement.holds(), [&judgement]), Err(Failure::Said(101))));

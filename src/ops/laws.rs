@@ -67,7 +67,7 @@ macro_rules! functions {
 }
 functions! {
     exp Exp(x); log Log(x); log1p Log1p(x); expm1 Expm1(x); sqrt Sqrt(x); square Square(x); abs Abs(x); neg Neg(x);
-    relu Relu(x); not Not(x); pow Pow(x, y); sin Sin(x); cos Cos(x); tanh Tanh(x); sign Sign(x);
+    relu Relu(x); not Not(x); and And(x, y); or Or(x, y); pow Pow(x, y); sin Sin(x); cos Cos(x); tanh Tanh(x); sign Sign(x);
     xlogx Xlogx(x); powlog Powlog(x, n);
 }
 
@@ -101,6 +101,8 @@ laws! {
     "sign of a sign" (x): sign(sign(x)) => sign(x);
     "relu twice" (x): relu(relu(x)) => relu(x);
     "not twice" (x): not(not(x)) => x;
+    "and of the same" (x): and(x, x) => x;
+    "or of the same" (x): or(x, x) => x;
     "choice of the same" (c, x): select(c, x, x) => x;
     "choice behind the same condition" (c, x, y, z): select(c, select(c, x, y), z) => select(c, x, z);
 }

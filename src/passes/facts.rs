@@ -40,7 +40,7 @@ fn sign(model: &Model, id: NodeId, depth: usize) -> Option<bool> {
                 _ => None,
             }
         }
-        Op::Softmax(_) => Some(true),
+        Op::Softmax(_) => Some(!masked(model, operands[0])),
         Op::OneHot(_) | Op::Eye(_) => Some(false),
         Op::Broadcast(_) | Op::Reshape(_) | Op::Permute(_) | Op::Slice(_) | Op::Flip(_) => of(0),
         // Towards integers a fraction becomes 0.
@@ -52,7 +52,8 @@ fn sign(model: &Model, id: NodeId, depth: usize) -> Option<bool> {
         },
         Op::Select(_) => Some(of(1)? & of(2)?),
         Op::Scalar(row) => match row {
-            Scalar::Exp | Scalar::Sigmoid | Scalar::Cosh | Scalar::Softplus => Some(true),
+            Scalar::Exp => Some(!masked(model, operands[0])),
+            Scalar::Sigmoid | Scalar::Cosh | Scalar::Softplus => Some(true),
             Scalar::Sub => {
                 let one = model.filled(operands[0]).is_some_and(|number| number.is_one());
                 let below = matches!(model.op(operands[1]), Op::Scalar(Scalar::Sigmoid));
@@ -74,6 +75,25 @@ fn sign(model: &Model, id: NodeId, depth: usize) -> Option<bool> {
         },
         _ => None,
     }
+}
+
+/// So many values are looked at for an infinite number.
+const MASKED: usize = 64;
+
+/// Whether an infinite number is written in what a value is computed from, as in `where(c, x, -inf)`: its exponential may
+/// be 0. Variables are taken to be finite.
+fn masked(model: &Model, id: NodeId) -> bool {
+    let mut waiting = vec![id];
+    let mut place = 0;
+    while place < waiting.len().min(MASKED) {
+        let id = waiting[place];
+        if model.filled(id).is_some_and(|number| number.to_f64().is_infinite()) {
+            return true;
+        }
+        waiting.extend(model.operands(id).into_iter().filter(|&id| model.ty(id).dtype.is_float()));
+        place += 1;
+    }
+    false
 }
 
 /// Whether a value is a sum of squares: not below 0, and flat where it is 0.

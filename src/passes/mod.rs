@@ -16,6 +16,7 @@ mod stabilise;
 mod stable_steps;
 mod structure;
 mod sum;
+mod vectors;
 
 pub use crate::graph::release::{has_barriers, release};
 pub use defined::{Condition, conditions};

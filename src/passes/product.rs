@@ -2,6 +2,7 @@
 
 use super::facts::positive;
 use super::law::Cx;
+use super::vectors;
 use crate::graph::{NodeId, Operands, Origins};
 use crate::ops::leaf::SizeOf;
 use crate::ops::reduce::{Fold, Reduce};
@@ -59,6 +60,14 @@ pub fn normal(
     }
     share_broadcasts(cx, &mut product)?;
     average(cx, &mut product, origins)?;
+    if vectors::diagonal(cx, &mut product)? {
+        cx.fire("identity matrix times a vector");
+    } else if vectors::outer(cx, &mut product)? {
+        cx.fire("column times row");
+    } else if let Some(node) = vectors::distributed(cx, &product, like)? {
+        cx.fire("vector into a bracket with an identity matrix");
+        return Ok(Some(node));
+    }
     let node = emit(cx, &product, like)?;
     let same = cx.see().op(node) == op && cx.see().operands(node).as_slice() == operands;
     if same {
@@ -107,7 +116,8 @@ pub fn free_factors(cx: &mut Cx, id: NodeId) -> (Product, Product) {
     (Product { factors: free, ..whole }, rest)
 }
 
-fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
+/// Adds a power of a value to a product, taken apart as far as nothing else uses the parts.
+pub fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
     let mut waiting = Factors::from_slice(&[(id, exponent)]);
     while let Some((id, exponent)) = waiting.pop() {
         let model = cx.see();

@@ -86,7 +86,12 @@ fn round(
             let (scan, operands) = simplified(model, scan, operands, memo, report);
             cx.model().insert(scan, &operands, &origins)?
         } else if forward[id.index()] {
-            let node = model.copy(cx.model(), id, operands)?;
+            // A product that is derived and has a name: the laws may look at it, but not into it.
+            let product = matches!(model.op(id), Op::Scalar(Scalar::Mul | Scalar::Div));
+            let node = match product && origins.source().is_none() {
+                true => cx.build(model.op(id).clone(), operands, &origins)?,
+                false => model.copy(cx.model(), id, operands)?,
+            };
             cx.protect(node);
             if named[id.index()] {
                 cx.name(node);

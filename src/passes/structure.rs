@@ -1,14 +1,16 @@
 //! Laws of structured operators: each looks at an operator about to be inserted and may put another value in its place.
 
 use super::choices::{
-    above_kink, choice_by_constant, choices_together, number_on_the_right, root_by_name,
+    above_kink, choice_by_constant, choices_together, condition_by_constant, number_on_the_right,
+    root_by_name,
 };
-use super::facts::symmetric;
+use super::facts::{positive, symmetric};
 use super::law::Cx;
 use super::product::{Factors, emit, product_of};
 use super::reduction::{
     factor_out_of_sum, sum_of_deviations, sum_of_one_hot, sum_of_repeated, sum_of_sums,
 };
+use super::vectors::{product_with_diagonal, sum_of_diagonal, sum_of_outer};
 use crate::graph::{NodeId, Operands, Origins};
 use crate::ops::index::OneHot;
 use crate::ops::matmul::MatMul;
@@ -33,6 +35,7 @@ pub const LAWS: &[(&str, &str, StructureLaw)] = &[
         before_laying_out,
     ),
     ("choice by a constant", "where(true, x, y) => x", choice_by_constant),
+    ("condition by a constant", "true and c => c", condition_by_constant),
     (
         "choices of one condition",
         "where(c, x, 0) + where(c, 0, y) => where(c, x, y)",
@@ -44,6 +47,10 @@ pub const LAWS: &[(&str, &str, StructureLaw)] = &[
     ("sum of deviations", "sum[K](x - mean[K, keep](x)) => 0", sum_of_deviations),
     ("scalar out of a linear operator", "f(s * x) => s * f(x), f linear", scalar_out),
     ("identity matrix", "A @ eye(N) => A", identity),
+    ("product with a diagonal matrix", "diag(v) @ A => v[:, None] * A", product_with_diagonal),
+    ("sum of a diagonal matrix", "sum[K](diag(v)) => v", sum_of_diagonal),
+    ("sum of an outer product", "sum[K](outer(u, v)) => u * sum(v)", sum_of_outer),
+    ("product with a logarithm", "xlogy(c, x) => c * log(x), c is not 0", product_with_logarithm),
     ("linear in zeros", "f(0) => 0, f linear", linear_in_zeros),
     ("transpose of a symmetric matrix", "A' => A, A symmetric", transposed_symmetric),
     ("transpose of a product", "(A' @ B)' => B' @ A", transposed_product),
@@ -202,6 +209,18 @@ fn identity(cx: &mut Cx, op: &Op, operands: &[NodeId], _origins: &Origins) -> Fo
         (_, true) => Some(a),
         _ => None,
     })
+}
+
+/// `xlogy(c, x)` is `c * log(x)` where c is known not to be 0.
+fn product_with_logarithm(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Scalar(Scalar::Xlogy) = op else { return Ok(None) };
+    let product = product_of(cx, operands[0]);
+    let known = product.factors.iter().all(|&(id, _)| positive(cx.see(), id));
+    if product.number.is_zero() || !known {
+        return Ok(None);
+    }
+    let log = cx.scalar(Scalar::Log, &[operands[1]], origins)?;
+    cx.scalar(Scalar::Mul, &[operands[0], log], origins).map(Some)
 }
 
 /// A linear operator of zeros is zeros.
@@ -437,7 +456,7 @@ fn product_before_laying_out(
     origins: &Origins,
 ) -> Found {
     let Op::MatMul(_) = op else { return Ok(None) };
-    let (left, right) = (operands[0], operands[1]);
+    let (left, right) = (operands[0], plain_matrix(cx, operands[1]));
     let rank = cx.see().ty(left).rank();
     if rank < 3 || cx.see().ty(right).rank() != 2 || !cx.is_open(left) {
         return Ok(None);
@@ -481,4 +500,16 @@ fn product_before_laying_out(
         *id = cx.model().insert(Broadcast { to: to.clone(), from }, &[value], origins)?;
     }
     emit(cx, &product, inner).map(Some)
+}
+
+/// The matrix that is the same for all leading axes.
+fn plain_matrix(cx: &Cx, id: NodeId) -> NodeId {
+    let (model, rank) = (cx.see(), cx.see().ty(id).rank());
+    let Op::Broadcast(laid) = model.op(id) else { return id };
+    let source = model.operands(id)[0];
+    let same = model.ty(source).rank() == 2
+        && rank > 2
+        && laid.from[rank - 2..] == [Some(0), Some(1)]
+        && model.ty(source).shape[..] == laid.to[rank - 2..];
+    if same { source } else { id }
 }

@@ -11,7 +11,7 @@ use pullback::tensor::{DType, Tensor};
 /// Variables that formulas may use.
 const GIVEN: &str = "dim N, D, K\ninput x: f64[N, D]\ninput y: f64[N]\ninput w: f64[D]\ninput v: f64[D]\n\
     input A: f64[D, D]\ninput B: f64[D, D]\ninput W: f64[D, K]\ninput t: f64[N, K]\ninput a: f64\ninput b: f64\n\
-    input s: f64 in (0, 10)\n";
+    input s: f64 in (0, 10)\ninput i: i64[N] in [0, K)\ninput j: i64[N, 5] in [0, K)\n";
 
 /// Statements, and two formulas that are equal over the reals.
 const EQUAL: &[(&str, &str, &str)] = &[
@@ -28,6 +28,7 @@ const EQUAL: &[(&str, &str, &str)] = &[
     ("", "sin(a)^2 + cos(a)^2", "1"),
     ("", "log(exp(a) * exp(b))", "a + b"),
     ("", "sqrt(s)^2", "s"),
+    ("", "xlogy(a, s) + s * log(s)", "(a + s) * log(s)"),
     ("", "(A @ B)'", "B' @ A'"),
     ("", "(A @ B) @ w", "A @ (B @ w)"),
     ("", "w @ A @ v", "v @ A' @ w"),
@@ -64,6 +65,16 @@ const EQUAL: &[(&str, &str, &str)] = &[
     ("f = tanh(A @ w)", "jvp(f, w, v)", "(1 - f^2) * (A @ v)"),
     ("f = tanh(A @ w)", "jacobian(f, w)", "diag(1 - f^2) @ A"),
     ("f = softmax[D](w)", "jacobian(f, w)", "diag(f) - outer(f, f)"),
+    ("", "log(take_along[K](softmax[K](t), i))", "take_along[K](t, i) - logsumexp[K](t)"),
+    ("", "take_along[K](2 * t / a + y[:, None], i)", "take_along[K](t, i) * 2 / a + y"),
+    (
+        "",
+        "take_along[K](t * logsumexp[K, keep](t), j)",
+        "take_along[K](t, j) * logsumexp[K, keep](t)",
+    ),
+    ("", "cumsum[D](w - 3 * v)", "cumsum[D](w) - 3 * cumsum[D](v)"),
+    ("", "reshape(A + w, [D * D])", "reshape(A, [D * D]) + reshape(broadcast(w, [D, D]), [D * D])"),
+    ("", "dropout(w, 0.5, key = \"m\")", "w * dropout(ones(D), 0.5, key = \"m\")"),
 ];
 
 /// Formulas that are not equal, though some are at many points.
@@ -75,6 +86,11 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
     ("", "sqrt(a^2)", "a"),
     ("", "sigmoid(a)", "tanh(a)"),
     ("", "A'", "A"),
+    ("", "take_along[K](t, i)", "t[:, 0]"),
+    ("", "take_along[K](t * W[0], i)", "take_along[K](t, i) * W[0, 0]"),
+    ("", "dropout(w, 0.5)", "w * dropout(ones(D), 0.5)"),
+    ("", "sort[D](w + v)", "sort[D](w) + sort[D](v)"),
+    ("", "cumsum[D](w * v)", "cumsum[D](w) * cumsum[D](v)"),
     ("", "max(w)", "logsumexp(w)"),
     ("", "sum[N](x @ W)", "sum[N](x) @ W * 2"),
     ("z = x @ w; C = mean(bce_with_logits(z, y))", "grad(C, w)", "x' @ (sigmoid(z) - y)"),
@@ -98,18 +114,16 @@ fn apart(model: &Model) -> (f64, bool) {
         [("N", 3), ("D", 2), ("K", 4)].map(|(n, s)| (n.into(), s)).into_iter().collect();
     let mut values = Values::default();
     for (number, (name, variable)) in model.variables.iter().enumerate() {
-        let shape: Vec<usize> = model
-            .ty(variable.node)
-            .shape
-            .iter()
-            .map(|s| s.eval(&bindings).expect("bound") as usize)
-            .collect();
+        let ty = model.ty(variable.node);
+        let shape: Vec<usize> =
+            ty.shape.iter().map(|s| s.eval(&bindings).expect("bound") as usize).collect();
         let count: usize = shape.iter().product();
-        let value = |i: usize| 0.31 + (1.7 * i as f64 + 2.3 * number as f64).sin().abs();
-        values.insert(
-            name.clone(),
-            Tensor::from_f64(DType::F64, &shape, (0..count).map(value).collect()),
-        );
+        let value = |i: usize| match ty.dtype {
+            DType::I64 => ((i + number) % 4) as f64,
+            _ => 0.31 + (1.7 * i as f64 + 2.3 * number as f64).sin().abs(),
+        };
+        let value = Tensor::from_f64(ty.dtype, &shape, (0..count).map(value).collect());
+        values.insert(name.clone(), value);
     }
     let wanted: Vec<_> = model.outputs.iter().map(|output| output.node).collect();
     let found = precise::run(model, &wanted, &values, &bindings).expect("it has values");

@@ -1,5 +1,6 @@
 //! Equality of values over the reals: both sides in normal form.
 
+mod linear;
 mod normal;
 mod terms;
 

@@ -6,7 +6,7 @@ use super::terms::{
 };
 use crate::graph::{Model, NodeId};
 use crate::ops::contraction::contraction;
-use crate::ops::index::Diag;
+use crate::ops::index::{Diag, TakeAlong};
 use crate::ops::leaf::{Const, Eye, SizeOf};
 use crate::ops::reduce::{Fold, Reduce, Softmax};
 use crate::ops::{Op, Scalar, Size, Type};
@@ -28,7 +28,7 @@ const POWER: i32 = 8;
 /// So much work is done: a claim is answered in seconds.
 const WORK: usize = 200_000;
 /// So deep do products come out of powers of sums, of products, and so on.
-const DEPTH: usize = 24;
+pub const DEPTH: usize = 24;
 
 impl Normal {
     /// The normal form of a value; `None` where it grows too large.
@@ -48,7 +48,7 @@ impl Normal {
         &self.exprs[id as usize]
     }
 
-    fn intern(&mut self, expr: Expr) -> Id {
+    pub fn intern(&mut self, expr: Expr) -> Id {
         if let Some(&id) = self.known.get(&expr) {
             return id;
         }
@@ -173,19 +173,21 @@ impl Normal {
                 let along: Vec<usize> = (count..letters.len()).collect();
                 self.summed(model, &total, &Type::new(ty.dtype, shape), &along)
             }
-            _ => {
-                let shapes: Vec<Vec<Size>> = types
-                    .iter()
-                    .map(|ty| ty.shape.iter().map(|size| model.dims.resolve(size)).collect())
-                    .collect();
-                let args = x.iter().map(|sum| self.interned(sum)).collect();
-                let expr = self.intern(Expr::Apply(op, args, shapes));
-                Some(single(whole(expr, &ty)))
+            Op::TakeAlong(TakeAlong { axis }) if float => {
+                let gone = types[1].rank() < types[0].rank();
+                self.taken(model, (op.clone(), *axis as Index, gone), &x, &types, &ty)
             }
+            // Its mask does not depend on x.
+            Op::Dropout(_) => {
+                let ones = [&[constant((1, 1))], &x[1..]].concat();
+                let mask = self.linear(model, op, &ones, &types, &ty)?;
+                self.product(&x[0], &mask, DEPTH)
+            }
+            _ => self.linear(model, op, &x, &types, &ty),
         }
     }
 
-    fn interned(&mut self, sum: &Sum) -> Id {
+    pub fn interned(&mut self, sum: &Sum) -> Id {
         if let Some((product, (1, 1))) = sum.iter().next()
             && let ([factor], []) = (product.factors.as_slice(), product.bound.as_slice())
             && sum.len() == 1
@@ -503,6 +505,15 @@ impl Normal {
             Scalar::Expm1 => added(&self.exponential(&x[0])?, &one, (-1, 1)),
             Scalar::Log => self.logarithm(&x[0]),
             Scalar::Log1p => self.logarithm(&added(&x[0], &one, (1, 1))?),
+            Scalar::Xlogx | Scalar::Xlogy => {
+                let log = self.logarithm(&x[x.len() - 1])?;
+                self.product(&x[0], &log, DEPTH)
+            }
+            Scalar::RelEntr => {
+                let quotient = self.scalar(Scalar::Div, x)?;
+                let log = self.logarithm(&quotient)?;
+                self.product(&x[0], &log, DEPTH)
+            }
             Scalar::Softplus => {
                 let exp = self.exponential(&x[0])?;
                 self.logarithm(&added(&exp, &one, (1, 1))?)
@@ -655,7 +666,7 @@ fn remove_bound(product: &mut Product, index: Index) -> Size {
 }
 
 /// An expression with an index for each axis that is longer than 1.
-fn whole(atom: Id, ty: &Type) -> Factor {
+pub fn whole(atom: Id, ty: &Type) -> Factor {
     let index = ty
         .shape
         .iter()

@@ -1,9 +1,12 @@
 //! All ways to a Hessian lead to the same numbers.
 
 use super::array::{Array, build};
-use super::machine::{Given, agree, array, derived, evaluate, model};
+use super::machine::{Given, agree, array, derived, evaluate, model, request, results};
 use pullback::compile::Level;
+use pullback::graph::Kind;
+use pullback::graph::print::{Part, print};
 use pullback::ops::Bindings;
+use pullback::ops::special::Mode;
 use pullback::tensor::DType;
 
 /// Losses of a vector w: f64[3], with x: f64[4, 3] and y: f64[4] given.
@@ -84,4 +87,52 @@ fn every_way_gives_the_same_hessian() {
         }
         agree(&format!("differences of {loss}"), &found[0], &measured, 1e-8);
     }
+}
+
+/// Declarations, a loss, its variable, and its Hessian as a paper has it.
+const PAPERS: &[(&str, &str, &str, &str)] = &[
+    (
+        "dim n, m, k; input A: f64[n, m]; param U: f64[n, k]; param V: f64[m, k]",
+        "1/2 * sum((A - U @ V')^2)",
+        "V",
+        "eye(m)[:, None, :, None] * (U' @ U)[:, None, :]",
+    ),
+    (
+        "dim n, m, k; input A: f64[n, m]; param U: f64[n, k]; param V: f64[m, k]",
+        "1/2 * sum((A - U @ V')^2)",
+        "U",
+        "eye(n)[:, None, :, None] * (V' @ V)[:, None, :]",
+    ),
+    ("dim n; input A: f64[n, n]; param x: f64[n]", "x' @ A @ x", "x", "A + A'"),
+    ("dim n; param x: f64[n]", "sum(x * log(x))", "x", "diag(1 / x)"),
+    ("dim n; param x: f64[n]", "sum(x^4)", "x", "12 * diag(x^2)"),
+    ("dim n; param x: f64[n]; p = softmax(x)", "logsumexp(x)", "x", "diag(p) - outer(p, p)"),
+    ("dim n; param x: f64[n]; s = x @ x", "s^2", "x", "4 * eye(n) * s + 8 * outer(x, x)"),
+    ("dim n; param x: f64[n]", "var(x)", "x", "2 * (eye(n) - 1 / n) / n"),
+];
+
+#[test]
+fn hessians_read_as_in_papers() {
+    for (given, loss, by, hessian) in PAPERS {
+        let text = format!("{}\nloss C = {loss}\n", given.replace("; ", "\n"));
+        let asked = [request(Mode::Hessian, "C", &[by], &[])];
+        let derived = derived(&model(&text), &asked, Level::Readable, &text);
+        let printed = print(&derived.model, Part::Adjoint).text;
+        let line = printed.lines().last().and_then(|line| line.split("  #").next());
+        assert_eq!(line.map(str::trim_end), Some(&*format!("d_d_{by} = {hessian}")), "{printed}");
+    }
+}
+
+/// Beside the diagonal there are zeros, whatever is on it.
+#[test]
+fn diagonals_leak_no_nan() {
+    let text = "input x: f64[3]\nloss C = sum(x * log(x))\noutput h = hessian(C, x)\n";
+    let derived = derived(&model(text), &[], Level::Readable, text);
+    let values = vec![0.0, 1e-320, 2.0];
+    let given =
+        [Given { name: "x".into(), dtype: DType::F64, array: Array { shape: vec![3], values } }];
+    let nodes = results(&derived.model, Kind::Output);
+    let found = evaluate(&derived.model, &nodes, &given, &Bindings::default())[0].to_f64();
+    let inf = f64::INFINITY;
+    assert_eq!(found, [inf, 0.0, 0.0, 0.0, inf, 0.0, 0.0, 0.0, 0.5]);
 }
