@@ -86,6 +86,7 @@ impl FileRows {
             if bytes <= room || !raw.has_rows() {
                 raw.hold().map_err(|fault| fault.at(&from))?;
             }
+            raw.compare().map_err(|fault| fault.at(&from))?;
             room = room.saturating_sub(raw.in_memory() as u64);
             columns.push(column);
             arrays.push((raw, from));
