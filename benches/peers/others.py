@@ -14,13 +14,13 @@ class Graph:
     def __init__(self):
         self.nodes, self.constants, self.count = [], [], 0
 
-    def __call__(self, kind, *operands, **attributes):
+    def __call__(self, kind, *operands, results=1, **attributes):
         from onnx import helper
         self.count += 1
-        name = f"n{self.count}"
+        names = [f"n{self.count}"] + [f"n{self.count}_{number}" for number in range(1, results)]
         operands = [a if isinstance(a, str) else self.constant(a) for a in operands]
-        self.nodes.append(helper.make_node(kind, operands, [name], **attributes))
-        return name
+        self.nodes.append(helper.make_node(kind, operands, names, **attributes))
+        return names[0] if results == 1 else names
 
     def constant(self, value):
         from onnx import numpy_helper
@@ -31,10 +31,13 @@ class Graph:
         self.constants.append(numpy_helper.from_array(value, name))
         return name
 
-    def session(self, inputs, outputs, threads):
+    def session(self, inputs, outputs, threads, free=()):
+        """`free`: the inputs whose first axis has any size."""
         import onnxruntime
         from onnx import TensorProto, helper
-        described = [helper.make_tensor_value_info(n, TensorProto.FLOAT, a.shape) for n, a in inputs.items()]
+        kind = lambda a: helper.np_dtype_to_tensor_dtype(a.dtype)
+        shape = lambda n, a: [None, *a.shape[1:]] if n in free else a.shape
+        described = [helper.make_tensor_value_info(n, kind(a), shape(n, a)) for n, a in inputs.items()]
         results = [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in outputs]
         graph = helper.make_graph(self.nodes, "g", described, results, self.constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
@@ -43,24 +46,28 @@ class Graph:
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def onnx_perceptron(g, params, data):
-    """The loss and the gradients of W1 and W2."""
-    layers, rows = len(params) // 2, len(data["x"])
-    hot = np.eye(10, dtype=np.float32)[data["y"]]
-    h = [g.constant(data["x"])]
+def onnx_perceptron(g, params, x, hot, share):
+    """The loss and the gradients of W1 and W2. `hot`: the labels as rows of zeros and a one; `share`: 1 / rows."""
+    loss, grads, _ = onnx_layers(g, params, x, hot, share)
+    return loss, {name: grads[name] for name in params}
+
+
+def onnx_layers(g, params, x, hot, share):
+    """The same, with the gradient of what the first layer adds up to."""
+    layers, h = len(params) // 2, [x]
     for layer in range(1, layers + 1):
         z = g("Gemm", h[-1], f"w{layer}", f"b{layer}")
         h.append(g("Relu", z) if layer < layers else z)
     log = g("LogSoftmax", h.pop(), axis=-1)
-    loss = g("Mul", g("ReduceSum", g("Mul", log, hot), keepdims=0), np.float64(-1 / rows))
-    d, grads = g("Mul", g("Sub", g("Exp", log), hot), np.float64(1 / rows)), {}
+    loss = g("Neg", g("Mul", g("ReduceSum", g("Mul", log, hot), keepdims=0), share))
+    d, grads = g("Mul", g("Sub", g("Exp", log), hot), share), {}
     for layer in range(layers, 0, -1):
         grads[f"w{layer}"] = g("Gemm", h[layer - 1], d, transA=1)
         grads[f"b{layer}"] = g("ReduceSum", d, np.array([0]), keepdims=0)
         if layer > 1:
             mask = g("Cast", g("Greater", h[layer - 1], np.float64(0)), to=1)
             d = g("Mul", g("Gemm", d, f"w{layer}", transB=1), mask)
-    return loss, {name: grads[name] for name in params}
+    return loss, grads, d
 
 
 def onnx_chain(g):
@@ -84,7 +91,8 @@ def onnx_call(workload, params, data, threads):
     import onnxruntime
     g = Graph()
     if workload in ("W1", "W2", "W10"):
-        loss, grads = onnx_perceptron(g, params, data)
+        hot = np.eye(10, dtype=np.float32)[data["y"]]
+        loss, grads = onnx_perceptron(g, params, g.constant(data["x"]), g.constant(hot), np.float64(1 / len(hot)))
     elif workload == "W9":
         loss, grads = onnx_chain(g)
     else:

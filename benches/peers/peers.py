@@ -227,7 +227,7 @@ def jax_loss(jax, jnp, workload):
     return loss
 
 
-def numpy_call(workload, p, d, threads):
+def numpy_call(workload, p, d, threads, rate=RATE):
     """Gradients by hand."""
     if workload in ("W1", "W2", "W10"):
         def call():
@@ -253,7 +253,7 @@ def numpy_call(workload, p, d, threads):
                     e *= hidden[layer - 1] > 0
             if workload == "W10":
                 for name, grad in grads.items():
-                    p[name] -= np.float32(RATE) * grad
+                    p[name] -= np.float32(rate) * grad
             return loss, grads
         return call, lambda result: (float(result[0]), result[1])
     if workload == "W4":

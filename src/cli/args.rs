@@ -367,7 +367,8 @@ pub struct Train {
     /// Data to validate on, instead of a part of the rows: a file of arrays, or a value as for --set
     #[arg(long, value_name = "FILE|NAME=VALUE")]
     pub val_data: Vec<String>,
-    /// The trained parameters and states, as safetensors or npz by the suffix
+    /// The trained parameters and states, as safetensors or npz by the suffix. `{batch}` and `{lr}` in the name become those of
+    /// the training; where several are compared and the name has neither, the best is saved
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
     /// A line for each epoch in a file: JSON lines or csv, by the suffix
@@ -380,7 +381,7 @@ pub struct Train {
     #[arg(long)]
     pub curve: bool,
     /// Lay all aside in a file now and then: `every=1epoch`, `every=500step`; the file is that of --save with the suffix
-    /// .ckpt, else that of the model, or `every=1epoch,file=NAME.ckpt`
+    /// .ckpt, else that of the model, or `every=1epoch,file=NAME.ckpt`. For one training, not where several are compared
     #[arg(long, value_name = "every=N(step|epoch)")]
     pub checkpoint: Option<String>,
     /// Go on from a checkpoint, with what the command line was then; --epochs is the total
@@ -436,6 +437,10 @@ pub struct Recipe {
     /// End after so many epochs without a smaller loss
     #[arg(long, value_name = "EPOCHS")]
     pub patience: Option<u64>,
+    /// Keep and save the parameters after the epoch with the smallest loss, over the rows that validate where there are some,
+    /// instead of the last
+    #[arg(long)]
+    pub best: bool,
 }
 
 /// `explain`

@@ -39,6 +39,10 @@ pub trait Rows: Send + Sync {
     ///
     /// What `into` holds after an error is not said.
     fn gather(&self, column: usize, rows: &[usize], into: Buffer) -> Result<(), RowsError>;
+
+    /// Tells the rows that will be wanted next, of all columns, so that they may be brought nearer meanwhile. Nothing else
+    /// depends on it.
+    fn expect(&self, _rows: &[usize]) {}
 }
 
 /// Room for elements of one type.

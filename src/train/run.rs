@@ -2,7 +2,7 @@
 
 use super::order;
 use super::rate::Pace;
-use super::rows::{Buffered, Rows, RowsError};
+use super::rows::{Rows, RowsError};
 use super::seat::{Seat, Watched};
 use super::settings::Settings;
 use super::stop::Stop;
@@ -111,7 +111,18 @@ pub struct Kept {
     pub ended: bool,
     /// What the last whole epoch came to.
     pub report: Option<Report>,
+    /// What the epoch with the smallest loss came to, where that is asked for.
+    pub top: Option<Top>,
     /// Parameters, states, and what the optimiser keeps.
+    pub values: Vec<(Name, crate::tensor::Tensor)>,
+}
+
+/// The epoch with the smallest loss that decides.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Top {
+    /// Its numbers.
+    pub report: Report,
+    /// The parameters, states, and what the optimiser kept at its end.
     pub values: Vec<(Name, crate::tensor::Tensor)>,
 }
 
@@ -261,6 +272,11 @@ impl<'a> Run<'a> {
         self.kept.report.as_ref()
     }
 
+    /// The epoch with the smallest loss so far, where `Stop::best` asks for it.
+    pub fn top(&self) -> Option<&Top> {
+        self.kept.top.as_ref()
+    }
+
     /// Rows seen in all.
     pub fn seen(&self) -> u64 {
         let (epochs, batches) =
@@ -311,6 +327,10 @@ impl<'a> Run<'a> {
         if self.job.rows.is_some() && !(held && seat.is_filled) {
             seat.fill(self.job.data, &self.order[from..to])?;
             seat.is_filled = true;
+            let next = &self.order[to..(to + self.batch).min(self.order.len())];
+            if !next.is_empty() {
+                self.job.data.expect(next);
+            }
         }
         seat.count(self.kept.step);
         seat.run()?;
@@ -337,7 +357,8 @@ impl<'a> Run<'a> {
         let mut goals = self.job.stop.until.iter().zip(&self.goals);
         let reached =
             !self.goals.is_empty() && goals.all(|(goal, &place)| goal.is_reached(decisive[place]));
-        if decisive[0] < self.kept.best {
+        let is_best = decisive[0] < self.kept.best;
+        if is_best {
             (self.kept.best, self.kept.stale) = (decisive[0], 0);
         } else {
             self.kept.stale += 1;
@@ -346,6 +367,9 @@ impl<'a> Run<'a> {
         self.kept.ended = reached || stale;
         report.is_last = self.kept.ended || report.epoch >= self.pace.epochs;
         self.kept.report = Some(report.clone());
+        if is_best && self.job.stop.best {
+            self.kept.top = Some(Top { report: report.clone(), values: self.values() });
+        }
         Ok(report)
     }
 
@@ -355,12 +379,16 @@ impl<'a> Run<'a> {
         let data = self.job.val.unwrap_or(self.job.data);
         let size = self.batch.max(VALIDATED).min(rows.len());
         let mut sums = vec![0.0; self.names.len()];
-        for rows in rows.chunks(size) {
+        let mut chunks = rows.chunks(size).peekable();
+        while let Some(rows) = chunks.next() {
             let number = self.seat(false, rows.len())?;
             self.lend(number)?;
             let seat = &mut self.seats[number];
             if self.job.rows.is_some() {
                 seat.fill(data, rows)?;
+                if let Some(next) = chunks.peek() {
+                    data.expect(next);
+                }
             }
             seat.run()?;
             for (sum, place) in sums.iter_mut().zip(0..) {
@@ -438,7 +466,8 @@ impl<'a> Run<'a> {
                 .get(name)
                 .is_some_and(|own| own.dtype() == value.dtype() && own.shape() == value.shape())
         };
-        let known = kept.values.iter().all(same)
+        let top = kept.top.iter().flat_map(|top| &top.values);
+        let known = kept.values.iter().chain(top).all(same)
             && self.moving.iter().all(|name| kept.values.iter().any(|(own, _)| own == name));
         if !known || kept.sums.len() != self.names.len() {
             return Err(TrainError::Kept("its parameters, states or metrics are others".into()));
@@ -469,9 +498,4 @@ impl<'a> Run<'a> {
             return Ok((values, bindings));
         }
     }
-}
-
-/// A slice as what rows are gathered into.
-pub(super) fn buffer<T: Buffered>(slice: &mut [T]) -> super::Buffer<'_> {
-    T::buffer(slice)
 }

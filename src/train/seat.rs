@@ -1,13 +1,17 @@
 //! A plan with its memory: the place where steps over so many rows run.
 
-use super::rows::{Rows, RowsError};
-use super::run::{Job, buffer};
-use crate::exec::plan::{Plan, Slot, State};
+use super::rows::{Buffered, Rows, RowsError};
+use super::run::Job;
+use crate::exec::plan::{Engine, Plan, Slot, State};
 use crate::exec::{RunError, init};
 use crate::graph::NodeId;
 use crate::ops::random::STEP;
 use crate::ops::{Bindings, Name};
 use crate::tensor::{DType, Tensor, typed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Threads share the gathering of rows where each has so many bytes to write.
+const SHARE: usize = 1 << 14;
 
 /// What of a model is looked at and what moves.
 #[derive(Clone, Copy)]
@@ -28,6 +32,7 @@ pub struct Seat {
     pub is_filled: bool,
     plan: Plan,
     state: State,
+    engine: Arc<Engine>,
     bindings: Bindings,
     /// The slots of what moves, in one order for all seats; none where the plan does not need it.
     moving: Vec<Option<Slot>>,
@@ -80,6 +85,7 @@ impl Seat {
             columns,
             step: slot(STEP).filter(|_| training),
             bindings: bindings.clone(),
+            engine: Arc::clone(&job.engine),
             plan,
             state,
         })
@@ -90,7 +96,7 @@ impl Seat {
         for (column, slot) in &self.columns {
             typed!(slot.dtype, T => {
                 let into = self.plan.write::<T>(&mut self.state, slot);
-                data.gather(*column, rows, buffer(into))?;
+                gather(data, *column, rows, into, &self.engine)?;
             });
         }
         Ok(())
@@ -173,4 +179,30 @@ impl Seat {
             _ => true,
         })
     }
+}
+
+/// Gathers rows by all threads where there is enough to do.
+fn gather<T: Buffered + Send>(
+    data: &dyn Rows,
+    column: usize,
+    rows: &[usize],
+    into: &mut [T],
+    engine: &Engine,
+) -> Result<(), RowsError> {
+    let team = engine.pool.team();
+    let pieces = (size_of_val(into) / SHARE).min(team.size()).min(rows.len());
+    if pieces < 2 {
+        return data.gather(column, rows, T::buffer(into));
+    }
+    let (each, width) = (rows.len().div_ceil(pieces), into.len() / rows.len());
+    let parts = rows.chunks(each).zip(into.chunks_mut(each * width));
+    let parts: Vec<_> = parts.map(|(rows, into)| Mutex::new((rows, into, Ok(())))).collect();
+    team.run(parts.len(), &|number| {
+        let mut part = parts[number].lock().unwrap_or_else(PoisonError::into_inner);
+        let (rows, into, done) = &mut *part;
+        *done = data.gather(column, rows, T::buffer(into));
+    });
+    let done =
+        parts.into_iter().map(|part| part.into_inner().unwrap_or_else(PoisonError::into_inner).2);
+    done.collect()
 }

@@ -10,6 +10,8 @@ pub struct Stop {
     pub until: Vec<Goal>,
     /// So many epochs have passed without a smaller loss than the smallest before.
     pub patience: Option<u64>,
+    /// Whether the values after the epoch with the smallest loss are kept, for who wants these instead of the last.
+    pub best: bool,
 }
 
 /// A value that a loss or metric is to reach.

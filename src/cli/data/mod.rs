@@ -1,5 +1,6 @@
 //! Data for models: the grammar of values, and the files that hold arrays.
 
+mod ahead;
 mod elements;
 mod error;
 mod files;

@@ -9,7 +9,7 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::error::{DataError, Fault};
 use super::files::{open, replace};
-use super::raw::Raw;
+use super::raw::{Raw, Sum};
 use super::{Loaded, elements, npy};
 use crate::tensor::Tensor;
 
@@ -63,7 +63,7 @@ impl Npz {
     /// The array of that name.
     pub fn get(&mut self, name: &str) -> Result<Loaded, DataError> {
         let index = self.index(name)?;
-        self.member(index, |member, length, _| {
+        self.member(index, |member, length, _, _| {
             let loaded = npy::read(member, length)?;
             elements::end(member, length)?;
             Ok(loaded)
@@ -75,10 +75,13 @@ impl Npz {
     pub fn open(&mut self, name: &str) -> Result<Raw, DataError> {
         let index = self.index(name)?;
         let path = self.path.clone();
-        self.member(index, |member, length, start| {
+        self.member(index, |member, length, start, crc| {
             let (layout, before) = npy::locate(member, length)?;
             match start {
-                Some(start) => Ok(Raw::lying(File::open(&path)?, start + before, layout)),
+                Some(start) => {
+                    let raw = Raw::lying(File::open(&path)?, start + before, layout);
+                    Ok(raw.summed(Sum { start, crc }))
+                }
                 None => {
                     let raw = Raw::held(member, layout)?;
                     elements::end(member, length)?;
@@ -99,11 +102,12 @@ impl Npz {
         })
     }
 
-    /// What `read` makes of a member, of its size, and, if it is stored as it is, of the byte where it starts in the file.
+    /// What `read` makes of a member, of its size, of the byte where it starts in the file if it is stored as it is, and of its
+    /// CRC-32.
     fn member<T>(
         &mut self,
         index: usize,
-        read: impl FnOnce(&mut dyn Read, u64, Option<u64>) -> Result<T, Fault>,
+        read: impl FnOnce(&mut dyn Read, u64, Option<u64>, u32) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let mut member = self.archive.by_index(index).map_err(archive_fault)?;
         let (compressed, declared) = (member.compressed_size(), member.size());
@@ -127,7 +131,8 @@ impl Npz {
                 found: self.length.saturating_sub(start),
             });
         }
-        read(&mut member, declared, start)
+        let crc = member.crc32();
+        read(&mut member, declared, start, crc)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 
+use flate2::Crc;
 use ndarray::{ArrayViewD, IxDyn};
 
 use super::Loaded;
@@ -21,6 +22,17 @@ const PIECE: usize = 1 << 20;
 pub struct Raw {
     layout: Layout,
     place: Place,
+    /// What is still to be compared with the bytes of the file.
+    sum: Option<Sum>,
+}
+
+/// The CRC-32 that an archive has of a member.
+#[derive(Clone, Copy, Debug)]
+pub struct Sum {
+    /// The byte of the file where the member starts; it ends with the array.
+    pub start: u64,
+    /// What the archive says.
+    pub crc: u32,
 }
 
 /// Where the bytes are.
@@ -35,13 +47,18 @@ enum Place {
 impl Raw {
     /// The array whose bytes stand in `file` from byte `start` on; the caller knows that they are there.
     pub fn lying(file: File, start: u64, layout: Layout) -> Raw {
-        Raw { layout, place: Place::File(file, start) }
+        Raw { layout, place: Place::File(file, start), sum: None }
+    }
+
+    /// The same, where the bytes have this sum, which `hold` and `compare` look at.
+    pub fn summed(self, sum: Sum) -> Raw {
+        Raw { sum: Some(sum), ..self }
     }
 
     /// The array whose bytes come next.
     pub fn held(reader: &mut dyn Read, layout: Layout) -> Result<Raw, Fault> {
         let place = Place::Held(elements::bytes(reader, &layout)?);
-        Ok(Raw { layout, place })
+        Ok(Raw { layout, place, sum: None })
     }
 
     /// The array of a tensor.
@@ -51,7 +68,7 @@ impl Raw {
         let shape = tensor.shape().iter().map(|&size| size as u64).collect();
         let stored = elements::Stored::of(tensor.dtype());
         let layout = Layout { stored, big_endian: false, fortran: false, shape };
-        Raw { layout, place: Place::Held(bytes) }
+        Raw { layout, place: Place::Held(bytes), sum: None }
     }
 
     /// The first of the same bytes under another layout, which asks for no more of them.
@@ -68,7 +85,7 @@ impl Raw {
         if let Place::Held(all) = &self.place {
             (0..count).for_each(|row| bytes.extend(&all[row * step..row * step + length]));
         }
-        Ok(Raw { layout, place: Place::Held(bytes) })
+        Ok(Raw { layout, place: Place::Held(bytes), sum: None })
     }
 
     /// How the elements lie.
@@ -89,11 +106,24 @@ impl Raw {
         }
     }
 
+    /// Whether the bytes are read from a file when they are wanted.
+    pub fn is_in_file(&self) -> bool {
+        matches!(self.place, Place::File(..))
+    }
+
     /// Brings all elements into memory, in row-major order.
     pub fn hold(&mut self) -> Result<(), Fault> {
         if let Place::File(file, start) = &self.place {
             let mut bytes = elements::room(self.layout.bytes()? as usize)?;
             read_at(file, *start, &mut bytes)?;
+            if let Some(sum) = self.sum.take() {
+                let mut before = vec![0; (*start - sum.start) as usize];
+                read_at(file, sum.start, &mut before)?;
+                let mut found = Crc::new();
+                found.update(&before);
+                found.update(&bytes);
+                sum.equals(&found)?;
+            }
             self.place = Place::Held(bytes);
         }
         if !self.has_rows() {
@@ -110,6 +140,22 @@ impl Raw {
         }
         self.layout.fortran = false;
         Ok(())
+    }
+
+    /// Reads an array that lies in a file once, and compares its sum where there is one.
+    pub fn compare(&mut self) -> Result<(), Fault> {
+        let (Place::File(file, start), Some(sum)) = (&self.place, self.sum.take()) else {
+            return Ok(());
+        };
+        let end = start + self.layout.bytes()?;
+        let (mut at, mut found, mut piece) = (sum.start, Crc::new(), Vec::new());
+        while at < end {
+            piece.resize((end - at).min(PIECE as u64) as usize, 0);
+            read_at(file, at, &mut piece)?;
+            found.update(&piece);
+            at += piece.len() as u64;
+        }
+        sum.equals(&found)
     }
 
     /// Whether each row is one run of bytes.
@@ -131,6 +177,7 @@ impl Raw {
         if !self.has_rows() {
             self.hold()?;
         }
+        self.compare()?;
         let bytes = self.row_bytes();
         match &mut self.place {
             Place::Held(held) => {
@@ -152,7 +199,45 @@ impl Raw {
         }
         each_buffer!(into, to => match &self.place {
             Place::Held(held) => self.pick(held, rows, bytes, to),
-            Place::File(file, start) => self.seek(file, *start, rows, bytes, to),
+            Place::File(file, start) => {
+                let width = to.len() / rows.len();
+                self.seek(file, *start, rows, |place, bytes| {
+                    self.decode(bytes, &mut to[place * width..(place + 1) * width], rows[place] * width)
+                })
+            }
+        })
+    }
+
+    /// The bytes of the named rows one after the other, as they lie in the file. The array lies in one, and the rows are there.
+    pub fn bytes_of(&self, rows: &[usize], into: &mut Vec<u8>) -> Result<(), Fault> {
+        let bytes = self.row_bytes();
+        into.resize(rows.len() * bytes, 0);
+        match &self.place {
+            Place::File(file, start) if bytes > 0 => self.seek(file, *start, rows, |place, row| {
+                into[place * bytes..(place + 1) * bytes].copy_from_slice(row);
+                Ok(())
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What `gather` writes, of bytes as `bytes_of` gives them from byte `start` on.
+    pub fn decoded(
+        &self,
+        bytes: &[u8],
+        start: usize,
+        rows: &[usize],
+        into: Buffer,
+    ) -> Result<(), Fault> {
+        let size = self.row_bytes();
+        if size == 0 || rows.is_empty() {
+            return Ok(());
+        }
+        let bytes = &bytes[start..start + rows.len() * size];
+        each_buffer!(into, to => {
+            let width = to.len() / rows.len();
+            let parts = to.chunks_exact_mut(width).zip(bytes.chunks_exact(size));
+            parts.zip(rows).try_for_each(|((to, bytes), row)| self.decode(bytes, to, row * width))
         })
     }
 
@@ -176,16 +261,16 @@ impl Raw {
         Ok(())
     }
 
-    /// Reads rows in the order of the file, those that follow each other at once.
-    fn seek<T: Buffered>(
+    /// Reads rows in the order of the file, those that follow each other at once; `take` gets the place of each among `rows`,
+    /// and its bytes.
+    fn seek(
         &self,
         file: &File,
         start: u64,
         rows: &[usize],
-        bytes: usize,
-        to: &mut [T],
+        mut take: impl FnMut(usize, &[u8]) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        let width = to.len() / rows.len();
+        let bytes = self.row_bytes();
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_unstable_by_key(|&place| rows[place]);
         let most = (PIECE / bytes).max(1);
@@ -198,8 +283,7 @@ impl Raw {
             read_at(file, start + (rows[first] * bytes) as u64, &mut piece)?;
             let (run, later) = rest.split_at(count);
             for (&place, bytes) in run.iter().zip(piece.chunks_exact(bytes)) {
-                let to = &mut to[place * width..(place + 1) * width];
-                self.decode(bytes, to, rows[place] * width)?;
+                take(place, bytes)?;
             }
             rest = later;
         }
@@ -211,6 +295,17 @@ impl Raw {
         let Layout { stored, big_endian, .. } = self.layout;
         elements::decode(stored, big_endian, bytes, T::buffer(to))
             .map_err(|fault| fault.after(first))
+    }
+}
+
+impl Sum {
+    fn equals(self, found: &Crc) -> Result<(), Fault> {
+        match found.sum() == self.crc {
+            true => Ok(()),
+            false => Err(Fault::Archive(
+                "the bytes are not those that were stored: their CRC-32 differs".into(),
+            )),
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Data sets of arrays from files: small ones are brought into memory, of large ones rows are read when they are wanted.
 
+use super::ahead::{Ahead, Arrays};
 use super::error::{DataError, Fault};
 use super::{Opened, Raw};
 use crate::tensor::DType;
 use crate::train::rows::{self, Buffer, Buffered, Column, Rows, RowsError};
+use std::sync::OnceLock;
 
 /// Arrays of files are brought into memory while all together have at most so many bytes.
 pub const HELD: u64 = 1 << 30;
@@ -12,11 +14,13 @@ pub const HELD: u64 = 1 << 30;
 const PIECE: usize = 1 << 16;
 
 /// A data set whose columns are arrays of files.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FileRows {
     rows: usize,
     columns: Vec<Column>,
-    arrays: Vec<(Raw, String)>,
+    arrays: Arrays,
+    /// What reads rows before they are wanted, from the first time that some are told.
+    ahead: OnceLock<Option<Ahead>>,
 }
 
 /// What an array is in a data set.
@@ -68,7 +72,7 @@ impl FileRows {
     /// The data set of arrays that all have `rows` rows. Those that lie in files are brought into memory in the order given,
     /// as long as no more than `held` bytes are in memory.
     pub fn new(rows: usize, parts: Vec<Part>, held: u64) -> Result<FileRows, DataError> {
-        let mut set = FileRows { rows, ..FileRows::default() };
+        let (mut columns, mut arrays) = (Vec::new(), Vec::new());
         let mut room = held;
         for Part { column, opened, from } in parts {
             let mut raw = match opened {
@@ -82,11 +86,12 @@ impl FileRows {
             if bytes <= room || !raw.has_rows() {
                 raw.hold().map_err(|fault| fault.at(&from))?;
             }
+            raw.compare().map_err(|fault| fault.at(&from))?;
             room = room.saturating_sub(raw.in_memory() as u64);
-            set.columns.push(column);
-            set.arrays.push((raw, from));
+            columns.push(column);
+            arrays.push((raw, from));
         }
-        Ok(set)
+        Ok(FileRows { rows, columns, arrays: arrays.into(), ahead: OnceLock::new() })
     }
 
     /// Where the array of a column was found.
@@ -149,7 +154,21 @@ impl Rows for FileRows {
         rows::check(self, column, rows, &into)?;
         let (raw, from) = &self.arrays[column];
         let unreadable = |fault: Fault| RowsError::Unreadable(Box::new(fault.at(from)));
-        raw.gather(rows, into).map_err(unreadable)
+        let ahead = self.ahead.get().and_then(Option::as_ref).filter(|_| raw.is_in_file());
+        let done = match ahead.and_then(|ahead| ahead.take(column, rows)) {
+            Some((bytes, start)) => raw.decoded(&bytes, start, rows, into),
+            None => raw.gather(rows, into),
+        };
+        done.map_err(unreadable)
+    }
+
+    fn expect(&self, rows: &[usize]) {
+        let there = rows.iter().all(|&row| row < self.rows);
+        if let Some(ahead) = self.ahead.get_or_init(|| Ahead::new(&self.arrays))
+            && there
+        {
+            ahead.expect(rows);
+        }
     }
 }
 

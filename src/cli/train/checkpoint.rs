@@ -3,11 +3,12 @@
 //! A file is a line with the form's name, the length of a header (8 bytes, little-endian), the header as JSON, the elements of
 //! all arrays (little-endian), and the SHA-256 of all of that.
 
+use super::history::History;
 use crate::cli::data::{self, DataError};
 use crate::cli::out::Failure;
 use crate::tensor::{DType, Element, Tensor};
 use crate::train::Report;
-use crate::train::run::Kept;
+use crate::train::run::{Kept, Top};
 use ndarray::{ArrayD, IxDyn};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -15,7 +16,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The first bytes of a file.
-const FORM: &[u8] = b"pullback checkpoint 1\n";
+const FORM: &[u8] = b"pullback checkpoint 2\n";
 
 /// The bytes of a digest.
 const DIGEST: usize = 32;
@@ -31,6 +32,8 @@ pub struct Checkpoint {
     pub words: Vec<(String, Vec<String>)>,
     /// Where the training is.
     pub kept: Kept,
+    /// The curves that it has drawn so far.
+    pub history: History,
 }
 
 /// The digest of a text, in hexadecimal digits.
@@ -77,19 +80,17 @@ pub fn read(path: &Path) -> Result<Checkpoint, Failure> {
 
 fn bytes(checkpoint: &Checkpoint) -> Vec<u8> {
     let kept = &checkpoint.kept;
+    let top = kept.top.iter().flat_map(|top| &top.values);
     let arrays: Vec<Value> = kept
         .values
         .iter()
+        .chain(top.clone())
         .map(|(name, value)| json!({"name": &**name, "dtype": value.dtype().name(), "shape": value.shape()}))
         .collect();
     let words: Map<String, Value> =
         checkpoint.words.iter().map(|(flag, words)| (flag.clone(), json!(words))).collect();
     let identity: Map<String, Value> =
         checkpoint.identity.iter().map(|(name, word)| (name.clone(), json!(word))).collect();
-    let report = kept.report.as_ref().map(|report| {
-        json!({"epoch": report.epoch, "step": report.step, "train": bits(&report.train),
-            "val": report.val.as_deref().map(bits), "is_last": report.is_last})
-    });
     let header = json!({
         "identity": identity,
         "epochs": checkpoint.epochs,
@@ -99,14 +100,16 @@ fn bytes(checkpoint: &Checkpoint) -> Vec<u8> {
         "best": bits(&[kept.best]),
         "stale": kept.stale,
         "ended": kept.ended,
-        "report": report,
+        "report": kept.report.as_ref().map(reported),
+        "top": kept.top.as_ref().map(|top| reported(&top.report)),
+        "history": checkpoint.history.parts().map(|values| bits(&values)),
         "arrays": arrays,
     });
     let header = header.to_string();
     let mut bytes = FORM.to_vec();
     bytes.extend((header.len() as u64).to_le_bytes());
     bytes.extend(header.as_bytes());
-    for (_, value) in &kept.values {
+    for (_, value) in kept.values.iter().chain(top) {
         match value {
             Tensor::Bool(array) => bytes.extend(array.iter().map(|&v| u8::from(v))),
             Tensor::I32(array) => array.iter().for_each(|v| bytes.extend(v.to_le_bytes())),
@@ -118,6 +121,11 @@ fn bytes(checkpoint: &Checkpoint) -> Vec<u8> {
     let digest = Sha256::digest(&bytes);
     bytes.extend(&digest[..]);
     bytes
+}
+
+fn reported(report: &Report) -> Value {
+    json!({"epoch": report.epoch, "step": report.step, "train": bits(&report.train),
+        "val": report.val.as_deref().map(bits), "is_last": report.is_last})
 }
 
 /// Floats as JSON: their bits, so that they are the same again.
@@ -140,28 +148,33 @@ fn parsed(bytes: &[u8]) -> Result<Checkpoint, &'static str> {
     read_header(&header, arrays).ok_or(damaged)
 }
 
+fn floats(value: &Value) -> Option<Vec<f64>> {
+    value.as_array()?.iter().map(|bits| bits.as_u64().map(f64::from_bits)).collect()
+}
+
+fn read_report(report: &Value) -> Option<Report> {
+    Some(Report {
+        epoch: report["epoch"].as_u64()?,
+        step: report["step"].as_u64()?,
+        train: floats(&report["train"])?,
+        val: match &report["val"] {
+            Value::Null => None,
+            val => Some(floats(val)?),
+        },
+        is_last: report["is_last"].as_bool()?,
+    })
+}
+
 fn read_header(header: &Value, mut bytes: &[u8]) -> Option<Checkpoint> {
-    let floats = |value: &Value| -> Option<Vec<f64>> {
-        value.as_array()?.iter().map(|bits| bits.as_u64().map(f64::from_bits)).collect()
-    };
     let identity = header["identity"].as_object()?.iter();
     let identity = identity.map(|(name, word)| Some((name.clone(), word.as_str()?.to_string())));
     let words = header["words"].as_object()?.iter().map(|(flag, words)| {
         let words = words.as_array()?.iter().map(|word| word.as_str().map(str::to_string));
         Some((flag.clone(), words.collect::<Option<Vec<String>>>()?))
     });
-    let report = match &header["report"] {
-        Value::Null => None,
-        report => Some(Report {
-            epoch: report["epoch"].as_u64()?,
-            step: report["step"].as_u64()?,
-            train: floats(&report["train"])?,
-            val: match &report["val"] {
-                Value::Null => None,
-                val => Some(floats(val)?),
-            },
-            is_last: report["is_last"].as_bool()?,
-        }),
+    let report = |name: &str| match &header[name] {
+        Value::Null => Some(None),
+        report => read_report(report).map(Some),
     };
     let mut values = Vec::new();
     for array in header["arrays"].as_array()? {
@@ -176,13 +189,20 @@ fn read_header(header: &Value, mut bytes: &[u8]) -> Option<Checkpoint> {
         bytes = rest;
         values.push((array["name"].as_str()?.into(), tensor(dtype, &shape, own)?));
     }
+    let top = match report("top")? {
+        None => None,
+        // Its values come after those of now, and are of the same variables.
+        Some(report) => Some(Top { report, values: values.split_off(values.len() / 2) }),
+    };
+    let parts = header["history"].as_array()?.iter().map(floats).collect::<Option<Vec<_>>>()?;
     let kept = Kept {
         step: header["step"].as_u64()?,
         sums: floats(&header["sums"])?,
         best: *floats(&header["best"])?.first()?,
         stale: header["stale"].as_u64()?,
         ended: header["ended"].as_bool()?,
-        report,
+        report: report("report")?,
+        top,
         values,
     };
     bytes.is_empty().then_some(())?;
@@ -191,6 +211,7 @@ fn read_header(header: &Value, mut bytes: &[u8]) -> Option<Checkpoint> {
         epochs: header["epochs"].as_u64()?,
         words: words.collect::<Option<_>>()?,
         kept,
+        history: History::of(parts.try_into().ok()?)?,
     })
 }
 

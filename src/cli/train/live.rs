@@ -1,6 +1,7 @@
 //! A training as it is watched: a bar or lines, the log, the points of its curves.
 
 use super::Context;
+use super::history::{History, place};
 use crate::cli::data;
 use crate::cli::out::{self, Failure};
 use crate::cli::show;
@@ -20,9 +21,6 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A curve of the losses of steps has about so many points.
-const POINTS: u64 = 60;
-
 /// What is shown and written of one training.
 pub struct Live<'a> {
     context: &'a Context<'a>,
@@ -34,19 +32,20 @@ pub struct Live<'a> {
     pulse: Pulse,
     /// Whether epochs are said where there is no bar.
     is_said: bool,
-    /// A running mean of the losses of steps, and the weight that it has got.
-    smooth: (f64, f64),
-    /// The losses of the steps since the last point: their sum and number.
-    sum: (f64, u64),
-    steps: Vec<(f64, f64)>,
-    epochs: Vec<(f64, f64)>,
+    /// Its curves.
+    pub history: History,
     /// Which metrics are parts of a whole.
     parts: Vec<bool>,
 }
 
 impl<'a> Live<'a> {
-    /// The view of a training that begins now.
-    pub fn new(context: &'a Context<'a>, settings: &'a Settings, run: &Run) -> Live<'a> {
+    /// The view of a training that begins now, or goes on with the curves that it had.
+    pub fn new(
+        context: &'a Context<'a>,
+        settings: &'a Settings,
+        run: &Run,
+        history: History,
+    ) -> Live<'a> {
         let model = &context.derived.model;
         let node = |name: &Name| model.outputs.iter().find(|output| output.name == *name);
         let parts = run.names().iter().skip(1);
@@ -59,10 +58,7 @@ impl<'a> Live<'a> {
             terminal: terminal::look(context.common),
             pulse: Pulse::default(),
             is_said: true,
-            smooth: (0.0, 0.0),
-            sum: (0.0, 0),
-            steps: Vec::new(),
-            epochs: Vec::new(),
+            history,
             parts: parts.collect(),
         }
     }
@@ -80,29 +76,19 @@ impl<'a> Live<'a> {
 
     /// Marks the end of a training that was lost.
     pub fn lost(&mut self, run: &Run) {
-        if !self.epochs.is_empty() {
-            let epoch = run.step() as f64 / run.pace().batches as f64;
-            self.epochs.push((epoch, f64::INFINITY));
+        if !self.history.epochs.is_empty() {
+            self.history.epochs.push((place(run), f64::INFINITY));
         }
     }
 
     /// Takes a loss before the first step as the first point.
     pub fn first(&mut self, loss: f64) {
-        self.epochs.push((0.0, loss));
+        self.history.epochs.push((0.0, loss));
     }
 
     /// Looks at a step that has been done.
     pub fn step(&mut self, run: &Run) {
-        let (loss, pace) = (run.loss(), run.pace());
-        let weight = 0.95 * self.smooth.1 + 0.05;
-        self.smooth = ((0.95 * self.smooth.0 * self.smooth.1 + 0.05 * loss) / weight, weight);
-        self.sum = (self.sum.0 + loss, self.sum.1 + 1);
-        let all = pace.batches.saturating_mul(pace.epochs);
-        if self.sum.1 >= all.div_ceil(POINTS) || !loss.is_finite() {
-            let epoch = run.step() as f64 / pace.batches as f64;
-            self.steps.push((epoch, self.sum.0 / self.sum.1 as f64));
-            self.sum = (0.0, 0);
-        }
+        self.history.step(run);
         if self.terminal.is_some() && self.pulse.beats(self.begun.elapsed()) {
             self.draw(run);
         }
@@ -116,7 +102,7 @@ impl<'a> Live<'a> {
         log: Option<&mut Log>,
     ) -> Result<(), Failure> {
         if let Some(val) = &report.val {
-            self.epochs.push((report.epoch as f64, val[0]));
+            self.history.epochs.push((report.epoch as f64, val[0]));
         }
         if let Some(log) = log {
             log.write(&self.record(run, report))?;
@@ -138,12 +124,16 @@ impl<'a> Live<'a> {
 
     /// The curves: of the rows that validate, where there are some, and of those that are trained on.
     pub fn curves(&self) -> Vec<Curve> {
-        let train = Curve { name: "train".into(), points: self.steps.clone(), ..Curve::default() };
-        match self.epochs.is_empty() {
+        let train =
+            Curve { name: "train".into(), points: self.history.steps.clone(), ..Curve::default() };
+        match self.history.epochs.is_empty() {
             true => vec![train],
             false => {
-                let val =
-                    Curve { name: "val".into(), points: self.epochs.clone(), ..train.clone() };
+                let val = Curve {
+                    name: "val".into(),
+                    points: self.history.epochs.clone(),
+                    ..train.clone()
+                };
                 vec![val, Curve { is_faint: true, colour: 7, ..train }]
             }
         }
@@ -151,7 +141,7 @@ impl<'a> Live<'a> {
 
     fn draw(&self, run: &Run) {
         let Some(look) = self.terminal else { return };
-        let loss = if self.smooth.1 > 0.0 { self.smooth.0 } else { f64::NAN };
+        let loss = if self.history.smooth.1 > 0.0 { self.history.smooth.0 } else { f64::NAN };
         let text = bar(&self.status(run, loss), Look { width: terminal::width(), ..look });
         let mut stderr = std::io::stderr().lock();
         let _ = write!(stderr, "\r{text}\x1b[K").and_then(|()| stderr.flush());

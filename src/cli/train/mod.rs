@@ -1,11 +1,13 @@
 //! `pullback train`: minibatch training.
 
 mod checkpoint;
+mod history;
 mod interrupt;
 mod live;
 mod prepare;
 mod recipe;
 mod report;
+mod saved;
 mod single;
 mod sweep;
 mod words;
@@ -73,9 +75,10 @@ pub fn train(common: &Common, args: &Train) -> Result<(), Failure> {
             printed(&derived, settings, paced(&prepared, settings), prepared.rows.as_ref())
         }
         [settings] => single::single(&context, settings, resumed),
-        _ if args.print_step || args.resume.is_some() || args.checkpoint.is_some() || args.save.is_some() => {
+        _ if args.print_step || args.resume.is_some() || args.checkpoint.is_some() => {
             Err(Failure::Request(
-                "several batch sizes or rates are compared only: without --save, --checkpoint, --resume and --print-step"
+                "several batch sizes or rates are compared in one go: --checkpoint, --resume and --print-step are for one \
+                 training, with one --batch and one --lr"
                     .into(),
             ))
         }

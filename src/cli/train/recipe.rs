@@ -77,7 +77,7 @@ pub fn stop(recipe: &Recipe) -> Result<Stop, Failure> {
     if recipe.patience == Some(0) {
         return Err(Failure::Request("--patience 0: a number of epochs from 1 on".into()));
     }
-    Ok(Stop { until, patience: recipe.patience })
+    Ok(Stop { until, patience: recipe.patience, best: recipe.best })
 }
 
 fn batch(text: &str) -> Result<Batch, Failure> {

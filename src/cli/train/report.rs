@@ -1,12 +1,12 @@
 //! What is said of a training, while it runs and at its end.
 
 use crate::cli::show;
-use crate::train::Run;
+use crate::train::{Report, Run};
 use serde_json::{Map, Value, json};
 
-/// The values of the last epoch, those over the rows that validate as `val.NAME`.
+/// The values of the epoch that is kept, which is the last unless the best is asked for; those over the rows that validate as `val.NAME`.
 pub fn summary(run: &Run) -> String {
-    let Some(report) = run.last() else { return String::new() };
+    let Some(report) = shown(run) else { return String::new() };
     let mut text = String::new();
     for (name, value) in run.names().iter().zip(&report.train) {
         text.push_str(&format!("{name} = {}\n", show::number(*value)));
@@ -21,14 +21,22 @@ pub fn summary(run: &Run) -> String {
 pub fn document(run: &Run, seconds: f64, rate: f64) -> Value {
     let mut document =
         json!({"v": 1, "steps": run.step(), "seconds": seconds, "rows_per_second": rate});
-    if let Some(report) = run.last() {
-        document["epochs"] = report.epoch.into();
+    if let (Some(last), Some(report)) = (run.last(), shown(run)) {
+        document["epochs"] = last.epoch.into();
+        if let Some(top) = run.top() {
+            document["best"] = top.report.epoch.into();
+        }
         document["train"] = values(run, &report.train);
         if let Some(val) = &report.val {
             document["val"] = values(run, val);
         }
     }
     document
+}
+
+/// The epoch whose parameters are kept.
+pub fn shown<'a>(run: &'a Run) -> Option<&'a Report> {
+    run.top().map(|top| &top.report).or_else(|| run.last())
 }
 
 /// Values under the names of what is watched.

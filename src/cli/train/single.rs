@@ -1,18 +1,18 @@
 //! One training, with its checkpoints.
 
 use super::checkpoint::{self, Checkpoint};
+use super::history::History;
 use super::live::{self, Live};
-use super::{Context, interrupt, refused, report, words};
+use super::{Context, interrupt, refused, report, saved, words};
 use crate::cli::bind::Bound;
-use crate::cli::data::{self, Packing};
+use crate::cli::data;
 use crate::cli::out::{self, Failure};
 use crate::cli::trap::trap;
 use crate::compile::Level;
 use crate::graph::print::{Part, print};
 use crate::graph::train::{Batch, METHODS, SCHEDULES};
 use crate::graph::{Model, NodeId};
-use crate::ops::{Name, join};
-use crate::tensor::Tensor;
+use crate::ops::join;
 use crate::train::rate::has_horizon;
 use crate::train::{Event, Job, Run, Settings};
 use std::path::{Path, PathBuf};
@@ -38,10 +38,8 @@ pub fn single(
     resumed: Option<Checkpoint>,
 ) -> Result<(), Failure> {
     let Context { common, args, derived, prepared, .. } = *context;
-    if let Some(path) = &args.save {
-        form(path)?;
-    }
-    let aside = aside(context)?;
+    let saved = args.save.as_deref().map(|path| saved::place(path, settings)).transpose()?;
+    let aside = aside(context, saved.as_deref())?;
     let (model, values) =
         super::prepare::stepped(derived, prepared, settings, super::paced(prepared, settings))?;
     let job = Job {
@@ -58,28 +56,31 @@ pub fn single(
     };
     let mut run = Run::new(job).map_err(|error| refused(context, &model, error))?;
     let identity = identity(context, settings, &run);
+    let mut history = History::default();
     if let (Some(resumed), Some(path)) = (resumed, &args.resume) {
+        history.clone_from(&resumed.history);
         resume(context, settings, &mut run, &identity, resumed, path)?;
     } else {
         announce(context, settings, &run);
     }
-    let lay = |run: &Run| {
+    let lay = |run: &Run, history: &History| {
         let checkpoint = Checkpoint {
             identity: identity.clone(),
             epochs: settings.epochs,
             words: words::words(args),
             kept: run.kept(),
+            history: history.clone(),
         };
         checkpoint::write(&aside.path, &checkpoint)
     };
     interrupt::watch()?;
     let begun = Instant::now();
     let mut log = live::log(context)?;
-    let mut live = Live::new(context, settings, &run);
+    let mut live = Live::new(context, settings, &run, history);
     loop {
         if interrupt::is_asked() {
             live.end();
-            lay(&run)?;
+            lay(&run, &live.history)?;
             let (step, path) = (run.step(), aside.path.display());
             let message = format!("interrupted at step {step}: go on with --resume {path}");
             out::talk(common.quiet, &message);
@@ -109,18 +110,23 @@ pub fn single(
                 live.step(&run);
                 live.end();
                 live::drawn(context, live.curves())?;
+                let lay = |run: &Run| lay(run, &live.history.before(run));
                 return Err(diverged(context, &model, &mut run, &aside.path, &lay)?);
             }
             Event::Done => break,
         };
         if due || last && aside.every.is_some() {
-            lay(&run)?;
+            lay(&run, &live.history)?;
         }
     }
     live.end();
     live::drawn(context, live.curves())?;
-    if let Some(path) = &args.save {
-        save(context, path, &weights(context, &run))?;
+    if let Some(top) = run.top() {
+        let note = format!("note: kept is epoch {}, which has the smallest loss", top.report.epoch);
+        out::talk(common.quiet, &note);
+    }
+    if let Some(path) = &saved {
+        saved::save(context, path, &saved::weights(context, &run))?;
     }
     let seconds = begun.elapsed().as_secs_f64();
     let text = match common.json {
@@ -181,6 +187,10 @@ fn identity(context: &Context, settings: &Settings, run: &Run) -> Vec<(String, S
         ("the clipping", format!("{} {}", number(settings.clip), number(settings.clip_value))),
         ("the weight decay", number(settings.weight_decay)),
         ("the accumulation", settings.accumulate.to_string()),
+        (
+            "what is kept",
+            if context.stop.best { "the best epoch" } else { "the last epoch" }.into(),
+        ),
         ("the number of rows", train.to_string()),
         ("the number of rows to validate", val.to_string()),
         (SIMD, engine.level.name().to_string()),
@@ -257,13 +267,13 @@ fn diverged(
 }
 
 /// Where checkpoints go: next to what is saved, else to the name of the model in the folder at hand.
-fn aside(context: &Context) -> Result<Aside, Failure> {
+fn aside(context: &Context, saved: Option<&Path>) -> Result<Aside, Failure> {
     let args = context.args;
     let stem = || {
         let file = args.model.file.as_deref().and_then(Path::file_stem);
         file.filter(|stem| *stem != "-").map_or("model".into(), PathBuf::from)
     };
-    let usual = args.save.clone().or(args.resume.clone()).unwrap_or_else(stem);
+    let usual = saved.or(args.resume.as_deref()).map_or_else(stem, Path::to_path_buf);
     let mut aside = Aside { every: None, path: usual.with_extension("ckpt") };
     let Some(text) = &args.checkpoint else { return Ok(aside) };
     let wrong = || {
@@ -292,47 +302,4 @@ fn aside(context: &Context) -> Result<Aside, Failure> {
         return Err(wrong());
     }
     Ok(aside)
-}
-
-/// The parameters and states of the model, without what the optimiser keeps.
-fn weights(context: &Context, run: &Run) -> Vec<(String, Tensor)> {
-    let known = &context.derived.model.variables;
-    let moved = run.values();
-    let value = |name: &Name| {
-        let own = moved.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-        own.or_else(|| context.prepared.values.get(name)).cloned()
-    };
-    let kept = known.iter().filter(|(_, variable)| {
-        matches!(variable.role, crate::graph::Role::Param | crate::graph::Role::State)
-    });
-    kept.filter_map(|(name, _)| Some((name.to_string(), value(name)?))).collect()
-}
-
-/// Writes arrays in the form that the suffix tells.
-fn save(context: &Context, path: &Path, arrays: &[(String, Tensor)]) -> Result<(), Failure> {
-    match form(path)? {
-        Saved::Npz => Ok(data::write_npz(path, arrays, Packing::Stored)?),
-        Saved::Safetensors => {
-            let by = concat!("pullback ", env!("CARGO_PKG_VERSION")).to_string();
-            let model = context.session.sources[0].0.clone();
-            Ok(data::write_safetensors(path, arrays, &[("made_by", by), ("model", model)])?)
-        }
-    }
-}
-
-/// Forms of what is saved.
-enum Saved {
-    Npz,
-    Safetensors,
-}
-
-fn form(path: &Path) -> Result<Saved, Failure> {
-    match path.extension().and_then(|suffix| suffix.to_str()) {
-        Some("npz") => Ok(Saved::Npz),
-        Some("safetensors") => Ok(Saved::Safetensors),
-        _ => Err(Failure::Request(format!(
-            "--save {}: the form is told by the suffix, .safetensors or .npz",
-            path.display()
-        ))),
-    }
 }

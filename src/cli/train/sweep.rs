@@ -1,15 +1,18 @@
 //! Several trainings that differ in batch size or rate, and what can be read off them.
 
+use super::history::History;
 use super::live::{self, Live};
-use super::{Context, interrupt, refused, report};
+use super::{Context, interrupt, refused, report, saved};
 use crate::cli::out::{self, Failure};
 use crate::cli::show;
 use crate::cli::watch::log::Log;
 use crate::export::Curve;
 use crate::graph::train::METHODS;
 use crate::ops::Name;
+use crate::tensor::Tensor;
 use crate::train::{Event, Job, Report, Run, Settings};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// What a training came to.
@@ -35,15 +38,23 @@ struct Outcome {
 
 /// Trains with each of the settings, and prints the table.
 pub fn sweep(context: &Context, several: &[Settings]) -> Result<(), Failure> {
+    let places = places(context, several)?;
     interrupt::watch()?;
+    let mut best = f64::INFINITY;
     let mut outcomes: Vec<Outcome> = Vec::new();
     let (mut curves, mut log) = (Vec::new(), live::log(context)?);
-    for settings in several {
+    for (number, settings) in several.iter().enumerate() {
         if interrupt::is_asked() {
             break;
         }
-        let (outcome, curve) = one(context, settings, log.as_mut())?;
+        let (outcome, curve, weights) = one(context, settings, log.as_mut())?;
         curves.push(curve);
+        if let (Some(path), Some((loss, weights))) = (places.get(number), weights)
+            && (loss < best || places[0] != places[several.len() - 1])
+        {
+            saved::save(context, path, &weights)?;
+            best = loss.min(best);
+        }
         let (seconds, _) = outcome.epochs.last().map_or((0.0, None), |(s, r)| (*s, Some(r)));
         let note = format!(
             "note: batch {}, lr {}: {} steps in {seconds:.2} s",
@@ -67,6 +78,22 @@ pub fn sweep(context: &Context, several: &[Settings]) -> Result<(), Failure> {
     }
 }
 
+/// Where the parameters of each training go, if they are asked for: each to a file of its own, or the best to one file.
+fn places(context: &Context, several: &[Settings]) -> Result<Vec<PathBuf>, Failure> {
+    let Some(path) = &context.args.save else { return Ok(Vec::new()) };
+    let places: Vec<PathBuf> =
+        several.iter().map(|settings| saved::place(path, settings)).collect::<Result<_, _>>()?;
+    let shared = places.iter().enumerate().find(|(at, place)| places[..*at].contains(place));
+    match shared {
+        Some((_, shared)) if saved::is_pattern(path) => Err(Failure::Request(format!(
+            "--save {}: several trainings would go to {}; write {{batch}} and {{lr}} into the name",
+            path.display(),
+            shared.display()
+        ))),
+        _ => Ok(places),
+    }
+}
+
 /// Each curve with what its training differs from the others by.
 fn named(curves: Vec<Curve>, outcomes: &[Outcome]) -> Vec<Curve> {
     let (batches, rates) = differences(outcomes);
@@ -79,12 +106,15 @@ fn named(curves: Vec<Curve>, outcomes: &[Outcome]) -> Vec<Curve> {
     named.collect()
 }
 
-/// Trains with one of the settings; its curve is that of the loss that decides.
+/// The loss and the parameters of a training that has not diverged.
+type Weights = Option<(f64, Vec<(String, Tensor)>)>;
+
+/// Trains with one of the settings; its curve is that of the loss that decides. Parameters are there where they are to be saved.
 fn one(
     context: &Context,
     settings: &Settings,
     mut log: Option<&mut Log>,
-) -> Result<(Outcome, Curve), Failure> {
+) -> Result<(Outcome, Curve, Weights), Failure> {
     let (derived, prepared) = (context.derived, context.prepared);
     let (model, values) =
         super::prepare::stepped(derived, prepared, settings, super::paced(prepared, settings))?;
@@ -104,7 +134,7 @@ fn one(
     let mut run = Run::new(job).map_err(failed)?;
     let first = run.measured().map_err(failed)?[0];
     let (begun, mut epochs, mut is_broken) = (Instant::now(), Vec::new(), false);
-    let mut live = Live::new(context, settings, &run).unsaid();
+    let mut live = Live::new(context, settings, &run, History::default()).unsaid();
     if context.prepared.val.is_some() || run.counts().1 > 0 {
         live.first(first);
     }
@@ -130,6 +160,8 @@ fn one(
         .map_or(Value::Null, |(_, last): &(f64, Report)| report::values(&run, last.decisive()));
     live.end();
     let curve = live.curves().swap_remove(0);
+    let kept = report::shown(&run).filter(|_| context.args.save.is_some() && !is_broken);
+    let weights = kept.map(|kept| (kept.decisive()[0], saved::weights(context, &run)));
     let outcome = Outcome {
         batch: live::batch(settings),
         rate: settings.optimiser.number(METHODS, "lr").map_or(f64::NAN, |rate| rate.to_f64()),
@@ -141,7 +173,7 @@ fn one(
         last,
         names: run.names().to_vec(),
     };
-    Ok((outcome, curve))
+    Ok((outcome, curve, weights))
 }
 
 impl Outcome {

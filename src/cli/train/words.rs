@@ -46,6 +46,7 @@ pub fn words(args: &Train) -> Words {
         one("val", recipe.val.clone()),
         list("until", &recipe.until),
         one("patience", number(&recipe.patience)),
+        one("best", recipe.best.then(String::new)),
         list("val-data", val_data),
         one("save", save.as_ref().map(path)),
         one("checkpoint", checkpoint.clone()),
@@ -66,7 +67,11 @@ pub fn merged(now: &Train, then: &Words, path: &Path) -> Result<Train, Failure> 
     let mut line = vec!["pullback".to_string(), "train".to_string()];
     line.extend(now.model.file.as_ref().map(|file| file.display().to_string()));
     for (flag, words) in said.iter().chain(told) {
-        line.extend(words.iter().map(|word| format!("--{flag}={word}")));
+        // A flag without a word of its own is kept with an empty one.
+        line.extend(words.iter().map(|word| match (flag.as_str(), word.as_str()) {
+            ("best", "") => "--best".to_string(),
+            _ => format!("--{flag}={word}"),
+        }));
     }
     match Args::try_parse_from(line).map(|args| args.verb) {
         Ok(Verb::Train(train)) => Ok(Train {
