@@ -43,7 +43,11 @@ impl Ahead {
         let shelf = Arc::new(Shelf::default());
         let (own, arrays) = (Arc::clone(&shelf), Arc::clone(arrays));
         let named = std::thread::Builder::new().name("pullback-rows".into());
-        let thread = named.spawn(move || own.serve(&arrays)).ok()?;
+        let serve = move || {
+            let _open = Open(&own);
+            own.serve(&arrays);
+        };
+        let thread = named.spawn(serve).ok()?;
         Some(Ahead { shelf, thread: Some(thread) })
     }
 
@@ -75,6 +79,15 @@ impl Drop for Ahead {
         self.shelf.close();
         // The thread ends at the latest when what it is reading is read.
         let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Closes the shelf however its thread ends, so that nobody waits for what is never read.
+struct Open<'a>(&'a Shelf);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 

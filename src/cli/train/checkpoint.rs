@@ -189,11 +189,9 @@ fn read_header(header: &Value, mut bytes: &[u8]) -> Option<Checkpoint> {
         bytes = rest;
         values.push((array["name"].as_str()?.into(), tensor(dtype, &shape, own)?));
     }
-    let top = match report("top")? {
-        None => None,
-        // Its values come after those of now, and are of the same variables.
-        Some(report) => Some(Top { report, values: values.split_off(values.len() / 2) }),
-    };
+    // Its values come after those of now, and are of the same variables.
+    let top =
+        report("top")?.map(|report| Top { report, values: values.split_off(values.len() / 2) });
     let parts = header["history"].as_array()?.iter().map(floats).collect::<Option<Vec<_>>>()?;
     let kept = Kept {
         step: header["step"].as_u64()?,

@@ -5,8 +5,8 @@ use std::path::Path;
 use ndarray::ArrayD;
 use proptest::prelude::*;
 use pullback::cli::data::{
-    Bounds, FileRows, Opened, Packing, Part, Stray, open_idx, open_npy, open_safetensors, open_set,
-    write_npy, write_npz, write_safetensors,
+    Bounds, DataError, FileRows, Opened, Packing, Part, Stray, open_idx, open_npy,
+    open_safetensors, open_set, write_npy, write_npz, write_safetensors,
 };
 use pullback::tensor::{DType, Tensor};
 use pullback::train::{Buffer, Column, Rows, RowsError};
@@ -15,10 +15,15 @@ use super::{array, complaint, file, same, temporary, tensors};
 
 /// The data set of one column `x`.
 pub fn set(opened: Opened, dtype: DType, held: u64) -> FileRows {
+    try_set(opened, dtype, held).expect("it can be read")
+}
+
+/// The same of what may be damaged.
+pub fn try_set(opened: Opened, dtype: DType, held: u64) -> Result<FileRows, DataError> {
     let shape = opened.shape();
     let column = Column { name: "x".into(), dtype, shape: shape[1..].to_vec() };
     let part = Part { column, opened, from: "x".into() };
-    FileRows::new(shape[0], vec![part], held).expect("it can be read")
+    FileRows::new(shape[0], vec![part], held)
 }
 
 fn gathered(set: &FileRows, rows: &[usize]) -> Tensor {

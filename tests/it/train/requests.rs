@@ -52,7 +52,7 @@ const REQUESTS: &[&str] = &[
     "m.nn --data d.csv --opt adamw --weight-decay 0.1",
     "m.nn --data d.csv --schedule cosin",
     "m.nn --data d.csv --lr 0.1,x",
-    "m.nn --data d.csv --batch 1,2 --save w.npz",
+    "m.nn --data d.csv --batch 1,2 --checkpoint every=1epoch",
     "m.nn --data d.csv --save w.txt",
     "m.nn --data d.csv --checkpoint often",
     "m.nn --data d.csv --resume none.ckpt",

@@ -75,6 +75,52 @@ fn what_is_gone_on_with_ends_in_the_same_bytes() {
 }
 
 #[test]
+fn pictures_of_what_is_gone_on_with_show_all_of_it() {
+    let folder = folder();
+    let folder = folder.path();
+    let whole = [&DATA[..], &["--plot", "all.svg", "-q"]].concat();
+    assert_eq!(train(folder, &whole).0, Some(0));
+    let part = [&DATA[..], &["--checkpoint", "every=9step,file=part.ckpt", "-q"]].concat();
+    assert_eq!(train(folder, &part).0, Some(0));
+    let on = ["m.nn", "--resume", "part.previous.ckpt", "--plot", "own.svg", "-q"];
+    assert_eq!(train(folder, &on).0, Some(0));
+    assert_eq!(bytes(folder, "own.svg"), bytes(folder, "all.svg"));
+}
+
+#[test]
+fn the_best_epoch_is_kept() {
+    let folder = folder();
+    let folder = folder.path();
+    let quick = [&DATA[..], &["--schedule", "constant", "--lr", "0.4", "-q"]].concat();
+    let all = ["--epochs", "9", "--best", "--log", "all.jsonl", "--json", "--save", "best.npz"];
+    let (code, out, said) = train(folder, &[&quick[..], &all].concat());
+    assert_eq!(code, Some(0), "{said}");
+    let document: serde_json::Value = serde_json::from_str(&out).expect("a document");
+    let log = String::from_utf8(bytes(folder, "all.jsonl")).expect("a text");
+    let losses: Vec<f64> = log
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a line"))
+        .filter_map(|line| line["val_loss"].as_f64())
+        .collect();
+    assert_eq!(losses.len(), 9, "{log}");
+    let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    let epoch = 1 + losses.iter().position(|&loss| loss == least).expect("an epoch");
+    assert!(epoch < 9, "the last epoch shows nothing: {losses:?}");
+    assert_eq!((&document["best"], &document["val"]["C"]), (&epoch.into(), &least.into()));
+
+    let epoch = epoch.to_string();
+    let few = [&quick[..], &["--epochs", &epoch, "--save", "few.npz"]].concat();
+    assert_eq!(train(folder, &few).0, Some(0));
+    assert_eq!(bytes(folder, "best.npz"), bytes(folder, "few.npz"));
+
+    let aside = ["--epochs", "9", "--best", "--checkpoint", "every=8epoch,file=part.ckpt"];
+    assert_eq!(train(folder, &[&quick[..], &aside].concat()).0, Some(0));
+    let on = ["m.nn", "--resume", "part.previous.ckpt", "--save", "own.npz", "-q"];
+    assert_eq!(train(folder, &on).0, Some(0));
+    assert_eq!(bytes(folder, "own.npz"), bytes(folder, "best.npz"));
+}
+
+#[test]
 fn damaged_checkpoints_are_refused() {
     let folder = folder();
     let folder = folder.path();

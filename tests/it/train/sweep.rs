@@ -69,3 +69,22 @@ fn rates_are_compared() {
     assert!(reached["last"]["accuracy"].as_f64() >= Some(0.9), "{table}");
     assert!(reached["steps"].as_u64() < Some(120), "it ends early: {table}");
 }
+
+#[test]
+fn compared_trainings_are_saved() {
+    let folder = folder();
+    let folder = folder.path();
+    let train = |args: &[&str]| {
+        let data = ["train", "m.nn", "--set", "x=@d.csv:a,b", "--set", "label=@d.csv:label", "-q"];
+        let ran = run_in(folder, &[&data, args].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    };
+    let bytes = |name: &str| std::fs::read(folder.join(name)).expect("it was saved");
+    train(&["--batch", "10", "--save", "ten.npz"]);
+    train(&["--batch", "all", "--save", "whole.npz"]);
+    train(&["--batch", "10,all", "--save", "w-{batch}-{lr}.npz"]);
+    assert_eq!(bytes("w-10-0.5.npz"), bytes("ten.npz"));
+    assert_eq!(bytes("w-all-0.5.npz"), bytes("whole.npz"));
+    train(&["--batch", "10,all", "--save", "best.npz"]);
+    assert_eq!(bytes("best.npz"), bytes("ten.npz"));
+}
