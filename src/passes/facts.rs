@@ -106,6 +106,13 @@ fn sum_of_squares(model: &Model, id: NodeId, depth: usize) -> bool {
 
 /// Whether a matrix equals its transpose.
 pub fn symmetric(model: &Model, id: NodeId) -> bool {
+    is_symmetric(model, id, DEPTH)
+}
+
+fn is_symmetric(model: &Model, id: NodeId, depth: usize) -> bool {
+    if depth == 0 || model.ty(id).rank() < 2 {
+        return false;
+    }
     let operands = model.operands(id);
     match model.op(id) {
         Op::Eye(_) => true,
@@ -120,10 +127,10 @@ pub fn symmetric(model: &Model, id: NodeId) -> bool {
         Op::Scalar(Scalar::Add | Scalar::Mul) if operands.len() == 2 => {
             let pair = is_transpose_of(model, operands[0], operands[1]);
             let scalar = |i: usize| model.ty(operands[i]).rank() == 0;
-            pair || (0..2).all(|i| scalar(i) || symmetric(model, operands[i]))
+            pair || (0..2).all(|i| scalar(i) || is_symmetric(model, operands[i], depth - 1))
         }
         Op::Scalar(Scalar::Neg | Scalar::Div) => {
-            symmetric(model, operands[0])
+            is_symmetric(model, operands[0], depth - 1)
                 && operands[1..].iter().all(|&other| model.ty(other).rank() == 0)
         }
         _ => false,
@@ -137,4 +144,27 @@ pub fn is_transpose_of(model: &Model, a: NodeId, b: NodeId) -> bool {
             && model.operands(x)[0] == y
     };
     of(a, b) || of(b, a)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Origins;
+    use crate::ops::leaf::Eye;
+    use crate::tensor::DType;
+
+    #[test]
+    fn symmetry_is_not_looked_for_far_away() {
+        let mut model = Model::default();
+        let eye = Eye { dtype: DType::F64, size: 3.into() };
+        let eye = model.insert(eye, &[], &Origins::default()).expect("it fits");
+        let mut add = |sum| {
+            let sum = model.insert(Scalar::Add, &[sum, eye], &Origins::default());
+            sum.expect("it fits")
+        };
+        let near = add(eye);
+        let far = (0..100_000).fold(near, |sum, _| add(sum));
+        assert!(symmetric(&model, near));
+        assert!(!symmetric(&model, far));
+    }
 }
