@@ -124,6 +124,22 @@ impl Guards {
         }
     }
 
+    /// What flows from a scan to an operand: nothing where no result of the scan is needed.
+    pub fn whole(
+        &mut self,
+        model: &mut Model,
+        scan: NodeId,
+        flow: NodeId,
+        origins: &Origins,
+    ) -> Result<NodeId, Misfit> {
+        if !self.is_conditional(scan) || !self.irregular[scan.index()] {
+            return Ok(flow);
+        }
+        let Some(condition) = self.condition(model, scan, origins)? else { return Ok(flow) };
+        let dtype = model.ty(flow).dtype;
+        model.plant(&select(Term::Var(0), Term::Var(1), 0), &[condition, flow], dtype, origins)
+    }
+
     /// For each element of a value, or for all, whether it is needed.
     fn condition(
         &mut self,

@@ -147,6 +147,12 @@ pub fn singular(model: &Model, id: NodeId) -> bool {
     match model.op(id) {
         Op::Const(constant) => !constant.value.to_f64().is_finite(),
         Op::Matrix(_) | Op::Solve(_) => true,
+        Op::Scan(scan) => scan.body.holds(&|op| match op {
+            Op::Matrix(_) | Op::Solve(_) | Op::Custom(_) => true,
+            Op::Scalar(Scalar::Div | Scalar::Pow) => true,
+            Op::Scalar(row) => !row.is_regular(),
+            _ => false,
+        }),
         Op::Scalar(row) => match row {
             Scalar::Div => {
                 let sized = match model.op(operands[1]) {

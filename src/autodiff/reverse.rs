@@ -48,11 +48,12 @@ pub fn reverse_all(
         let operands = model.operands(id);
         if let Some(bundle) = bundles.remove(&id) {
             let flows = scan::pulled(model, id, &bundle, |operand| between[operand.index()])?;
-            for (&operand, flow) in operands.iter().zip(flows) {
+            for (place, (&operand, flow)) in operands.iter().zip(flows).enumerate() {
                 match flow {
                     Some(flow) => {
-                        guards.needed(operand);
+                        guards.flows(model, id, place, operand);
                         let origins = model.origins(flow).clone();
+                        let flow = guards.whole(model, id, flow, &origins)?;
                         add(model, &mut adjoints, operand, flow, &origins)?;
                     }
                     None if between[operand.index()] => cuts[operand.index()] = Some(id),
@@ -73,6 +74,7 @@ pub fn reverse_all(
         model.adjoints.push((id, adjoint));
         if let Op::Part(part) = model.op(id) {
             bundles.entry(operands[0]).or_default().push((part.which, adjoint));
+            guards.flows(model, id, 0, operands[0]);
             continue;
         }
         if operands.is_empty() {

@@ -34,7 +34,7 @@ pub fn grad(common: &Common, args: &Grad) -> Result<(), Failure> {
             let text = text(&session, &request, &derived.model, print(&derived.model, part));
             if args.cost { text + &cost::lines(&derived.model) } else { text }
         }
-        Form::Json => format!("{}\n", export::json(&derived.model)),
+        Form::Json => format!("{}\n", export::json(&derived.model, args.target.fold)),
         Form::Dot => export::dot(&derived.model, args.target.fold),
         Form::Mermaid => export::mermaid(&derived.model, args.target.fold),
         Form::Latex => {

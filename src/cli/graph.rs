@@ -20,7 +20,7 @@ pub fn graph(common: &Common, args: &Graph) -> Result<(), Failure> {
         Form::Nn if args.cost => print(&model, Part::Whole).text + &cost::lines(&model),
         Form::Nn if args.target.fold => print_folded(&model, Part::Whole).text,
         Form::Nn => print(&model, Part::Whole).text,
-        Form::Json => format!("{}\n", export::json(&model)),
+        Form::Json => format!("{}\n", export::json(&model, args.target.fold)),
         Form::Dot => export::dot(&model, args.target.fold),
         Form::Mermaid => export::mermaid(&model, args.target.fold),
         Form::Latex => export::latex(&model, Part::Whole, None),

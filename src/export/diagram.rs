@@ -81,7 +81,7 @@ fn hidden(model: &Model, folded: &Folded, shown: &[NodeId]) -> FxHashSet<NodeId>
 }
 
 /// What stands in the box of a call: `h = dense as l1`, `adjoint of dense as l1: d_x, d_l1.W`.
-fn title(model: &Model, group: &Group, names: &FxHashMap<NodeId, String>) -> String {
+pub(super) fn title(model: &Model, group: &Group, names: &FxHashMap<NodeId, String>) -> String {
     let call = model.calls[group.call].as_ref().expect("a box is that of a call");
     let named = group.outputs.iter().filter_map(|id| names.get(id).cloned()).collect();
     let named = call.gathered(named).join(", ");

@@ -1,40 +1,35 @@
 //! The graph as a JSON document.
 
-use super::{label, names, needed};
-use crate::graph::{Kind, Model, Origin};
-use crate::ops::Operator;
+use super::diagram::title;
+use super::{folded, label, names, needed};
+use crate::graph::{Kind, Model, NodeId, Origin};
+use crate::ops::{Op, Operator};
 use serde_json::{Value, json};
 
-/// Nodes in topological order with operator, type, operands, name and the source line they have to do with, and the results.
-pub fn json(model: &Model) -> Value {
+/// Nodes in topological order with operator, type, operands, name and the source line they have to do with, and the results. A
+/// scan has its body, nodes of its own whose first are the inputs. With `fold` the nodes of each inlined call, and of its
+/// adjoint, are listed.
+pub fn json(model: &Model, fold: bool) -> Value {
+    let mut document = graph(model);
+    if fold {
+        let (names, folded) = (names(model), folded(model, true));
+        let members = |number: usize| -> Vec<usize> {
+            let own = needed(model).into_iter().filter(|id| folded.of[id.index()] == Some(number));
+            own.map(|id| id.index()).collect()
+        };
+        let calls = folded.groups.iter().enumerate().map(|(number, group)| {
+            let text = title(model, group, &names);
+            json!({"text": text, "adjoint": group.adjoint, "nodes": members(number)})
+        });
+        document["calls"] = calls.collect();
+    }
+    document
+}
+
+fn graph(model: &Model) -> Value {
     let names = names(model);
-    let nodes: Vec<Value> = needed(model)
-        .into_iter()
-        .map(|id| {
-            let ty = model.ty(id);
-            let origins: Vec<Value> = model
-                .origins(id)
-                .iter()
-                .map(|origin| match origin {
-                    Origin::Source(span) => json!({"source": {"line": model.line(*span)}}),
-                    Origin::Adjoint { span, rule, operand } => {
-                        json!({"adjoint": {"line": model.line(*span), "rule": rule, "operand": operand}})
-                    }
-                    Origin::Law(law) => json!({"law": law}),
-                })
-                .collect();
-            json!({
-                "id": id.index(),
-                "op": model.op(id).name(),
-                "text": label(model, id),
-                "name": names.get(&id),
-                "dtype": ty.dtype.name(),
-                "shape": ty.shape.iter().map(|size| size.to_string()).collect::<Vec<_>>(),
-                "operands": model.operands(id).iter().map(|operand| operand.index()).collect::<Vec<_>>(),
-                "origins": origins,
-            })
-        })
-        .collect();
+    let nodes: Vec<Value> =
+        needed(model).into_iter().map(|id| node(model, id, names.get(&id))).collect();
     let outputs: Vec<Value> = model
         .outputs
         .iter()
@@ -59,4 +54,36 @@ pub fn json(model: &Model) -> Value {
         document["updates"] = Value::Object(updates.collect());
     }
     document
+}
+
+fn node(model: &Model, id: NodeId, name: Option<&String>) -> Value {
+    let ty = model.ty(id);
+    let origin = |origin: &Origin| match origin {
+        Origin::Source(span) => json!({"source": {"line": model.line(*span)}}),
+        Origin::Adjoint { span, rule, operand } => {
+            json!({"adjoint": {"line": model.line(*span), "rule": rule, "operand": operand}})
+        }
+        Origin::Law(law) => json!({"law": law}),
+    };
+    let mut value = json!({
+        "id": id.index(),
+        "op": model.op(id).name(),
+        "text": label(model, id),
+        "name": name,
+        "dtype": ty.dtype.name(),
+        "shape": ty.shape.iter().map(|size| size.to_string()).collect::<Vec<_>>(),
+        "operands": model.operands(id).iter().map(|operand| operand.index()).collect::<Vec<_>>(),
+        "origins": model.origins(id).iter().map(origin).collect::<Vec<_>>(),
+    });
+    if let Op::Scan(scan) = model.op(id) {
+        let inner = model.inner(scan);
+        let mut body = graph(&inner.model);
+        body["inputs"] = inner.inputs.iter().map(|id| id.index()).collect();
+        body["carries"] = json!(scan.carries);
+        body["slices"] = json!(scan.slices);
+        value["reverse"] = json!(scan.reverse);
+        value["length"] = json!(scan.length.to_string());
+        value["body"] = body;
+    }
+    value
 }

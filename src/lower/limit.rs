@@ -121,6 +121,9 @@ impl Lowerer {
             {
                 self.put(Scalar::Powlog, &[of, factors[1]], span)
             }
+            (_, Op::Scalar(Scalar::Square | Scalar::Abs)) if parts[0] == factor => {
+                self.put(Scalar::Xlogy, &[factor, of], span)
+            }
             (Op::Scalar(Scalar::Sqrt | Scalar::Abs), _) if factors[0] == of => {
                 self.put(Scalar::Xlogy, &[factor, of], span)
             }

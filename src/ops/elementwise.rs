@@ -260,7 +260,7 @@ rows! {
         /// `x * log(x)`, 0 at 0 as in the limit. So is the product `x * log(x)` understood.
         Xlogx = xlogx(x) -> y, dy {
             value: if x == 0.0 { 0.0 } else { x * x.ln() },
-            grad: [dy * (log(x) + 1)],
+            grad: [xlogy(dy, x) + dy],
             probe: [[0.2], [1.0], [2.5]],
         }
         /// `x^n * log(x)`, where n is above 0 it is 0 at 0 as in the limit. So is the product understood.
@@ -272,7 +272,7 @@ rows! {
         /// `x * log(x / y)`, 0 where x is 0. So is the product understood.
         RelEntr = rel_entr(x, y) -> z, dz {
             value: if x == 0.0 && !y.is_nan() { 0.0 } else { x * (x / y).ln() },
-            grad: [dz * (log(x / y) + 1), -(dz * x / y)],
+            grad: [xlogy(dz, x / y) + dz, -(dz * x / y)],
             probe: [[0.2, 0.5], [1.0, 1.0], [2.5, 0.3]],
         }
         /// `x * log(y)`, 0 where x is 0; where both are 0 its derivative by y is 0.
@@ -369,7 +369,7 @@ macro_rules! functions {
 functions! {
     exp Exp(x); log Log(x); sqrt Sqrt(x); sin Sin(x); cos Cos(x); sinh Sinh(x); cosh Cosh(x); sigmoid Sigmoid(x);
     digamma Digamma(x); polygamma Polygamma(n, x); pow Pow(x, y); floor Floor(x); sign Sign(x); square Square(x);
-    powlog Powlog(x, n); eq Eq(x, y); gt Gt(x, y); lt Lt(x, y); and And(x, y);
+    powlog Powlog(x, n); xlogy Xlogy(x, y); eq Eq(x, y); gt Gt(x, y); lt Lt(x, y); and And(x, y);
 }
 
 fn pi() -> Term {

@@ -18,6 +18,8 @@ pub enum Condition {
     Always,
     /// The variable is above 0 wherever it is defined.
     Positive(usize),
+    /// The variable is not below 0 wherever it is defined.
+    NotNegative(usize),
     /// The variable is a sum of squares: not below 0, and flat where it is 0.
     Squares(usize),
 }
@@ -51,6 +53,7 @@ impl Stable {
         match self.when {
             Condition::Always => String::new(),
             Condition::Positive(number) => format!("{} > 0", name(number)),
+            Condition::NotNegative(number) => format!("{} >= 0", name(number)),
             Condition::Squares(number) => format!("{} is a sum of squares", name(number)),
         }
     }
@@ -135,6 +138,8 @@ laws! {
     "negative of a negative" (x): -(-x) => x;
     "sigmoid written out" (x): 1 / (1 + exp(x)) => sigmoid(-x);
     "sigmoid by two exponentials" (x): exp(x) / (1 + exp(x)) => sigmoid(x);
+    "square of a sigmoid written out" (x): 1 / square(1 + exp(x)) => square(sigmoid(-x));
+    "slope of a sigmoid written out" (x): exp(x) / square(1 + exp(x)) => sigmoid(x) * sigmoid(-x);
     "softmax of two" (x, y): exp(x) / (exp(x) + exp(y)) => sigmoid(x - y);
     "tanh by exponentials" (x): (exp(x) - exp(-x)) / (exp(x) + exp(-x)) => tanh(x);
     "tanh by one exponential" (x): expm1(2 * x) / (1 + exp(2 * x)) => tanh(x);
@@ -149,6 +154,8 @@ laws! {
     "log of a softmax" (x): log(softmax(x)) => x - keep(logsumexp(x));
     "product with the log of a positive value" (x, y) [Positive 1]: xlogy(x, y) => x * log(y);
     "positive value times its log" (x) [Positive 0]: xlogx(x) => x * log(x);
+    "softmax with zeros times its log" (x): xlogx(softmax(x))
+        => select(eq(softmax(x), 0), 0, softmax(x) * log(softmax(x)));
     "positive value times the log of its quotient" (x, y) [Positive 0]: rel_entr(x, y) => x * log(x / y);
     "logarithm of an exponential" (x): log(exp(x)) => x;
     "log of 1 + exp" (x): log(1 + exp(x)) => softplus(x);
@@ -181,6 +188,7 @@ laws! {
     "quotient by a product" (x, y) [Positive 0]: x / (x * y) => 1 / y;
     "square by itself" (x) [Positive 0]: square(x) / x => x;
     "root of a square" (x): sqrt(square(x)) => abs(x);
+    "square of a root" (x) [NotNegative 0]: square(sqrt(x)) => x;
     "root of a sum of squares" (x) [Squares 0]: sqrt(x) => select(eq(x, 0), 0, sqrt(x));
     "power 1/2 of a sum of squares" (x) [Squares 0]: pow(x, half()) => sqrt(x);
     "variance in two passes" (x): mean(square(x)) - square(mean(x)) => mean(square(x - keep(mean(x))));

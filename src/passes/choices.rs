@@ -17,6 +17,26 @@ pub fn choice_by_constant(cx: &mut Cx, op: &Op, operands: &[NodeId], _origins: &
     Ok(whole.then_some(taken))
 }
 
+/// `true and c` is c, `false and c` is false, and so for `or`.
+pub fn condition_by_constant(
+    cx: &mut Cx,
+    op: &Op,
+    operands: &[NodeId],
+    _origins: &Origins,
+) -> Found {
+    let Op::Scalar(row @ (Scalar::And | Scalar::Or)) = op else { return Ok(None) };
+    let rank = operands.iter().map(|&id| cx.see().ty(id).rank()).max().unwrap_or(0);
+    for (constant, other) in [(operands[0], operands[1]), (operands[1], operands[0])] {
+        let Some(number) = cx.see().filled(constant) else { continue };
+        let decides = number.is_zero() == (*row == Scalar::And);
+        let left = if decides { constant } else { other };
+        if cx.see().ty(left).rank() == rank || cx.see().filled(left).is_some() {
+            return Ok(Some(left));
+        }
+    }
+    Ok(None)
+}
+
 /// `where(c, x, 0) + where(c, 0, y)` is `where(c, x, y)`, and so on for sums of choices by one condition.
 pub fn choices_together(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
     let Op::Scalar(Scalar::Add) = op else { return Ok(None) };

@@ -1,6 +1,7 @@
 //! What is known of values before they have numbers: the side conditions of laws.
 
 use crate::graph::{Model, NodeId};
+use crate::ops::linalg::Matrix;
 use crate::ops::reduce::{Fold, Reduce};
 use crate::ops::{Number, Op, Scalar};
 
@@ -40,7 +41,7 @@ fn sign(model: &Model, id: NodeId, depth: usize) -> Option<bool> {
                 _ => None,
             }
         }
-        Op::Softmax(_) => Some(true),
+        Op::Softmax(_) => Some(!masked(model, operands[0])),
         Op::OneHot(_) | Op::Eye(_) => Some(false),
         Op::Broadcast(_) | Op::Reshape(_) | Op::Permute(_) | Op::Slice(_) | Op::Flip(_) => of(0),
         // Towards integers a fraction becomes 0.
@@ -52,7 +53,8 @@ fn sign(model: &Model, id: NodeId, depth: usize) -> Option<bool> {
         },
         Op::Select(_) => Some(of(1)? & of(2)?),
         Op::Scalar(row) => match row {
-            Scalar::Exp | Scalar::Sigmoid | Scalar::Cosh | Scalar::Softplus => Some(true),
+            Scalar::Exp => Some(!masked(model, operands[0])),
+            Scalar::Sigmoid | Scalar::Cosh | Scalar::Softplus => Some(true),
             Scalar::Sub => {
                 let one = model.filled(operands[0]).is_some_and(|number| number.is_one());
                 let below = matches!(model.op(operands[1]), Op::Scalar(Scalar::Sigmoid));
@@ -74,6 +76,25 @@ fn sign(model: &Model, id: NodeId, depth: usize) -> Option<bool> {
         },
         _ => None,
     }
+}
+
+/// So many values are looked at for an infinite number.
+const MASKED: usize = 64;
+
+/// Whether an infinite number is written in what a value is computed from, as in `where(c, x, -inf)`: its exponential may
+/// be 0. Variables are taken to be finite.
+fn masked(model: &Model, id: NodeId) -> bool {
+    let mut waiting = vec![id];
+    let mut place = 0;
+    while place < waiting.len().min(MASKED) {
+        let id = waiting[place];
+        if model.filled(id).is_some_and(|number| number.to_f64().is_infinite()) {
+            return true;
+        }
+        waiting.extend(model.operands(id).into_iter().filter(|&id| model.ty(id).dtype.is_float()));
+        place += 1;
+    }
+    false
 }
 
 /// Whether a value is a sum of squares: not below 0, and flat where it is 0.
@@ -110,28 +131,25 @@ pub fn symmetric(model: &Model, id: NodeId) -> bool {
 }
 
 fn is_symmetric(model: &Model, id: NodeId, depth: usize) -> bool {
-    if depth == 0 || model.ty(id).rank() < 2 {
+    if depth == 0 || model.ty(id).rank() != 2 {
         return false;
     }
     let operands = model.operands(id);
+    let of = |i: usize| is_symmetric(model, operands[i], depth - 1);
     match model.op(id) {
         Op::Eye(_) => true,
         Op::Variable(variable) => {
             model.variables.get(&variable.name).is_some_and(|variable| variable.symmetric)
         }
         Op::Diag(crate::ops::index::Diag::Make) => true,
-        Op::Outer(_) => operands[0] == operands[1] && model.ty(id).rank() == 2,
-        Op::MatMul(_) => {
-            is_transpose_of(model, operands[0], operands[1]) && model.ty(id).rank() == 2
-        }
-        Op::Scalar(Scalar::Add | Scalar::Mul) if operands.len() == 2 => {
-            let pair = is_transpose_of(model, operands[0], operands[1]);
+        Op::Outer(_) => operands[0] == operands[1],
+        Op::MatMul(_) => is_transpose_of(model, operands[0], operands[1]),
+        Op::Matrix(Matrix::Inverse) => of(0),
+        Op::Scalar(row) => {
+            let pair = matches!(row, Scalar::Add | Scalar::Mul)
+                && is_transpose_of(model, operands[0], operands[1]);
             let scalar = |i: usize| model.ty(operands[i]).rank() == 0;
-            pair || (0..2).all(|i| scalar(i) || is_symmetric(model, operands[i], depth - 1))
-        }
-        Op::Scalar(Scalar::Neg | Scalar::Div) => {
-            is_symmetric(model, operands[0], depth - 1)
-                && operands[1..].iter().all(|&other| model.ty(other).rank() == 0)
+            pair || (0..operands.len()).all(|i| scalar(i) || of(i))
         }
         _ => false,
     }

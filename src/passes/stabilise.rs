@@ -1,6 +1,6 @@
 //! Stability laws on the forward graph, before any derivative is taken.
 
-use super::facts::{positive, squares};
+use super::facts::{not_negative, positive, squares};
 use super::stable_steps::{LOG, STEPS};
 use crate::graph::{Model, NodeId, Operands, Origin, Origins};
 use crate::ops::leaf::SizeOf;
@@ -200,6 +200,7 @@ impl Stabiliser {
                 && match law.when {
                     Condition::Always => true,
                     Condition::Positive(number) => positive(model, of(number)),
+                    Condition::NotNegative(number) => not_negative(model, of(number)),
                     Condition::Squares(number) => squares(model, of(number)),
                 }
         })

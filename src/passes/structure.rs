@@ -1,9 +1,10 @@
 //! Laws of structured operators: each looks at an operator about to be inserted and may put another value in its place.
 
 use super::choices::{
-    above_kink, choice_by_constant, choices_together, number_on_the_right, root_by_name,
+    above_kink, choice_by_constant, choices_together, condition_by_constant, number_on_the_right,
+    root_by_name,
 };
-use super::facts::symmetric;
+use super::facts::{positive, symmetric};
 use super::law::Cx;
 use super::product::{Factors, emit, product_of};
 use super::reduction::{
@@ -34,6 +35,7 @@ pub const LAWS: &[(&str, &str, StructureLaw)] = &[
         before_laying_out,
     ),
     ("choice by a constant", "where(true, x, y) => x", choice_by_constant),
+    ("condition by a constant", "true and c => c", condition_by_constant),
     (
         "choices of one condition",
         "where(c, x, 0) + where(c, 0, y) => where(c, x, y)",
@@ -48,6 +50,7 @@ pub const LAWS: &[(&str, &str, StructureLaw)] = &[
     ("product with a diagonal matrix", "diag(v) @ A => v[:, None] * A", product_with_diagonal),
     ("sum of a diagonal matrix", "sum[K](diag(v)) => v", sum_of_diagonal),
     ("sum of an outer product", "sum[K](outer(u, v)) => u * sum(v)", sum_of_outer),
+    ("product with a logarithm", "xlogy(c, x) => c * log(x), c is not 0", product_with_logarithm),
     ("linear in zeros", "f(0) => 0, f linear", linear_in_zeros),
     ("transpose of a symmetric matrix", "A' => A, A symmetric", transposed_symmetric),
     ("transpose of a product", "(A' @ B)' => B' @ A", transposed_product),
@@ -206,6 +209,18 @@ fn identity(cx: &mut Cx, op: &Op, operands: &[NodeId], _origins: &Origins) -> Fo
         (_, true) => Some(a),
         _ => None,
     })
+}
+
+/// `xlogy(c, x)` is `c * log(x)` where c is known not to be 0.
+fn product_with_logarithm(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Scalar(Scalar::Xlogy) = op else { return Ok(None) };
+    let product = product_of(cx, operands[0]);
+    let known = product.factors.iter().all(|&(id, _)| positive(cx.see(), id));
+    if product.number.is_zero() || !known {
+        return Ok(None);
+    }
+    let log = cx.scalar(Scalar::Log, &[operands[1]], origins)?;
+    cx.scalar(Scalar::Mul, &[operands[0], log], origins).map(Some)
 }
 
 /// A linear operator of zeros is zeros.

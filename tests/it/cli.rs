@@ -212,3 +212,31 @@ fn tangents_are_given() {
     let ran = run(&["grad", "-e", "param x: f64; x^2", "--mode", "jvp", "--tangent", "x=randn"]);
     assert_eq!(ran.code, Some(2));
 }
+
+/// A document has the bodies of loops, and with `--fold` the nodes of each call.
+#[test]
+fn documents_have_bodies_and_calls() {
+    let ran = run(&["graph", "--to", "json", "examples/lstm.nn"]);
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).expect("a document");
+    let nodes = document["nodes"].as_array().expect("a list of nodes");
+    let scan = nodes.iter().find(|node| node["op"] == "scan").expect("a loop");
+    assert_eq!(scan["length"], "T");
+    let body = &scan["body"];
+    let inputs = body["inputs"].as_array().expect("a list of inputs").len();
+    assert_eq!(inputs, 1 + scan["operands"].as_array().expect("a list").len());
+    let ops: Vec<&str> = body["nodes"]
+        .as_array()
+        .expect("a list of nodes")
+        .iter()
+        .filter_map(|node| node["op"].as_str())
+        .collect();
+    assert!(ops.contains(&"tanh") && ops.contains(&"sigmoid"), "{ops:?}");
+
+    let ran = run(&["grad", "-q", "--fold", "--json", "examples/transformer.nn"]);
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).expect("a document");
+    let calls = document["calls"].as_array().expect("a list of calls");
+    let texts: Vec<&str> = calls.iter().filter_map(|call| call["text"].as_str()).collect();
+    assert!(texts.contains(&"blocks.0 = block"), "{texts:?}");
+    assert!(texts.contains(&"adjoint of dense as head: d_head.W, d_head.b"), "{texts:?}");
+    assert!(calls.iter().all(|call| call["nodes"].as_array().is_some_and(|n| !n.is_empty())));
+}

@@ -254,7 +254,7 @@ proptest! {
             let all = |name: &&str| name.strip_suffix('*').is_some_and(|start| word.starts_with(start));
             said.contains(&word) || said.iter().any(all)
         };
-        let lines = printed.replace("\n#    ", " ");
+        let lines = printed.replace("\n#    ", " ").replace("\n    ", " ");
         for line in lines.lines() {
             let line = line.trim_start_matches("# ").split("  #").next().expect("a line");
             let (names, value) = line.split_once(" = ").expect("a statement");

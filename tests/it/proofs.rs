@@ -28,6 +28,7 @@ const EQUAL: &[(&str, &str, &str)] = &[
     ("", "sin(a)^2 + cos(a)^2", "1"),
     ("", "log(exp(a) * exp(b))", "a + b"),
     ("", "sqrt(s)^2", "s"),
+    ("", "xlogy(a, s) + s * log(s)", "(a + s) * log(s)"),
     ("", "(A @ B)'", "B' @ A'"),
     ("", "(A @ B) @ w", "A @ (B @ w)"),
     ("", "w @ A @ v", "v @ A' @ w"),

@@ -83,7 +83,8 @@ impl Draft {
         matches!(self.pieces.as_slice(), [Piece::Name(name)] if *name == id)
     }
 
-    fn push(&mut self, text: &str) {
+    /// Writes on.
+    pub fn push(&mut self, text: &str) {
         self.width += text.chars().count();
         match self.pieces.last_mut() {
             Some(Piece::Text(last)) => last.push_str(text),
@@ -91,7 +92,8 @@ impl Draft {
         }
     }
 
-    fn append(&mut self, other: Draft) {
+    /// Writes an expression behind.
+    pub fn append(&mut self, other: Draft) {
         self.width += other.width;
         self.product |= other.product;
         self.nodes.extend(other.nodes);
@@ -207,6 +209,14 @@ pub fn render(model: &Model, id: NodeId, operands: Vec<Draft>) -> Draft {
                     || matches!(op, Op::SizeOf(_)),
                 ..Draft::text(text, level)
             }
+        }
+        // `(r * h) @ U` is right without parentheses too, and then read as `r * (h @ U)`.
+        Form::Infix("@") => {
+            let mut operands = operands.into_iter();
+            let left = operands.next().expect("two operands");
+            let product = matches!(model.op(model.operands(id)[0]), Op::MatMul(_));
+            let left = if product { left } else { left.within(Level::Sign) };
+            infix("@", std::iter::once(left).chain(operands).collect())
         }
         Form::Infix(symbol) => infix(symbol, operands),
         Form::Prefix(symbol) => {

@@ -6,6 +6,7 @@ mod draft;
 mod folded;
 mod looped;
 mod names;
+mod split;
 mod stated;
 mod statements;
 

@@ -5,7 +5,7 @@ use super::statements::Plan;
 use crate::graph::{Kind, Model, NodeId};
 use crate::ops::elementwise::Class;
 use crate::ops::scan::Which;
-use crate::ops::{Op, Scalar};
+use crate::ops::{Form, Op, Operator, Scalar};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::rc::Rc;
 
@@ -67,6 +67,13 @@ pub fn names(plan: &Plan) -> Names {
             && !text.contains_key(&id)
         {
             give(&mut text, id, format!("{name}_last"));
+        }
+    }
+    for &id in &lines {
+        if let Some(name) = applied(plan, id, &text)
+            && !text.contains_key(&id)
+        {
+            give(&mut text, id, name);
         }
     }
     let mut owners = owners(plan, &text);
@@ -135,6 +142,19 @@ fn carried(model: &Model, id: NodeId, kind: impl Fn(Which) -> bool) -> Option<&s
     }
 }
 
+/// `tanh_g` for `tanh(g)` where g has a name.
+fn applied(plan: &Plan, id: NodeId, text: &FxHashMap<NodeId, String>) -> Option<String> {
+    let Op::Scalar(row) = plan.model.op(id) else { return None };
+    let operands = plan.model.operands(id);
+    let [operand] = operands.as_slice() else { return None };
+    let inner = text.get(operand).filter(|name| !name.contains('.'))?;
+    let called = matches!(
+        plan.model.op(id).form(&plan.model.operand_types(id), plan.model.ty(id)),
+        Form::Call { .. }
+    );
+    (called && plan.forward[id.index()]).then(|| format!("{}_{inner}", row.name()))
+}
+
 /// Whether a value is to get a name: it has a line, and is not several values.
 fn has_name(plan: &Plan, id: NodeId) -> bool {
     plan.lines[id.index()] && plan.region[id.index()] && !matches!(plan.model.op(id), Op::Scan(_))
@@ -156,7 +176,11 @@ pub fn before_activations(plan: &Plan, taken: &FxHashSet<String>) -> FxHashMap<N
     let model = plan.model;
     let (mut fed, mut seen) = (Vec::new(), FxHashSet::default());
     for id in model.nodes().filter(|id| plan.forward[id.index()] && is_activation(model, *id)) {
-        let operand = model.operands(id)[0];
+        let mut operand = model.operands(id)[0];
+        // Pieces of one value, and its negative, are spoken of by that.
+        while matches!(model.op(operand), Op::Slice(_) | Op::Scalar(Scalar::Neg)) {
+            operand = model.operands(operand)[0];
+        }
         let plain = matches!(model.op(operand), Op::Variable(_) | Op::Const(_) | Op::Slice(_));
         if plan.known[operand.index()].is_none() && !plain && seen.insert(operand) {
             fed.push(operand);

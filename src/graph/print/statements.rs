@@ -3,12 +3,13 @@
 use super::draft::{Draft, Level, Piece, argument, render, spelled, typed};
 use super::looped::looped;
 use super::names::{self, Names};
+use super::split::{Split, splits};
 use super::{Part, WIDTH, comment};
 use crate::graph::fold::Folded;
 use crate::graph::train::MADE;
 use crate::graph::{Kind, Model, NodeId, Origin};
 use crate::ops::scan::Which;
-use crate::ops::{Name, Op, Scalar};
+use crate::ops::{Name, Op, Scalar, join};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A line `keyword name = text`.
@@ -89,6 +90,10 @@ pub struct Plan<'a> {
     pub asked: FxHashMap<NodeId, usize>,
     /// What the first result of each name is, and whether a derivative has that name.
     pub results: FxHashMap<&'a str, (Kind, bool)>,
+    /// What may be written as one split, by the piece that comes first.
+    pub splits: FxHashMap<NodeId, Split>,
+    /// For each piece of what is written as one split the piece that comes first.
+    pub pieces: FxHashMap<NodeId, NodeId>,
 }
 
 /// Expressions wider than this get lines for their parts: names and comments need room too.
@@ -131,6 +136,7 @@ pub fn written(model: &Model, part: Part) -> Written<'_> {
     loop {
         plan.lines.fill(false);
         plan.heads.clear();
+        plan.pieces.clear();
         decide(&mut plan);
         let Drafts { mut drafts, updates, narrow } = drafts(&mut plan, part);
         let names = names::names(&plan);
@@ -161,7 +167,8 @@ pub fn statement_of(
     called: &FxHashMap<NodeId, Vec<&Name>>,
 ) -> Vec<Statement> {
     let mut statements = Vec::new();
-    if plan.lines[id.index()] && !matches!(plan.model.op(id), Op::Part(_)) {
+    let later = plan.pieces.get(&id).is_some_and(|first| *first != id);
+    if plan.lines[id.index()] && !later && !matches!(plan.model.op(id), Op::Part(_)) {
         statements.push(statement(plan, names, id, draft));
     }
     let called = called.get(&id).map_or(&[][..], |called| called);
@@ -249,7 +256,10 @@ fn statement(plan: &Plan, names: &Names, id: NodeId, draft: &Draft) -> Statement
             note: false,
         };
     }
-    let name = names.text[&id].clone();
+    let name = match plan.pieces.get(&id).and_then(|first| plan.splits.get(first)) {
+        Some(split) => format!("({})", join(split.pieces.iter().map(|piece| &names.text[piece]))),
+        None => names.text[&id].clone(),
+    };
     let adjoint = plan.asked.contains_key(&id) || !plan.forward[id.index()];
     let mut text = draft.finish(&names.text);
     let default = if draft.free && model.ty(id).dtype != model.float() {
@@ -411,6 +421,12 @@ pub fn plan(model: &Model, part: Part, widths: FxHashMap<NodeId, usize>) -> Plan
     let lines = vec![false; model.len()];
     let heads = FxHashMap::default();
     let (folded, forced) = (Folded::default(), FxHashSet::default());
+    let mut cut = region.clone();
+    for output in model.outputs.iter() {
+        // The results of a body, and what bears a keyword, have statements of their own.
+        cut[output.node.index()] &= output.kind == Kind::Gradient && part != Part::Body;
+    }
+    let splits = splits(model, &cut);
     Plan {
         model,
         known,
@@ -426,6 +442,8 @@ pub fn plan(model: &Model, part: Part, widths: FxHashMap<NodeId, usize>) -> Plan
         forced,
         asked,
         results,
+        splits,
+        pieces: FxHashMap::default(),
     }
 }
 
@@ -467,6 +485,13 @@ pub fn decide(plan: &mut Plan) {
             || plan.known[index].is_some()
             || plan.asked.contains_key(&id)
             || (written[index] > 1 && !is_small(plan, id));
+        if let Some(split) = plan.splits.get(&id)
+            && split.pieces.iter().all(|piece| plan.lines[piece.index()])
+        {
+            plan.pieces.extend(split.pieces.iter().map(|piece| (*piece, id)));
+            let of = split.of.index();
+            written[of] = written[of].saturating_sub(split.pieces.len() as u32 - 1);
+        }
         let times = if plan.lines[index] { 1 } else { written[index].max(1) };
         let twice =
             matches!(model.op(id), Op::Scalar(Scalar::Xlogx | Scalar::Powlog | Scalar::RelEntr));
@@ -503,11 +528,12 @@ fn is_small(plan: &Plan, id: NodeId) -> bool {
         // Its operand is what costs, and decides for itself.
         Op::Broadcast(_) => true,
         Op::Permute(permute) => permute.is_transpose(),
+        Op::Scalar(Scalar::Neg) => true,
         Op::Const(_) | Op::SizeOf(_) | Op::Iota(_) | Op::Eye(_) => true,
         Op::Literal(literal) => literal.values.len() <= 4,
-        Op::Scalar(
-            Scalar::Add | Scalar::Sub | Scalar::Square | Scalar::Neg | Scalar::Gt | Scalar::Eq,
-        ) => operands.iter().all(|&operand| leaf(operand)),
+        Op::Scalar(Scalar::Add | Scalar::Sub | Scalar::Square | Scalar::Gt | Scalar::Eq) => {
+            operands.iter().all(|&operand| leaf(operand))
+        }
         Op::Scalar(Scalar::Mul | Scalar::Div) => {
             operands.iter().all(|&operand| leaf(operand)) && model.ty(id).rank() == 0
         }
@@ -542,6 +568,10 @@ pub fn drafts(plan: &mut Plan, whole: Part) -> Drafts {
         for &operand in &operands {
             left[operand.index()] = left[operand.index()].saturating_sub(1);
         }
+        if let Some(&first) = plan.pieces.get(&id).filter(|first| **first != id) {
+            done[id.index()] = Some(Draft::name(first, NAME));
+            continue;
+        }
         loop {
             let parts: Vec<Draft> =
                 operands.iter().map(|&operand| part(plan, &done, operand)).collect();
@@ -570,6 +600,10 @@ pub fn drafts(plan: &mut Plan, whole: Part) -> Drafts {
             let draft = match model.op(id) {
                 // The boundary of a function says something only where its rule is printed.
                 Op::Custom(_) if whole == Part::Adjoint => through(id, parts),
+                Op::Slice(_) if plan.pieces.contains_key(&id) => {
+                    let of = parts.into_iter().next().expect("a slice has an operand");
+                    plan.splits[&id].written(model, argument(model, operands[0], of))
+                }
                 _ => render(model, id, parts),
             };
             narrow &= draft.width <= ROOM;

@@ -505,6 +505,15 @@ impl Normal {
             Scalar::Expm1 => added(&self.exponential(&x[0])?, &one, (-1, 1)),
             Scalar::Log => self.logarithm(&x[0]),
             Scalar::Log1p => self.logarithm(&added(&x[0], &one, (1, 1))?),
+            Scalar::Xlogx | Scalar::Xlogy => {
+                let log = self.logarithm(&x[x.len() - 1])?;
+                self.product(&x[0], &log, DEPTH)
+            }
+            Scalar::RelEntr => {
+                let quotient = self.scalar(Scalar::Div, x)?;
+                let log = self.logarithm(&quotient)?;
+                self.product(&x[0], &log, DEPTH)
+            }
             Scalar::Softplus => {
                 let exp = self.exponential(&x[0])?;
                 self.logarithm(&added(&exp, &one, (1, 1))?)

@@ -83,6 +83,16 @@ const GUARDED: &[Row] = &[
         })
     }),
     ("x: f64[3] = -1 3 2", "where(x[0] > 0, cumsum(log(x)), 0)", |_| build(&[3], |_| 0.0)),
+    (
+        "x: f64[3] = -1 3 0",
+        "s = scan t in 3 (a = 0) for xt in x { a = a + sqrt(xt) }; where(x[0] > 0, s, sum(x))",
+        |a| scalar(total(3, |k| a[0].values[k])),
+    ),
+    (
+        "x: f64[3] = -1 3 0; w: f64 = -1",
+        "(r, b) = scan t in 3 (a = w) for xt in x { a = a * log(xt); yield 1 / a }; where(w > 0, sum(r) + b, w)",
+        |a| a[1].clone(),
+    ),
     ("x: f64[4] = 2 3 -1 1", "where(cumprod(x) > 0, cumsum(log(x)), 0)", |a| {
         build(&[4], |i| if i[0] < 2 { total(i[0] + 1, |k| a[0].values[k].ln()) } else { 0.0 })
     }),

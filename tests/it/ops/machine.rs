@@ -7,7 +7,7 @@ use pullback::exec::init;
 use pullback::graph::print::{Part, print};
 use pullback::graph::{Kind, Model, NodeId, Origin, Origins, Values, check};
 use pullback::ops::special::Mode;
-use pullback::ops::{Bindings, Type};
+use pullback::ops::{Bindings, Op, Scalar, Type};
 use pullback::tensor::{DType, Tensor};
 
 /// A variable with its numbers.
@@ -120,7 +120,10 @@ pub fn read_back(model: &Model, given: &[Given], bindings: &Bindings) {
 /// How many operators a model has, leaves aside.
 pub fn operators(model: &Model) -> usize {
     let live = model.live();
-    model.nodes().filter(|id| live[id.index()] && !model.operands(*id).is_empty()).count()
+    // A product with a logarithm is two of them.
+    let weight = |id| 1 + usize::from(*model.op(id) == Op::Scalar(Scalar::Xlogy));
+    let counted = |id: &NodeId| live[id.index()] && !model.operands(*id).is_empty();
+    model.nodes().filter(counted).map(weight).sum()
 }
 
 /// The model in which nothing is written by anyone: laws may touch all of it.

@@ -31,6 +31,18 @@ const EXAMPLES: &[Example] = &[
     ),
     ("sigmoid by two exponentials", "x: f64", "exp(x) / (exp(x) + 1)", &[(&[BIG], 1.0, &[0.0])]),
     (
+        "square of a sigmoid written out",
+        "x: f64",
+        "1 / (1 + exp(-x))^2",
+        &[(&[-BIG], 0.0, &[0.0]), (&[BIG], 1.0, &[0.0])],
+    ),
+    (
+        "slope of a sigmoid written out",
+        "x: f64",
+        "exp(-x) / (1 + exp(-x))^2",
+        &[(&[-BIG], 0.0, &[0.0]), (&[BIG], 0.0, &[0.0])],
+    ),
+    (
         "softmax of two",
         "x: f64; y: f64",
         "exp(x) / (exp(y) + exp(x))",
@@ -92,6 +104,12 @@ const EXAMPLES: &[Example] = &[
         "x: f64[2]",
         "p = softmax(x); -sum(p * log(p))",
         &[(&[BIG, 0.0], 0.0, &[0.0, 0.0]), (&[BIG, BIG], LN2, &[0.0, 0.0])],
+    ),
+    (
+        "softmax with zeros times its log",
+        "x: f64[3]",
+        "p = softmax(where(x < 100, x, -inf)); -sum(p * log(p))",
+        &[(&[BIG, 0.0, 0.0], LN2, &[0.0, 0.0, 0.0])],
     ),
     (
         "positive value times the log of its quotient",
@@ -243,6 +261,7 @@ const EXAMPLES: &[Example] = &[
         "sqrt(x^2)",
         &[(&[0.0], 0.0, &[0.0]), (&[-1e-200], 1e-200, &[-1.0])],
     ),
+    ("square of a root", "x: f64", "sqrt(relu(x))^2", &[(&[-1.0], 0.0, &[0.0])]),
     (
         "root of a sum of squares",
         "x: f64[2]; y: f64",
