@@ -4,8 +4,14 @@
 pub type Text = fn(usize) -> String;
 
 /// The names of the kinds with their texts.
-pub const KINDS: &[(&str, Text)] =
-    &[("chain", chain), ("lines", lines), ("sum", sum), ("params", params), ("layers", layers)];
+pub const KINDS: &[(&str, Text)] = &[
+    ("chain", chain),
+    ("lines", lines),
+    ("sum", sum),
+    ("params", params),
+    ("layers", layers),
+    ("residual", residual),
+];
 
 /// A straight line over a vector, each operator on a line of its own.
 pub fn chain(operators: usize) -> String {
@@ -71,4 +77,15 @@ loss C = mean(h^2)
 ",
         operators / 4
     )
+}
+
+/// Layers that each add to what came before.
+pub fn residual(operators: usize) -> String {
+    let mut text = String::from("dim N = 4, D = 4\nparam h0: f32[N, D] = 0.5\n");
+    let layers = operators / 6;
+    for i in 1..=layers {
+        text += &format!("param W{i}: f32[D, D] ~ glorot()\nparam b{i}: f32[D] = 0\n");
+        text += &format!("h{i} = h{0} + tanh(h{0} @ W{i} + b{i})\n", i - 1);
+    }
+    text + &format!("loss C = mean(h{layers}^2)\n")
 }

@@ -411,7 +411,7 @@ pub struct Recipe {
     #[arg(long, value_name = "NAME:lr=0.1,...")]
     pub opt: Option<String>,
     /// The rate of the optimiser; several, with commas, are compared
-    #[arg(long, value_name = "RATE,...", value_delimiter = ',')]
+    #[arg(long, value_name = "RATE,...", value_delimiter = ',', allow_negative_numbers = true)]
     pub lr: Vec<String>,
     /// How the rate changes: `constant`, `step`, `cosine`, `warmup`; numbers of epochs [default: constant]
     #[arg(long, value_name = "NAME:warmup=1,...")]
