@@ -105,6 +105,21 @@ def child(args):
     print("LINE " + json.dumps(line))
 
 
+def told(ask, threads, what):
+    """The lines that a child process prints of `what`."""
+    done = subprocess.run(ask, env=environment(int(threads)), capture_output=True, text=True)
+    found = [json.loads(line[5:]) for line in done.stdout.splitlines() if line.startswith("LINE ")]
+    print(found[-1] if found else f"{what}: {done.stderr[-300:]}", file=sys.stderr, flush=True)
+    return found
+
+
+def write(path, lines):
+    """Writes the lines to a file, where one is asked for."""
+    if path:
+        with open(path, "w") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+
+
 def table(lines, peers):
     """The least times, how many times as long the best peer takes, and how much memory."""
     text = []
@@ -155,14 +170,10 @@ def main():
             continue
         ask = [sys.executable, os.path.abspath(__file__), "--child", "--peers", peer, "--workloads", workload,
                "--threads", threads, "--seconds", str(args.seconds), "--binary", args.binary]
-        done = subprocess.run(ask, env=environment(int(threads)), capture_output=True, text=True)
-        found = [json.loads(line[5:]) for line in done.stdout.splitlines() if line.startswith("LINE ")]
+        found = told(ask, threads, f"{peer} {workload}")
         idle.update((workload, peer) for line in found if line.get("skipped"))
         lines.extend(line for line in found if not line.get("skipped"))
-        print(found[-1] if found else f"{peer} {workload}: {done.stderr[-300:]}", file=sys.stderr, flush=True)
-    if args.out:
-        with open(args.out, "w") as file:
-            file.writelines(json.dumps(line) + "\n" for line in lines)
+    write(args.out, lines)
     print(table(lines, peers))
 
 

@@ -23,7 +23,7 @@ import numpy as np
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import loops  # noqa: E402
-from run import ROOT, environment, pin  # noqa: E402
+from run import ROOT, environment, pin, told, write  # noqa: E402
 
 TOLERANCE = 1e-3
 STEPS = 20
@@ -125,13 +125,8 @@ def main():
     for task, threads, peer in asked * args.rounds:
         ask = [sys.executable, os.path.abspath(__file__), "--child", "--mnist", args.mnist, "--peers", peer, "--tasks", task,
                "--threads", threads, "--epochs", str(args.epochs), "--binary", args.binary]
-        done = subprocess.run(ask, env=environment(int(threads)), capture_output=True, text=True)
-        found = [json.loads(line[5:]) for line in done.stdout.splitlines() if line.startswith("LINE ")]
-        lines.extend(line for line in found if not line.get("skipped"))
-        print(found[-1] if found else f"{peer} {task}: {done.stderr[-300:]}", file=sys.stderr, flush=True)
-    if args.out:
-        with open(args.out, "w") as file:
-            file.writelines(json.dumps(line) + "\n" for line in lines)
+        lines.extend(line for line in told(ask, threads, f"{peer} {task}") if not line.get("skipped"))
+    write(args.out, lines)
     print(f"Loss of step {STEPS} on the first 64 rows, in f64:", truth)
     print(table(lines, peers, truth))
 

@@ -13,13 +13,15 @@ pub fn json(model: &Model, fold: bool) -> Value {
     let mut document = graph(model);
     if fold {
         let (names, folded) = (names(model), folded(model, true));
-        let members = |number: usize| -> Vec<usize> {
-            let own = needed(model).into_iter().filter(|id| folded.of[id.index()] == Some(number));
-            own.map(|id| id.index()).collect()
-        };
-        let calls = folded.groups.iter().enumerate().map(|(number, group)| {
+        let mut members: Vec<Vec<usize>> = vec![Vec::new(); folded.groups.len()];
+        for id in needed(model) {
+            if let Some(number) = folded.of[id.index()] {
+                members[number].push(id.index());
+            }
+        }
+        let calls = folded.groups.iter().zip(members).map(|(group, nodes)| {
             let text = title(model, group, &names);
-            json!({"text": text, "adjoint": group.adjoint, "nodes": members(number)})
+            json!({"text": text, "adjoint": group.adjoint, "nodes": nodes})
         });
         document["calls"] = calls.collect();
     }

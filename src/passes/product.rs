@@ -21,6 +21,13 @@ pub struct Product {
 /// Factors with exponents.
 pub type Factors = SmallVec<[(NodeId, i32); 4]>;
 
+impl Product {
+    /// The product of nothing.
+    pub fn one(origins: Origins) -> Product {
+        Product { number: Number::ONE, factors: Factors::new(), origins }
+    }
+}
+
 /// So many factors are looked at together; the rest stays one factor.
 const FACTORS: usize = 64;
 
@@ -35,8 +42,7 @@ pub fn normal(
     if !cx.see().ty(like).dtype.is_float() {
         return Ok(None);
     }
-    let mut product =
-        Product { number: Number::ONE, factors: Factors::new(), origins: origins.clone() };
+    let mut product = Product::one(origins.clone());
     match op {
         Op::Scalar(Scalar::Mul) => {
             gather(cx, operands[0], 1, &mut product);
@@ -79,16 +85,14 @@ pub fn normal(
 
 /// A value as a product, taken apart as far as nothing else uses the parts.
 pub fn product_of(cx: &mut Cx, id: NodeId) -> Product {
-    let mut product =
-        Product { number: Number::ONE, factors: Factors::new(), origins: Origins::default() };
+    let mut product = Product::one(Origins::default());
     gather(cx, id, 1, &mut product);
     product
 }
 
 /// A value taken apart one step, even if the source text has it.
 pub fn written_product(cx: &mut Cx, id: NodeId) -> Product {
-    let mut product =
-        Product { number: Number::ONE, factors: Factors::new(), origins: Origins::default() };
+    let mut product = Product::one(Origins::default());
     let operands = cx.see().operands(id);
     match *cx.see().op(id) {
         Op::Scalar(Scalar::Mul) => {
@@ -305,11 +309,7 @@ fn share_broadcasts(cx: &mut Cx, product: &mut Product) -> Result<(), Misfit> {
             .filter(|&other| layout(cx, product.factors[other].0).as_ref() == Some(&known))
             .collect();
         if alike.len() > 1 && alike.len() < product.factors.len() {
-            let mut inner = Product {
-                number: Number::ONE,
-                factors: Factors::new(),
-                origins: product.origins.clone(),
-            };
+            let mut inner = Product::one(product.origins.clone());
             for &other in &alike {
                 let (id, exponent) = product.factors[other];
                 let source = cx.see().operands(id)[0];

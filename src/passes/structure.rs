@@ -6,7 +6,7 @@ use super::choices::{
 };
 use super::facts::{positive, symmetric};
 use super::law::Cx;
-use super::product::{Factors, emit, product_of};
+use super::product::{Factors, Product, emit, product_of};
 use super::reduction::{
     factor_out_of_sum, sum_of_deviations, sum_of_one_hot, sum_of_repeated, sum_of_sums,
 };
@@ -147,11 +147,7 @@ fn scalar_out(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> F
         return Ok(None);
     }
     let mut rest: Operands = operands.into();
-    let mut scalars = super::product::Product {
-        number: Number::ONE,
-        factors: Factors::new(),
-        origins: origins.clone(),
-    };
+    let mut scalars = Product::one(origins.clone());
     let mut moved = false;
     for place in 0..operands.len() {
         let id = operands[place];

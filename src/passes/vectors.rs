@@ -19,8 +19,7 @@ pub fn diagonal(cx: &mut Cx, product: &mut Product) -> Result<bool, Misfit> {
     let [place] = matrices[..] else { return Ok(false) };
     let matrix = product.factors[place].0;
     let size = cx.see().ty(matrix).shape[0].clone();
-    let mut vector =
-        Product { number: Number::ONE, factors: Factors::new(), origins: product.origins.clone() };
+    let mut vector = Product::one(product.origins.clone());
     let mut rest = Factors::new();
     for (other, &(id, exponent)) in product.factors.iter().enumerate() {
         if other == place {
@@ -75,8 +74,7 @@ pub fn outer(cx: &mut Cx, product: &mut Product) -> Result<bool, Misfit> {
     }
     let mut vectors = Vec::new();
     for side in sides {
-        let (number, origins) = (Number::ONE, product.origins.clone());
-        let mut vector = Product { number, factors: Factors::new(), origins };
+        let mut vector = Product::one(product.origins.clone());
         let like = side[0].0;
         side.into_iter().for_each(|(id, exponent)| gather(cx, id, exponent, &mut vector));
         vectors.push(emit(cx, &vector, like)?);

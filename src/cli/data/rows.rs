@@ -163,9 +163,8 @@ impl Rows for FileRows {
     }
 
     fn expect(&self, rows: &[usize]) {
-        let there = rows.iter().all(|&row| row < self.rows);
         if let Some(ahead) = self.ahead.get_or_init(|| Ahead::new(&self.arrays))
-            && there
+            && rows.iter().all(|&row| row < self.rows)
         {
             ahead.expect(rows);
         }

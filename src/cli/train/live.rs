@@ -175,10 +175,9 @@ impl<'a> Live<'a> {
 
     /// A line of the log.
     fn record(&self, run: &Run, report: &Report) -> Record {
-        let rate = self.settings.optimiser.number(METHODS, "lr");
         let mut record: Record = vec![
             ("batch".into(), json!(batch(self.settings))),
-            ("lr".into(), json!(rate.map(|rate| rate.to_f64()))),
+            ("lr".into(), json!(rate(self.settings))),
             ("epoch".into(), json!(report.epoch)),
             ("step".into(), json!(report.step)),
         ];
@@ -203,6 +202,11 @@ pub fn batch(settings: &Settings) -> String {
         Batch::All => "all".into(),
         Batch::Rows(rows) => rows.to_string(),
     }
+}
+
+/// The rate of the optimiser before any schedule.
+pub fn rate(settings: &Settings) -> f64 {
+    settings.optimiser.number(METHODS, "lr").map_or(f64::NAN, |rate| rate.to_f64())
 }
 
 /// The log that is asked for; that of a training that goes on is added to.

@@ -4,7 +4,8 @@ use crate::cli::show;
 use crate::train::{Report, Run};
 use serde_json::{Map, Value, json};
 
-/// The values of the epoch that is kept, which is the last unless the best is asked for; those over the rows that validate as `val.NAME`.
+/// The values of the epoch that is kept, which is the last unless the best is asked for; those over the rows that validate as
+/// `val.NAME`.
 pub fn summary(run: &Run) -> String {
     let Some(report) = shown(run) else { return String::new() };
     let mut text = String::new();

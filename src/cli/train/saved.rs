@@ -5,7 +5,6 @@ use crate::cli::data::{self, Packing};
 use crate::cli::out::Failure;
 use crate::cli::show;
 use crate::graph::Role;
-use crate::graph::train::METHODS;
 use crate::ops::Name;
 use crate::tensor::Tensor;
 use crate::train::{Run, Settings};
@@ -21,8 +20,8 @@ pub fn place(path: &Path, settings: &Settings) -> Result<PathBuf, Failure> {
     let Some(text) = path.to_str().filter(|_| is_pattern(path)) else {
         return Ok(path.to_path_buf());
     };
-    let rate = settings.optimiser.number(METHODS, "lr").map_or(f64::NAN, |rate| rate.to_f64());
-    let text = text.replace(BATCH, &live::batch(settings)).replace(RATE, &show::number(rate));
+    let rate = show::number(live::rate(settings));
+    let text = text.replace(BATCH, &live::batch(settings)).replace(RATE, &rate);
     Ok(PathBuf::from(text))
 }
 

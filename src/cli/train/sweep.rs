@@ -7,7 +7,6 @@ use crate::cli::out::{self, Failure};
 use crate::cli::show;
 use crate::cli::watch::log::Log;
 use crate::export::Curve;
-use crate::graph::train::METHODS;
 use crate::ops::Name;
 use crate::tensor::Tensor;
 use crate::train::{Event, Job, Report, Run, Settings};
@@ -39,6 +38,7 @@ struct Outcome {
 /// Trains with each of the settings, and prints the table.
 pub fn sweep(context: &Context, several: &[Settings]) -> Result<(), Failure> {
     let places = places(context, several)?;
+    let each = context.args.save.as_deref().is_some_and(saved::is_pattern);
     interrupt::watch()?;
     let mut best = f64::INFINITY;
     let mut outcomes: Vec<Outcome> = Vec::new();
@@ -50,7 +50,7 @@ pub fn sweep(context: &Context, several: &[Settings]) -> Result<(), Failure> {
         let (outcome, curve, weights) = one(context, settings, log.as_mut())?;
         curves.push(curve);
         if let (Some(path), Some((loss, weights))) = (places.get(number), weights)
-            && (loss < best || places[0] != places[several.len() - 1])
+            && (each || loss < best)
         {
             saved::save(context, path, &weights)?;
             best = loss.min(best);
@@ -164,7 +164,7 @@ fn one(
     let weights = kept.map(|kept| (kept.decisive()[0], saved::weights(context, &run)));
     let outcome = Outcome {
         batch: live::batch(settings),
-        rate: settings.optimiser.number(METHODS, "lr").map_or(f64::NAN, |rate| rate.to_f64()),
+        rate: live::rate(settings),
         rows: run.batch(),
         steps: run.step(),
         first,

@@ -2,7 +2,7 @@
 
 use super::normal::{DEPTH, Normal, whole};
 use super::terms::{
-    BOUND, Exact, Expr, Factor, Id, Index, ONLY, Product, Sum, add, added, renamed, single, times,
+    BOUND, Exact, Expr, Factor, Id, Index, ONLY, Product, Sum, add, added, renamed, times,
 };
 use crate::graph::Model;
 use crate::ops::{Op, Operator, Size, Type};
@@ -79,7 +79,7 @@ impl Normal {
         let mut total = Sum::new();
         for (args, number) in parts {
             let atom = self.intern(Expr::Apply(op.clone(), args, shapes.clone()));
-            let (product, _) = single(whole(atom, ty)).pop_first()?;
+            let product = Product { bound: Vec::new(), factors: vec![whole(atom, ty)] };
             add(&mut total, product, number)?;
         }
         Some(total)
