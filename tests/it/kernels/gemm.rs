@@ -75,8 +75,17 @@ fn small_products() {
 #[test]
 fn large_products() {
     for sizes in
-        [(64, 300, 70), (37, 784, 10), (270, 20, 40), (20, 256, 40), (1, 600, 50), (50, 600, 1)]
+        [(64, 300, 70), (37, 784, 10), (270, 20, 40), (20, 600, 40), (1, 600, 50), (50, 600, 1)]
     {
+        check::<f32>(sizes, 1e-7);
+        check::<f64>(sizes, 2e-16);
+    }
+}
+
+/// Rows of the left operand a multiple of 1 KiB apart, which are copied.
+#[test]
+fn rows_in_each_others_way() {
+    for sizes in [(27, 256, 40), (256, 21, 36)] {
         check::<f32>(sizes, 1e-7);
         check::<f64>(sizes, 2e-16);
     }
