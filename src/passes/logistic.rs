@@ -1,9 +1,29 @@
-//! Sums of both sides of a sigmoid: `(1 - y) * sigmoid(z) - y * sigmoid(-z)` is `sigmoid(z) - y`.
+//! Both sides of a sigmoid: `(1 - y) * sigmoid(z) - y * sigmoid(-z)` is `sigmoid(z) - y`.
 
 use super::law::Cx;
 use super::product::Product;
+use super::structure::Found;
 use crate::graph::{NodeId, Origins};
 use crate::ops::{Misfit, Number, Op, Scalar};
+
+/// `1 - sigmoid(x)` is `sigmoid(-x)` where the source text has that.
+pub fn other_side(cx: &mut Cx, op: &Op, operands: &[NodeId], _: &Origins) -> Found {
+    const SIGMOID: Op = Op::Scalar(Scalar::Sigmoid);
+    let model = cx.see();
+    if *op != Op::Scalar(Scalar::Sub)
+        || *model.op(operands[1]) != SIGMOID
+        || model.filled(operands[0]) != Some(Number::ONE)
+    {
+        return Ok(None);
+    }
+    let x = model.operands(operands[1])[0];
+    let negative = match model.op(x) {
+        Op::Scalar(Scalar::Neg) => Some(model.operands(x)[0]),
+        _ => model.find(&Op::Scalar(Scalar::Neg), &[x]),
+    };
+    let other = negative.and_then(|x| model.find(&SIGMOID, &[x]));
+    Ok(other.filter(|&other| cx.is_forward(other)))
+}
 
 /// What two sides of one sigmoid come to.
 enum Both {

@@ -9,7 +9,7 @@ use crate::ops::shape::Broadcast;
 use crate::ops::stability::{COUNT, Condition, STABLE, Stable};
 use crate::ops::{Misfit, Op, Operator, Scalar, Shape, Size, Term, Type, elements};
 use crate::tensor::DType;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
 /// A law that was used, and on what.
@@ -23,7 +23,8 @@ pub struct Used {
 
 /// The model in its stable form. No law looks into the values `named`, nor through barriers and `stop_gradient`.
 pub fn stabilise(model: &Model, named: &[NodeId]) -> Result<(Model, Vec<Used>), Misfit> {
-    let guarded = guarded(model);
+    let mut alone = guarded(model);
+    alone.extend(weights(model));
     let asked: FxHashSet<NodeId> = model
         .nodes()
         .filter(|id| matches!(model.op(*id), Op::Derivative(_)))
@@ -34,7 +35,7 @@ pub fn stabilise(model: &Model, named: &[NodeId]) -> Result<(Model, Vec<Used>), 
     let stable = model.rebuild(|to, id, operands| {
         let op = model.op(id);
         let node = match op {
-            _ if guarded.contains(&id) => model.copy(to, id, operands)?,
+            _ if alone.contains(&id) => model.copy(to, id, operands)?,
             Op::Scan(scan) => {
                 let inner = model.inner(scan);
                 let (body, used) = stabilise(&inner.model, &[])?;
@@ -82,6 +83,51 @@ fn guarded(model: &Model) -> FxHashSet<NodeId> {
         }
     }
     guarded.difference(&bare).copied().collect()
+}
+
+/// The weights `1 - p` of means `p * x + (1 - p) * y` with p a sigmoid: beside the other term nothing of them is lost.
+fn weights(model: &Model) -> Vec<NodeId> {
+    let is = |id: NodeId, row: Scalar| *model.op(id) == Op::Scalar(row);
+    let weighed = |id: NodeId| {
+        let operands = model.operands(id);
+        let one = is(id, Scalar::Sub) && model.filled(operands[0]).is_some_and(|one| one.is_one());
+        (one && is(operands[1], Scalar::Sigmoid)).then(|| operands[1])
+    };
+    if !model.nodes().any(|id| weighed(id).is_some()) {
+        return Vec::new();
+    }
+    let mut means: FxHashMap<NodeId, u32> = FxHashMap::default();
+    for sum in model.nodes().filter(|&id| is(id, Scalar::Add)) {
+        let terms = model.operands(sum);
+        for (term, other) in [(terms[0], terms[1]), (terms[1], terms[0])] {
+            let others = factors(model, other);
+            for weight in factors(model, term) {
+                if weighed(weight).is_some_and(|p| others.contains(&p)) {
+                    *means.entry(weight).or_default() += 1;
+                }
+            }
+        }
+    }
+    let uses = model.uses();
+    means.into_iter().filter(|(id, count)| uses[id.index()] == *count).map(|(id, _)| id).collect()
+}
+
+/// The factors of a product, as far as it is written as one.
+fn factors(model: &Model, id: NodeId) -> SmallVec<[NodeId; 4]> {
+    const MANY: usize = 8;
+    let mut found = SmallVec::from_slice(&[id]);
+    let mut place = 0;
+    while place < found.len() {
+        match *model.op(found[place]) == Op::Scalar(Scalar::Mul) && found.len() < MANY {
+            true => {
+                let operands = model.operands(found[place]);
+                found[place] = operands[0];
+                found.push(operands[1]);
+            }
+            false => place += 1,
+        }
+    }
+    found
 }
 
 /// What a pattern has met.
