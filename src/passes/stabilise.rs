@@ -1,5 +1,6 @@
 //! Stability laws on the forward graph, before any derivative is taken.
 
+use super::alone::left_alone;
 use super::facts::{not_negative, positive, squares};
 use super::stable_steps::{LOG, STEPS};
 use crate::graph::{Model, NodeId, Operands, Origin, Origins};
@@ -9,7 +10,7 @@ use crate::ops::shape::Broadcast;
 use crate::ops::stability::{COUNT, Condition, STABLE, Stable};
 use crate::ops::{Misfit, Op, Operator, Scalar, Shape, Size, Term, Type, elements};
 use crate::tensor::DType;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 /// A law that was used, and on what.
@@ -23,8 +24,7 @@ pub struct Used {
 
 /// The model in its stable form. No law looks into the values `named`, nor through barriers and `stop_gradient`.
 pub fn stabilise(model: &Model, named: &[NodeId]) -> Result<(Model, Vec<Used>), Misfit> {
-    let mut alone = guarded(model);
-    alone.extend(weights(model));
+    let alone = left_alone(model);
     let asked: FxHashSet<NodeId> = model
         .nodes()
         .filter(|id| matches!(model.op(*id), Op::Derivative(_)))
@@ -57,77 +57,6 @@ pub fn stabilise(model: &Model, named: &[NodeId]) -> Result<(Model, Vec<Used>), 
     })?;
     let used = std::mem::take(&mut cx.used);
     Ok((if used.is_empty() { stable } else { stable.compact() }, used))
-}
-
-/// The roots whose derivative at 0 is guarded in the source text already: `where(s == 0, 0, sqrt(s))`.
-fn guarded(model: &Model) -> FxHashSet<NodeId> {
-    let mut guarded = FxHashSet::default();
-    let mut bare = FxHashSet::default();
-    for user in model.nodes() {
-        let operands = model.operands(user);
-        for (place, &id) in operands.iter().enumerate() {
-            if *model.op(id) != Op::Scalar(Scalar::Sqrt) {
-                continue;
-            }
-            let condition = model.operands(operands[0]);
-            let guards = matches!(model.op(user), Op::Select(_))
-                && place == 2
-                && *model.op(operands[0]) == Op::Scalar(Scalar::Eq)
-                && condition[0] == model.operands(id)[0]
-                && model.filled(condition[1]).is_some_and(|number| number.is_zero());
-            if guards {
-                guarded.insert(id)
-            } else {
-                bare.insert(id)
-            };
-        }
-    }
-    guarded.difference(&bare).copied().collect()
-}
-
-/// The weights `1 - p` of means `p * x + (1 - p) * y` with p a sigmoid: beside the other term nothing of them is lost.
-fn weights(model: &Model) -> Vec<NodeId> {
-    let is = |id: NodeId, row: Scalar| *model.op(id) == Op::Scalar(row);
-    let weighed = |id: NodeId| {
-        let operands = model.operands(id);
-        let one = is(id, Scalar::Sub) && model.filled(operands[0]).is_some_and(|one| one.is_one());
-        (one && is(operands[1], Scalar::Sigmoid)).then(|| operands[1])
-    };
-    if !model.nodes().any(|id| weighed(id).is_some()) {
-        return Vec::new();
-    }
-    let mut means: FxHashMap<NodeId, u32> = FxHashMap::default();
-    for sum in model.nodes().filter(|&id| is(id, Scalar::Add)) {
-        let terms = model.operands(sum);
-        for (term, other) in [(terms[0], terms[1]), (terms[1], terms[0])] {
-            let others = factors(model, other);
-            for weight in factors(model, term) {
-                if weighed(weight).is_some_and(|p| others.contains(&p)) {
-                    *means.entry(weight).or_default() += 1;
-                }
-            }
-        }
-    }
-    let uses = model.uses();
-    means.into_iter().filter(|(id, count)| uses[id.index()] == *count).map(|(id, _)| id).collect()
-}
-
-/// The factors of a product, as far as it is written as one.
-fn factors(model: &Model, id: NodeId) -> SmallVec<[NodeId; 4]> {
-    const MANY: usize = 8;
-    let mut found = SmallVec::from_slice(&[id]);
-    let mut place = 0;
-    while place < found.len() {
-        match *model.op(found[place]) == Op::Scalar(Scalar::Mul) && found.len() < MANY {
-            true => {
-                let operands = model.operands(found[place]);
-                found[place] = operands[0];
-                found.push(operands[1]);
-            }
-            false => place += 1,
-        }
-    }
-    found
 }
 
 /// What a pattern has met.
