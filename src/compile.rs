@@ -15,6 +15,7 @@ use crate::passes::{
 use crate::syntax;
 pub use import::{File, Nowhere, Refusal, Source};
 use import::{Imports, imports};
+use rustc_hash::FxHashSet;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
@@ -289,13 +290,16 @@ fn derived(
     } else {
         derive(model, first, of, &wrt, None, &origins)?
     };
+    let mut taken: FxHashSet<Name> =
+        model.outputs.iter().map(|output| output.name.clone()).collect();
     for (name, (flow, node)) in request.wrt.iter().zip(found) {
         flows.push(match flow {
             Flow::Adjoint(_) => Reach::Reached,
             Flow::Apart => Reach::Apart,
             Flow::Cut(by) => Reach::Cut(model.origins(by).clone()),
         });
-        let name = fresh(model, result_name(request, name));
+        let name = fresh(model, &taken, result_name(request, name));
+        taken.insert(name.clone());
         model.outputs.push(Output { kind: Kind::Gradient, name, node });
     }
     for mode in later {
@@ -333,10 +337,9 @@ fn result_name(request: &Request, wrt: &str) -> String {
     format!("{}{first}", "d_".repeat(request.order.saturating_sub(1)))
 }
 
-fn fresh(model: &Model, wanted: String) -> Name {
-    let taken = |name: &str| {
-        model.named(name).is_some() || model.outputs.iter().any(|output| &*output.name == name)
-    };
+/// The name, or the first numbered one that neither a value nor one of the results `taken` has.
+fn fresh(model: &Model, taken: &FxHashSet<Name>, wanted: String) -> Name {
+    let taken = |name: &str| model.named(name).is_some() || taken.contains(name);
     if !taken(&wanted) {
         return wanted.into();
     }

@@ -87,7 +87,7 @@ pub fn place(
         roles: &roles,
         last,
         outside,
-        updates,
+        updates: updates.iter().rev().map(|&(variable, item)| (item, variable)).collect(),
         owned: vec![false; count],
         arena: Arena::default(),
         placed: Placed { at: vec![usize::MAX; count], ..Placed::default() },
@@ -133,7 +133,8 @@ struct Placer<'a> {
     /// For each item the last unit that reads it.
     last: Vec<usize>,
     outside: Vec<bool>,
-    updates: &'a [(Id, Id)],
+    /// The variables, by the items that become their values.
+    updates: FxHashMap<Id, Id>,
     /// Whether an item's place is its own, to be given back.
     owned: Vec<bool>,
     arena: Arena,
@@ -219,9 +220,13 @@ impl Placer<'_> {
         let to = self.take(id);
         let args: Vec<Operand> = item.args.iter().map(|view| self.operand(view)).collect();
         let step = match item.kind {
-            Kind::Product(ends, ref places) => {
-                Step::Product(Box::new(Product::new(item.dtype, &args, ends, places.as_ref(), to)))
-            }
+            Kind::Product(ends, ref places) => Step::Product(Box::new(Product::new(
+                item.dtype,
+                &args,
+                ends,
+                places.as_deref(),
+                to,
+            ))),
             Kind::Windows(ref windows, ends) => Step::Windows(Box::new(Windowed {
                 windows: (**windows).clone(),
                 ends,
@@ -353,7 +358,7 @@ impl Placer<'_> {
             return None;
         }
         let result = &self.draft.items[out.of as usize];
-        let variable = self.updates.iter().find(|(_, item)| *item == out.of).map(|(v, _)| *v);
+        let variable = self.updates.get(&out.of).copied();
         let fits = |of: Id| {
             let item = &self.draft.items[of as usize];
             let is_variable = matches!(item.kind, Kind::Variable(_));
