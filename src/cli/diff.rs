@@ -1,5 +1,7 @@
 //! `pullback grad --diff`: where two models differ in their gradients, as mathematics.
 
+mod roles;
+
 use super::args::{self, Common, Data, Grad};
 use super::grad::kind;
 use super::judge::{self, Judgement};
@@ -10,8 +12,9 @@ use crate::graph::join::{Joined, join};
 use crate::graph::print::{Step, steps};
 use crate::graph::{Kind, Model, NodeId, Output};
 use crate::ops::{Misfit, Name, Op};
-use crate::passes::retype;
+use crate::passes::{resize, retype};
 use crate::tensor::DType;
+use roles::{roles, sized};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::{Value, json};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -25,6 +28,7 @@ const POINTS: u64 = 2;
 /// One of the two models.
 struct Side {
     file: String,
+    sources: Vec<(String, String)>,
     request: Request,
     /// With the gradients in the form that is printed.
     printed: Model,
@@ -49,11 +53,12 @@ struct Line {
 pub fn diff(common: &Common, args: &Grad, other: &Path) -> Result<(), Failure> {
     let second = args::Model { file: Some(other.into()), expression: None };
     let level = args.optimise.level();
-    let one = side(common, args, &args.model, level)?;
-    let two = side(common, args, &second, level).map_err(|failure| match failure {
+    let mut one = side(common, args, &args.model, level)?;
+    let mut two = side(common, args, &second, level).map_err(|failure| match failure {
         Failure::Request(message) => Failure::Request(format!("{}: {message}", other.display())),
         failure => failure,
     })?;
+    let renamed = matched(common, &mut one, &mut two)?;
     let sources = [(one.file.clone(), String::new())];
     let findings = findings(common, &sources, &one, &two)?;
     let only = |a: &Side, b: &Side| -> Vec<Name> {
@@ -67,7 +72,7 @@ pub fn diff(common: &Common, args: &Grad, other: &Path) -> Result<(), Failure> {
     };
     let equal = only.iter().all(Vec::is_empty)
         && findings.iter().all(|(_, finding)| finding.judgement().is_some_and(Judgement::holds));
-    let found = Found { findings, only, lines, unlike, equal };
+    let found = Found { renamed, findings, only, lines, unlike, equal };
     let text = if common.json { found.json(&one, &two) } else { found.text(&one, &two) };
     out::result(&text, args.target.output.as_deref())?;
     judge::ended(equal, found.findings.iter().filter_map(|(_, finding)| finding.judgement()))
@@ -82,8 +87,28 @@ fn side(common: &Common, args: &Grad, model: &args::Model, level: Level) -> Resu
     let fit = |misfit: Misfit| Failure::Request(misfit.to_string());
     let written = compile::differentiate(&model, std::slice::from_ref(&request), Level::Derived);
     let written = wide(&written.map_err(fit)?.model).map_err(fit)?;
-    let file = sources.into_iter().next().map(|(file, _)| file).unwrap_or_default();
-    Ok(Side { file, request, printed: wide(&printed).map_err(fit)?, written })
+    let file = sources.first().map(|(file, _)| file.clone()).unwrap_or_default();
+    Ok(Side { file, sources, request, printed: wide(&printed).map_err(fit)?, written })
+}
+
+/// Gives both models the same dimensions; those that go together under different names.
+fn matched(
+    common: &Common,
+    one: &mut Side,
+    two: &mut Side,
+) -> Result<Vec<(String, String)>, Failure> {
+    let roles = roles(&one.file, &one.printed, &two.printed).map_err(|clash| {
+        out::diagnostics(common, &[*clash], &two.sources);
+        Failure::Said(2)
+    })?;
+    for model in [&mut one.printed, &mut one.written] {
+        model.dims = sized(&model.dims, &roles.first);
+    }
+    for model in [&mut two.printed, &mut two.written] {
+        let fit = |misfit: Misfit| Failure::Request(format!("{}: {misfit}", two.file));
+        *model = resize(model, &roles.second).map_err(fit)?;
+    }
+    Ok(roles.renamed)
 }
 
 fn gradients(model: &Model) -> impl Iterator<Item = &Output> {
@@ -287,6 +312,8 @@ fn around(rows: &[(char, usize, &Step)]) -> Vec<Line> {
 
 /// All that was found.
 struct Found {
+    /// The dimensions that go together under different names, of the first model and of the second.
+    renamed: Vec<(String, String)>,
     findings: Vec<(Name, Finding)>,
     /// What only the first model has, and only the second.
     only: [Vec<Name>; 2],
@@ -328,6 +355,10 @@ impl Found {
             one.file,
             two.file
         );
+        if !self.renamed.is_empty() {
+            let pairs = self.renamed.iter().map(|(a, b)| format!("left {a} is right {b}"));
+            text += &format!("  dims: {}\n", pairs.collect::<Vec<_>>().join(", "));
+        }
         let width = self.findings.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         for (name, finding) in &self.findings {
             text += &format!("  {name:width$}  {}\n", finding.word());
@@ -370,6 +401,7 @@ impl Found {
                 value
             })
             .collect();
+        let pairs = self.renamed.iter().map(|(a, b)| json!({"left": a, "right": b}));
         let names = |names: &[Name]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
         let lines: Vec<Value> = self
             .lines
@@ -377,7 +409,8 @@ impl Found {
             .map(|line| json!({"side": match line.sign { '-' => "left", '+' => "right", _ => "both" }, "text": line.text}))
             .collect();
         let document = json!({
-            "v": 1, "ok": self.equal, "left": one.file, "right": two.file, "gradients": gradients,
+            "v": 1, "ok": self.equal, "left": one.file, "right": two.file,
+            "dims": pairs.collect::<Vec<_>>(), "gradients": gradients,
             "only_left": names(&self.only[0]), "only_right": names(&self.only[1]),
             "unlike": names(&self.unlike), "statements": lines,
         });

@@ -1,7 +1,8 @@
 //! Two models as one graph, in which equal values are one node.
 
 use super::{Model, NodeId, Origins, Variable};
-use crate::ops::{Misfit, Name, Op, leaf};
+use crate::ops::{Misfit, Name, Op, Type, leaf};
+use std::sync::Arc;
 
 /// Two models in one.
 pub struct Joined {
@@ -20,7 +21,7 @@ impl Joined {
     }
 }
 
-/// Both models in one. Variables of one name and type are one variable, dimensions of one name one dimension: if only one
+/// Both models in one. Variables of one name, element type and sizes are one variable, dimensions of one name one dimension: if only one
 /// model gives it a size, it has that. Fails where what the second model computes has no type among the first one's sizes.
 pub fn join(one: &Model, two: &Model) -> Result<Joined, Misfit> {
     let mut model = one.clone();
@@ -40,7 +41,9 @@ pub fn join(one: &Model, two: &Model) -> Result<Joined, Misfit> {
         let mut op = two.op(id).clone();
         if let Op::Variable(leaf::Variable { name, ty }) = &op {
             let known = one.variables.get(name).map(|known| one.ty(known.node));
-            if known.is_some_and(|known| *known != **ty) {
+            if let Some(known) = known.filter(|known| same(&model, known, ty)) {
+                op = leaf::Variable { name: name.clone(), ty: Arc::new(known.clone()) }.into();
+            } else if known.is_some() {
                 apart.push(name.clone());
                 let other = format!("{name} of the second").into();
                 op = leaf::Variable { name: other, ty: ty.clone() }.into();
@@ -61,4 +64,12 @@ pub fn join(one: &Model, two: &Model) -> Result<Joined, Misfit> {
         }
     }
     Ok(Joined { model, map, apart })
+}
+
+/// Whether two types are one by what is declared about dimensions.
+fn same(model: &Model, one: &Type, two: &Type) -> bool {
+    let pairs = || one.shape.iter().zip(&two.shape);
+    one.dtype == two.dtype
+        && one.rank() == two.rank()
+        && pairs().all(|(one, two)| model.dims.equal(one, two))
 }

@@ -55,6 +55,7 @@ macro_rules! lanes {
             type Element = $type;
             type Mask = $raw;
             const LEN: usize = $count;
+            const SHUFFLES: bool = true;
 
             #[inline(always)]
             fn splat(x: $type) -> Self {
@@ -70,7 +71,7 @@ macro_rules! lanes {
             }
             #[inline(always)]
             fn prefetch(at: *const $type) {
-                unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
             }
             #[inline(always)]
             fn mul_add(self, b: Self, c: Self) -> Self {

@@ -11,7 +11,7 @@ pub struct Avx512;
 impl Simd for Avx512 {
     type F32 = F32x16;
     type F64 = F64x8;
-    const ROWS: usize = 8;
+    const ROWS: usize = 12;
 }
 
 /// 16 numbers.
@@ -44,6 +44,7 @@ macro_rules! lanes {
             type Element = $type;
             type Mask = $mask;
             const LEN: usize = $count;
+            const SHUFFLES: bool = true;
 
             #[inline(always)]
             fn splat(x: $type) -> Self {
@@ -59,7 +60,7 @@ macro_rules! lanes {
             }
             #[inline(always)]
             fn prefetch(at: *const $type) {
-                unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
             }
             #[inline(always)]
             fn mul_add(self, b: Self, c: Self) -> Self {

@@ -11,7 +11,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     type F32: Lanes<Element = f32>;
     /// Of f64, half as many.
     type F64: Lanes<Element = f64>;
-    /// So many rows by two vectors of products fit its registers; at most 8.
+    /// So many rows by two vectors of products fit its registers; at most 12.
     const ROWS: usize;
 }
 
@@ -64,6 +64,8 @@ pub trait Lanes:
     type Mask: Copy;
     /// The number of lanes.
     const LEN: usize;
+    /// Whether lanes are moved by instructions, not through memory.
+    const SHUFFLES: bool = false;
 
     /// The same number in every lane.
     fn splat(x: Self::Element) -> Self;
@@ -120,7 +122,7 @@ pub trait Lanes:
         let magic = Self::splat(Self::Element::MAGIC);
         (self + magic) - magic
     }
-    /// Has the memory there in the cache soon; it may be anywhere.
+    /// Has the memory there in the second cache soon; it may be anywhere.
     #[inline(always)]
     fn prefetch(at: *const Self::Element) {
         let _ = at;

@@ -10,6 +10,7 @@ mod einsum;
 mod ends;
 mod folds;
 mod fuse;
+mod gram;
 mod group;
 mod hoist;
 mod index;

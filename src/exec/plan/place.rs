@@ -4,6 +4,7 @@ use super::arena::Arena;
 use super::draft::{Draft, Id, Kind, View};
 use super::ends;
 use super::fuse::{self, Role, Unit, is_leaf};
+use super::gram;
 use super::group::{self, Group};
 use super::index::{Index, find};
 use super::layout::Layout;
@@ -60,6 +61,7 @@ pub fn place(
         return Ok(placed);
     }
     ends::end(draft, &live, &roots);
+    gram::turn(draft, &live, &roots);
     let (draft, live) = (&*draft, fuse::live(draft, &roots));
     let (roles, units) = fuse::fuse(draft, &live, &roots);
     let count = draft.items.len();
@@ -220,7 +222,9 @@ impl Placer<'_> {
         let args: Vec<Operand> = item.args.iter().map(|view| self.operand(view)).collect();
         let step = match item.kind {
             Kind::Product(ends, ref places) => {
-                Step::Product(Box::new(Product::new(item.dtype, &args, ends, places.as_ref(), to)))
+                let symmetric = gram::is_symmetric(self.draft, item);
+                let product = Product::new(item.dtype, &args, ends, places.as_ref(), to);
+                Step::Product(Box::new(Product { symmetric, ..product }))
             }
             Kind::Windows(ref windows, ends) => Step::Windows(Box::new(Windowed {
                 windows: (**windows).clone(),

@@ -75,8 +75,17 @@ fn small_products() {
 #[test]
 fn large_products() {
     for sizes in
-        [(64, 300, 70), (37, 784, 10), (270, 20, 40), (20, 256, 40), (1, 600, 50), (50, 600, 1)]
+        [(64, 300, 70), (37, 784, 10), (270, 20, 40), (20, 600, 40), (1, 600, 50), (50, 600, 1)]
     {
+        check::<f32>(sizes, 1e-7);
+        check::<f64>(sizes, 2e-16);
+    }
+}
+
+/// Rows of the left operand a multiple of 1 KiB apart, which are copied.
+#[test]
+fn rows_in_each_others_way() {
+    for sizes in [(27, 256, 40), (256, 21, 36)] {
         check::<f32>(sizes, 1e-7);
         check::<f64>(sizes, 2e-16);
     }
@@ -88,11 +97,11 @@ fn the_end_of_a_product() {
     let (a, b): (Vec<f64>, Vec<f64>) = (numbers(m * k, 1), numbers(k * n, 2));
     let (old, bias): (Vec<f64>, Vec<f64>) = (numbers(m * (n + 2), 3), numbers(n, 4));
     let (a, b) = (laid(&a, m, k, 0), laid(&b, k, n, 0));
-    let plain = plain((m, k, n), a, b);
+    let (plain, end) = (plain((m, k, n), a, b), Finish::default());
     for level in Level::available() {
         let context = Context { level, team: &Team::alone() };
         let mut c = old.clone();
-        let finish = Finish { scale: -0.5, adds: true, bias: Some(&bias), relu: true };
+        let finish = Finish { scale: -0.5, adds: true, bias: Some(&bias), relu: true, ..end };
         product(&context, (m, k, n), a, b, (&mut c, n + 2), &finish);
         for i in 0..m {
             for j in 0..n + 2 {

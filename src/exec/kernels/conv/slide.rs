@@ -11,8 +11,10 @@ use std::ops::Range;
 
 /// So many elements behind an image can be read.
 const SLACK: usize = 64;
-/// Columns are computed by so many, a multiple of two vectors at every level.
+/// Columns are computed by so many, a multiple of two vectors at every level,
 const COLUMNS: usize = 32;
+/// and at most so many rows together.
+const ROWS: usize = 8;
 
 /// A padded image of some channels, and windows on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,13 +218,13 @@ impl<T: Float> Task for Forward<'_, T> {
         let (depth, wide) = (slide.depth(), 2 * T::On::<S>::LEN);
         for column in (0..slide.columns).step_by(wide) {
             let met = slide.met(column, wide);
-            for first in (0..self.rows).step_by(S::ROWS) {
+            for first in (0..self.rows).step_by(S::ROWS.min(ROWS)) {
                 let x = self.x.as_ptr().wrapping_add(column);
                 let w = self.w.as_ptr().wrapping_add(first * depth);
                 let to = self.to.as_mut_ptr().wrapping_add(first * slide.columns + column);
                 macro_rules! rows {
                     ($($rows:literal)*) => {
-                        match S::ROWS.min(self.rows - first) {
+                        match S::ROWS.min(ROWS).min(self.rows - first) {
                             // SAFETY: columns are whole vectors; behind the image is room for the last of them.
                             $($rows => unsafe { block::<T::On<S>, $rows>(slide, &met, x, w, to) },)*
                             _ => unreachable!("a tile of 1 to 8 rows"),
@@ -365,9 +367,9 @@ impl<T: Float> Task for Filter<'_, T> {
     #[inline(always)]
     fn run<S: Simd>(mut self) {
         // As many sums as there are registers for.
-        match S::ROWS {
-            8 => self.blocks::<T::On<S>, 4, 5>(),
-            _ => self.blocks::<T::On<S>, 2, 4>(),
+        match S::ROWS > ROWS {
+            true => self.blocks::<T::On<S>, 4, 5>(),
+            false => self.blocks::<T::On<S>, 2, 4>(),
         }
     }
 }

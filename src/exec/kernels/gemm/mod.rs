@@ -4,6 +4,7 @@
 //! result is summed along the contraction in blocks that depend on the sizes and the level alone, whoever does which part.
 
 mod pack;
+mod slab;
 mod tile;
 
 use super::lanes::{Float, Lanes, Simd, Sum};
@@ -12,16 +13,19 @@ use super::memory::Span;
 use super::{Context, scratch};
 pub use pack::Packed;
 use pack::Panels;
+use slab::Slab;
 use std::ops::Range;
-use tile::{Tile, tile, tiny};
+use tile::{NARROW, Tile, tiny};
 
-/// So many bytes of a panel stay in the first cache.
-const PANEL: usize = 28 << 10;
-/// So many rows of the left operand stay in the second.
+/// So many bytes of a row are contracted at once: a tile's rows stay in the first cache,
+const DEEP: usize = 2 << 10;
+/// so many rows in the second.
 const ROWS: usize = 256;
 /// Fewer multiplications are not worth vectors, or handing on.
 const TINY: usize = 100;
 const PIECE: usize = 1 << 17;
+/// So many rows are mirrored together.
+const MIRROR: usize = 64;
 
 /// A matrix in memory.
 #[derive(Clone, Copy, Debug)]
@@ -53,11 +57,13 @@ pub struct Finish<'a, T> {
     pub bias: Option<&'a [T]>,
     /// Whether negative numbers become 0.
     pub relu: bool,
+    /// Whether the result equals its transpose: then what lies below the diagonal is copied from above.
+    pub symmetric: bool,
 }
 
 impl<T: Float> Default for Finish<'_, T> {
     fn default() -> Self {
-        Finish { scale: T::one(), adds: false, bias: None, relu: false }
+        Finish { scale: T::one(), adds: false, bias: None, relu: false, symmetric: false }
     }
 }
 
@@ -106,6 +112,7 @@ pub fn product<'a, T: Float>(
     Matrix { data: to, steps: (c_step, 1) }.check(m, n);
     assert!(m < 2 || c_step >= n, "rows apart");
     assert!(finish.bias.is_none_or(|bias| bias.len() >= n), "a bias for each column");
+    assert!(!finish.symmetric || m == n && !finish.adds && finish.bias.is_none(), "a mirror");
     if m == 0 || n == 0 {
         return;
     }
@@ -213,6 +220,19 @@ impl<T: Float> Job<'_, T> {
         Run { job: &self, context, shape: pack::shape::<T>(context.level) }.run();
     }
 
+    /// Copies what lies above the diagonal below it, to a band of rows.
+    fn mirror(&self, first: usize) {
+        let end = self.m.min(first + MIRROR);
+        for start in (0..end).step_by(16) {
+            for i in first.max(start)..end {
+                for j in start..i.min(start + 16) {
+                    // SAFETY: within the result; above the diagonal nothing is written.
+                    unsafe { *self.c.add(i * self.c_step + j) = *self.c.add(j * self.c_step + i) };
+                }
+            }
+        }
+    }
+
     fn tile(&self, a: *const T, b: *const T, b_step: usize) -> Tile<'_, T> {
         Tile {
             depth: self.k,
@@ -244,8 +264,20 @@ impl<T: Float> Run<'_, T> {
     fn run(&self) {
         let (job, level, (wide, _)) = (self.job, self.context.level, self.shape);
         let (m, k, n) = (job.m, job.k, job.n);
+        let cut = self.cut();
         match job.b {
-            Right::Matrix(b) if b.steps.1 != 1 && n > 1 && (b.steps.0 != 1 || m > 3) => {
+            Right::Matrix(b) if b.steps.1 != 1 && n > 1 && b.steps.0 == 1 && m < 4 => {
+                scratch::with(k, |row: &mut [T]| {
+                    for i in 0..m {
+                        for (k, to) in row.iter_mut().enumerate() {
+                            *to = job.a.data[i * job.a.steps.0 + k * job.a.steps.1];
+                        }
+                        dispatch(level, Dots { job, i, row, b });
+                    }
+                });
+            }
+            // Panels for several pieces or slabs are made before, others where they are used.
+            Right::Matrix(b) if b.steps.1 != 1 && n > 1 && (cut.0 > 1 || m > ROWS) => {
                 scratch::with(pack::room(k, n, wide), |packed| {
                     let each = (PIECE / (16 * k * wide).max(1)).max(1) * wide * k;
                     super::split(self.context.team, packed, each, &|piece, to: &mut [T]| {
@@ -254,40 +286,41 @@ impl<T: Float> Run<'_, T> {
                         let (steps, columns) = (b.steps, n - first);
                         dispatch(level, Panels { from, steps, depth: k, columns, to });
                     });
-                    self.pieces(Some(packed.as_ptr()));
+                    self.pieces(cut, Some(packed.as_ptr()));
                 });
             }
-            Right::Matrix(b) if b.steps.1 != 1 && n > 1 => scratch::with(k, |row: &mut [T]| {
-                for i in 0..m {
-                    for (k, to) in row.iter_mut().enumerate() {
-                        *to = job.a.data[i * job.a.steps.0 + k * job.a.steps.1];
-                    }
-                    dispatch(level, Dots { job, i, row, b });
-                }
-            }),
-            Right::Matrix(_) => self.pieces(None),
-            Right::Packed(packed) => self.pieces(Some(packed.data.as_ptr())),
+            Right::Matrix(_) => self.pieces(cut, None),
+            Right::Packed(packed) => self.pieces(cut, Some(packed.data.as_ptr())),
         }
     }
 
-    /// Cuts the result so that a piece is worth handing on, along the rows where there are many.
-    fn pieces(&self, packed: Option<*const T>) {
+    /// How many pieces the result has down and across: so many that one is worth handing on, along the rows where there are
+    /// many.
+    fn cut(&self) -> (usize, usize) {
         let (job, shape) = (self.job, self.shape);
         let panels = job.n.div_ceil(shape.0);
         let (size, work) =
             (self.context.team.size(), job.m.saturating_mul(job.k).saturating_mul(job.n));
         let wanted = (work / PIECE).clamp(1, 4 * size);
-        let (down, across) = if size < 2 || wanted < 2 {
+        if size < 2 || wanted < 2 {
             (1, 1)
         } else if job.m >= 4 * job.n.min(128) || panels == 1 {
             (job.m.div_ceil(shape.1).min(wanted), 1)
         } else {
             let across = panels.min(wanted);
             (wanted.div_ceil(across).min(job.m.div_ceil(64)), across)
-        };
+        }
+    }
+
+    fn pieces(&self, (down, across): (usize, usize), packed: Option<*const T>) {
+        let (job, shape) = (self.job, self.shape);
+        let panels = job.n.div_ceil(shape.0);
         let (parts, level) =
             (Parts { job, packed, down, across, panels, shape }, self.context.level);
         self.context.team.run(down * across, &|piece| parts.piece(level, piece));
+        if job.finish.symmetric {
+            self.context.team.run(job.m.div_ceil(MIRROR), &|band| job.mirror(band * MIRROR));
+        }
     }
 }
 
@@ -315,15 +348,16 @@ impl<T: Float> Parts<'_, T> {
         let (job, (wide, high)) = (self.job, self.shape);
         let rows = part(job.m, high, piece % self.down, self.down);
         let panels = part(self.panels, 1, piece / self.down, self.across);
-        let deepest = PANEL / (wide * size_of::<T>());
-        let blocks = job.k.div_ceil(deepest).max(1);
+        let blocks = job.k.div_ceil(DEEP / size_of::<T>()).max(1);
         let deep = job.k.div_ceil(blocks);
         // Rows a multiple of 1 KiB apart push each other out of the cache.
-        let apart = (job.a.steps.0 * size_of::<T>()).is_multiple_of(1024);
-        let packs = apart && job.a.steps.1 == 1 && rows.len() > 8 && panels.len() > 1;
-        let left = if packs { ROWS.min(rows.len()).next_multiple_of(high) * deep } else { 0 };
-        scratch::with(left + wide * deep, |room: &mut [T]| {
-            let (left, panel) = room.split_at_mut(left);
+        let (row, along) = job.a.steps;
+        let apart = (row.max(along) * size_of::<T>()).is_multiple_of(1024);
+        let packs = apart && (row == 1 || along == 1) && rows.len() > NARROW && panels.len() > 1;
+        let left = (ROWS.min(rows.len()) + high) * deep + pack::SLACK;
+        let left = if packs { left } else { 0 };
+        scratch::with(wide * deep + left, |room: &mut [T]| {
+            let (panel, left) = room.split_at_mut(wide * deep);
             for block in 0..blocks {
                 for first in rows.clone().step_by(ROWS) {
                     let slab = Slab {
@@ -341,88 +375,6 @@ impl<T: Float> Parts<'_, T> {
                 }
             }
         });
-    }
-}
-
-/// Some rows by a block of the contraction.
-struct Slab<'a, T> {
-    parts: &'a Parts<'a, T>,
-    rows: Range<usize>,
-    panels: Range<usize>,
-    start: usize,
-    depth: usize,
-    adds: bool,
-    ends: bool,
-    /// Room for the rows, if they are to be copied.
-    left: Option<*mut T>,
-    /// Room for a panel.
-    room: *mut T,
-}
-
-impl<T: Float> Task for Slab<'_, T> {
-    type Out = ();
-    #[inline(always)]
-    fn run<S: Simd>(self) {
-        let (parts, room) = (self.parts, self.room);
-        let (job, lanes) = (parts.job, T::On::<S>::LEN);
-        let wide = 2 * lanes;
-        let (row, along) = job.a.steps;
-        let a = job.a.data.as_ptr().wrapping_add(self.rows.start * row + self.start * along);
-        // SAFETY: `product` has checked all operands, and the room is as large as a slab needs.
-        unsafe {
-            let (a, steps, block) = match self.left {
-                Some(left) => {
-                    let size = (self.rows.len(), self.depth);
-                    pack::rows(a, job.a.steps, size, S::ROWS, left);
-                    (left.cast_const(), (1, S::ROWS), S::ROWS * self.depth)
-                }
-                None => (a, job.a.steps, S::ROWS * row),
-            };
-            for panel in self.panels.clone() {
-                let column = panel * wide;
-                let count = wide.min(job.n - column);
-                let vectors = count.div_ceil(lanes);
-                let (mut b, mut b_step, mut copies) = match (parts.packed, job.b) {
-                    (None, Right::Matrix(matrix)) => {
-                        let b = matrix.data.as_ptr();
-                        let b =
-                            b.wrapping_add(self.start * matrix.steps.0 + column * matrix.steps.1);
-                        if count.is_multiple_of(lanes) && matrix.steps.1 == 1 {
-                            (b, matrix.steps.0, self.rows.len() > S::ROWS)
-                        } else {
-                            pack::columns::<T::On<S>>(b, matrix.steps, self.depth, count, room);
-                            (room.cast_const(), vectors * lanes, false)
-                        }
-                    }
-                    (packed, _) => {
-                        let packed = packed.unwrap_or(std::ptr::null());
-                        let from = column * job.k + self.start * vectors * lanes;
-                        (packed.wrapping_add(from), vectors * lanes, false)
-                    }
-                };
-                let mut it = Tile {
-                    depth: self.depth,
-                    a_steps: steps,
-                    copy: room,
-                    last: count - (vectors - 1) * lanes,
-                    adds: self.adds,
-                    ends: self.ends,
-                    column,
-                    ..job.tile(a, b, b_step)
-                };
-                it.c = job.c.wrapping_add(self.rows.start * job.c_step + column);
-                for first in self.rows.clone().step_by(S::ROWS) {
-                    (it.b, it.b_step) = (b, b_step);
-                    let rows = S::ROWS.min(self.rows.end - first);
-                    tile::<T::On<S>>(rows, vectors, copies, &it);
-                    if copies {
-                        (b, b_step, copies) = (room, vectors * lanes, false);
-                    }
-                    it.a = it.a.wrapping_add(block);
-                    it.c = it.c.wrapping_add(S::ROWS * job.c_step);
-                }
-            }
-        }
     }
 }
 

@@ -116,42 +116,108 @@ pub(super) unsafe fn columns<L: Lanes>(
             }
             return;
         }
+        // Whole squares of vectors first: so many columns of so many rows.
+        let squares = if row == 1 && L::SHUFFLES { count - count % L::LEN } else { 0 };
+        let turned = if squares > 0 { rows - rows % L::LEN } else { 0 };
+        for j in (0..squares).step_by(L::LEN) {
+            for r in (0..turned).step_by(L::LEN) {
+                let from = from.add(j * along + r);
+                transposed::<L>(from, along, L::LEN, to.add(r * wide + j), wide);
+            }
+        }
         // Rows by tens of columns, so that what is read and what is written stay in the cache.
-        let mut start = 0;
-        while start < rows {
-            let end = rows.min(start + 16);
-            for j in 0..count {
-                let column = from.add(j * along);
-                for r in start..end {
+        let next = if turned == rows { squares } else { 0 };
+        for start in (0..rows).step_by(16) {
+            for j in next..count {
+                let (first, column) = (if j < squares { turned } else { 0 }, from.add(j * along));
+                for r in start.max(first)..rows.min(start + 16) {
                     *to.add(r * wide + j) = *column.add(r * row);
                 }
             }
-            start = end;
         }
     }
 }
 
+/// Copies a square of as many rows as a vector has lanes, `from_step` apart, to its columns, `to_step` apart; only the first
+/// `count` rows, at least one, are there.
+///
+/// # Safety
+/// So many vectors can be read, and all columns written, the first before the next.
+#[inline(always)]
+unsafe fn transposed<L: Lanes>(
+    from: *const L::Element,
+    from_step: usize,
+    count: usize,
+    to: *mut L::Element,
+    to_step: usize,
+) {
+    let mut square = [L::of(0.0); 16];
+    // SAFETY: the caller's promise.
+    unsafe {
+        for (r, row) in square.iter_mut().enumerate().take(L::LEN) {
+            *row = L::load(from.add(r.min(count - 1) * from_step));
+        }
+        // Each round turns the bits of an element's place, row before column, by one.
+        for _ in 0..L::LEN.ilog2() {
+            let mut next = square;
+            for r in 0..L::LEN / 2 {
+                (next[2 * r], next[2 * r + 1]) = square[r].laced(square[r + L::LEN / 2]);
+            }
+            square = next;
+        }
+        for (r, row) in square.iter().enumerate().take(L::LEN) {
+            row.store(to.add(r * to_step));
+        }
+    }
+}
+
+/// Elements behind packed rows that may be written too.
+pub(super) const SLACK: usize = 16;
+
 /// Copies rows of the left operand, `high` by `high`, each block one column after the other.
 ///
 /// # Safety
-/// So many rows and columns can be read with these steps, and as many written, rows counted in whole blocks.
+/// So many rows and columns can be read with these steps, and as many written with `SLACK` behind them, rows counted in
+/// whole blocks.
 #[inline(always)]
-pub(super) unsafe fn rows<T: Float>(
-    from: *const T,
+pub(super) unsafe fn rows<L: Lanes>(
+    from: *const L::Element,
     (row, along): (usize, usize),
     (rows, depth): (usize, usize),
     high: usize,
-    to: *mut T,
+    to: *mut L::Element,
 ) {
     let mut to = to;
     for first in (0..rows).step_by(high) {
         let count = high.min(rows - first);
-        for r in 0..count {
-            // SAFETY: the caller's promise.
-            unsafe {
-                let from = from.add((first + r) * row);
-                for k in 0..depth {
-                    *to.add(k * high + r) = *from.add(k * along);
+        // SAFETY: the caller's promise; what vectors write beyond their rows is written over, or slack.
+        unsafe {
+            let from = from.add(first * row);
+            let mut k = 0;
+            if row == 1 {
+                while k < depth {
+                    for r in (0..count).step_by(L::LEN) {
+                        let (from, left) = (from.add(k * along + r), rows - first - r);
+                        let some = match left < L::LEN {
+                            true => L::load_some(from, left, L::of(0.0)),
+                            false => L::load(from),
+                        };
+                        some.store(to.add(k * high + r));
+                    }
+                    k += 1;
+                }
+            } else if along == 1 && L::SHUFFLES {
+                while k + L::LEN <= depth {
+                    for r in (0..count).step_by(L::LEN).rev() {
+                        let (from, count) = (from.add(r * row + k), L::LEN.min(count - r));
+                        transposed::<L>(from, row, count, to.add(k * high + r), high);
+                    }
+                    k += L::LEN;
+                }
+            }
+            for k in k..depth {
+                for r in 0..count {
+                    *to.add(k * high + r) = *from.add(r * row + k * along);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::Finish;
 use crate::exec::kernels::lanes::{Float, Lanes};
-use num_traits::Zero;
+use std::mem::MaybeUninit;
 
 /// Where a tile's operands and result are.
 #[derive(Clone, Copy)]
@@ -31,7 +31,10 @@ pub(super) struct Tile<'a, T> {
     pub column: usize,
 }
 
-/// Computes a tile of so many rows, at most 8, and `vectors` vectors, 1 or 2.
+/// The rows of a tile of one vector; those of two vectors have as many as the level says, at most 12.
+pub(super) const NARROW: usize = 8;
+
+/// Computes a tile of so many rows and `vectors` vectors, 1 or 2.
 ///
 /// # Safety
 /// Everything lies where the tile says; vectors of the right operand are whole, `copy` has room for them if it is asked for.
@@ -47,15 +50,15 @@ pub(super) unsafe fn tile<L: Lanes>(
             match rows {
                 // SAFETY: the caller's promise.
                 $($rows => unsafe { fixed::<L, $rows, $vectors, $copies>(it) },)*
-                _ => unreachable!("a tile of 1 to 8 rows"),
+                _ => unreachable!("a tile has no more rows than its level says"),
             }
         };
     }
     match (vectors, copies) {
         (1, false) => rows!(1, false, 1 2 3 4 5 6 7 8),
         (1, true) => rows!(1, true, 1 2 3 4 5 6 7 8),
-        (_, false) => rows!(2, false, 1 2 3 4 5 6 7 8),
-        (_, true) => rows!(2, true, 1 2 3 4 5 6 7 8),
+        (_, false) => rows!(2, false, 1 2 3 4 5 6 7 8 9 10 11 12),
+        (_, true) => rows!(2, true, 1 2 3 4 5 6 7 8 9 10 11 12),
     }
 }
 
@@ -92,13 +95,14 @@ unsafe fn fixed<L: Lanes, const R: usize, const V: usize, const COPIES: bool>(
             }
         }
         // Through memory once: if what follows took the sums as they are, they would be stored in every step.
-        let mut done = [L::Element::zero(); 8 * 2 * 16];
+        let mut done = MaybeUninit::<[L::Element; 12 * 2 * 16]>::uninit();
+        let at = done.as_mut_ptr().cast::<L::Element>();
         for (r, sums) in sums.iter().enumerate() {
             for (v, sum) in sums.iter().enumerate() {
-                sum.store(done.as_mut_ptr().add((r * V + v) * L::LEN));
+                sum.store(at.add((r * V + v) * L::LEN));
             }
         }
-        finish::<L, V>(R, done.as_ptr(), it);
+        finish::<L, V>(R, at, it);
     }
 }
 
