@@ -328,11 +328,9 @@ fn mixed(
 ) -> Result<(), Misfit> {
     for (place, &gradient) in gradients.iter().enumerate() {
         let found = derive(model, Mode::Jacobian, gradient, &wrt[place + 1..], None, origins)?;
-        for (other, (flow, node)) in request.wrt[place + 1..].iter().zip(found) {
-            if let Flow::Adjoint(_) = flow {
-                let name = format!("{}_{other}", result_name(request, &request.wrt[place]));
-                result(model, name, node);
-            }
+        for (other, (_, node)) in request.wrt[place + 1..].iter().zip(found) {
+            let name = format!("{}_{other}", result_name(request, &request.wrt[place]));
+            result(model, name, node);
         }
     }
     Ok(())
