@@ -24,6 +24,7 @@ mod plan;
 mod proofs;
 mod readable;
 mod readme;
+mod recurrences;
 mod render;
 mod robust;
 mod scale;
