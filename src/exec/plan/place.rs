@@ -90,7 +90,7 @@ pub fn place(
         roles: &roles,
         last,
         outside,
-        updates,
+        updates: updates.iter().rev().map(|&(variable, item)| (item, variable)).collect(),
         owned: vec![false; count],
         arena: Arena::default(),
         placed: Placed { at: vec![usize::MAX; count], ..Placed::default() },
@@ -136,7 +136,8 @@ struct Placer<'a> {
     /// For each item the last unit that reads it.
     last: Vec<usize>,
     outside: Vec<bool>,
-    updates: &'a [(Id, Id)],
+    /// The variables, by the items that become their values.
+    updates: FxHashMap<Id, Id>,
     /// Whether an item's place is its own, to be given back.
     owned: Vec<bool>,
     arena: Arena,
@@ -224,7 +225,7 @@ impl Placer<'_> {
         let step = match item.kind {
             Kind::Product(ends, ref places) => {
                 let symmetric = gram::is_symmetric(self.draft, item);
-                let product = Product::new(item.dtype, &args, ends, places.as_ref(), to);
+                let product = Product::new(item.dtype, &args, ends, places.as_deref(), to);
                 Step::Product(Box::new(Product { symmetric, ..product }))
             }
             Kind::Windows(ref windows, ends) => Step::Windows(Box::new(Windowed {
@@ -353,7 +354,7 @@ impl Placer<'_> {
             return None;
         }
         let result = &self.draft.items[out.of as usize];
-        let variable = self.updates.iter().find(|(_, item)| *item == out.of).map(|(v, _)| *v);
+        let variable = self.updates.get(&out.of).copied();
         let fits = |of: Id| {
             let item = &self.draft.items[of as usize];
             let is_variable = matches!(item.kind, Kind::Variable(_));
