@@ -5,6 +5,7 @@ use super::flow::Flow;
 use super::fuse::Order;
 use super::place::{self, Placed, Request};
 use super::redo::redone;
+use super::walk::walk;
 use crate::exec::reference::RunError;
 
 /// What a budget costs.
@@ -39,10 +40,10 @@ pub fn within(
     let without = placed.bytes;
     // The orders do not depend on the budget, so that the least that is told is one that does.
     let mut walks = Vec::new();
-    let Some(first) = flow.walk(usize::MAX) else { return Ok(placed) };
+    let Some(first) = walk(&mut flow, usize::MAX) else { return Ok(placed) };
     let (mut reached, mut step) = (first.peak, first.peak / STEP);
     while step > 0 {
-        match flow.walk(reached.saturating_sub(step)) {
+        match walk(&mut flow, reached.saturating_sub(step)) {
             Some(walk) => {
                 reached = walk.peak;
                 step = step.min(reached / STEP);

@@ -25,6 +25,7 @@ mod step;
 mod stretch;
 mod tape;
 mod tiny;
+mod walk;
 mod windows;
 
 use super::kernels::memory::{self, Block};
@@ -144,11 +145,7 @@ pub fn run(
     bindings: &Bindings,
     engine: &Arc<Engine>,
 ) -> Result<Vec<Tensor>, RunError> {
-    let plan = Plan::new(model, wanted, bindings)?;
-    let mut state = plan.state(engine)?;
-    plan.bind(&mut state, values)?;
-    plan.run(&mut state)?;
-    Ok((0..wanted.len()).map(|number| plan.result(&state, number)).collect())
+    Plan::new(model, wanted, bindings)?.once(engine, values)
 }
 
 impl Plan {
@@ -346,6 +343,14 @@ impl Plan {
             let array = ArrayD::from_shape_vec(IxDyn(&slot.sizes), values);
             T::wrap(array.expect("as many elements as the shape asks for").into_shared())
         })
+    }
+
+    /// The results of a single run.
+    pub fn once(&self, engine: &Arc<Engine>, values: &Values) -> Result<Vec<Tensor>, RunError> {
+        let mut state = self.state(engine)?;
+        self.bind(&mut state, values)?;
+        self.run(&mut state)?;
+        Ok((0..self.results.len()).map(|number| self.result(&state, number)).collect())
     }
 
     /// Computes the results, and new values of variables where the plan is of a step.

@@ -1,9 +1,10 @@
 //! An order in which values are computed again, as a draft: the copies are items of their own.
 
 use super::draft::{Draft, Id};
-use super::flow::{Run, closure};
+use super::flow::closure;
 use super::fuse::{Group, Order, Role, Unit};
 use super::tape;
+use super::walk::Run;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A draft with copies.
