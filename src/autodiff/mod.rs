@@ -11,3 +11,4 @@ mod scan;
 pub use derivative::{derive, expand, expand_innermost, pull};
 pub use forward::{forward, forward_all};
 pub use reverse::{Flow, reverse};
+pub use scan::active;

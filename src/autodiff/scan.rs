@@ -26,7 +26,7 @@ pub fn pulled(
     let origins = origins.within(model.origins(id).call());
     let seed =
         |which: Which| bundle.iter().find(|(known, _)| *known == which).map(|(_, seed)| *seed);
-    let active = active(&scan, bundle);
+    let active = active(&scan, |which| seed(which).is_some());
     let first_adjoint = model.adjoints.len();
 
     let forward = model.frame(&scan, &operands, &origins)?;
@@ -193,11 +193,10 @@ fn shaped_as(
     shaped(model, seed, like, origins)
 }
 
-/// Which carries have an adjoint that may differ from zero in some step: those that feed a result with an adjoint.
-fn active(scan: &Scan, bundle: &Bundle) -> Vec<bool> {
+/// Which carries have an adjoint that may differ from zero in some step: those that feed a result that is `seeded` with one.
+pub fn active(scan: &Scan, seeded: impl Fn(Which) -> bool) -> Vec<bool> {
     let body = &scan.body;
     let float = |place: usize| body.inputs[1 + place].dtype.is_float();
-    let seeded = |which: Which| bundle.iter().any(|(known, _)| *known == which);
     let mut active: Vec<bool> = (0..scan.carries)
         .map(|i| float(i) && (seeded(Which::Final(i)) || seeded(Which::Trace(i))))
         .collect();

@@ -228,7 +228,9 @@ impl Entry {
             Entry::Builtin(builtin) => builtin.example.into(),
             Entry::Prelude(name) => comments(name).1,
             // What has to be a number in the formula.
-            Entry::Scalar(Scalar::Polygamma) => "x: f64[N]; polygamma(1, x)".into(),
+            Entry::Scalar(row) if row.has_order() => {
+                format!("x: f64[N]; {}(1, x)", row.word())
+            }
             Entry::Scalar(row) => {
                 let dtype = if row.class() == Class::Logic { "bool" } else { "f64" };
                 let declared: Vec<String> =

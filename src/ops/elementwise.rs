@@ -245,6 +245,22 @@ rows! {
             grad: [dy * 0, dy * polygamma(n + 1, x)],
             probe: [[1.0, 0.5], [2.0, 3.0], [3.0, 1.5]],
         }
+        /// `sin(x) / x`, 1 at 0 as in the limit.
+        Sinc = sinc(x) -> y, dy { value: x.sinc(), grad: [dy * polysinc(1, x)], probe: [[-2.0], [0.0], [0.7], [9.0]], }
+        /// The derivative of order n of `sinc`, n a whole number; there is no derivative by n.
+        Polysinc = polysinc(n, x) -> y, dy {
+            value: Real::polysinc(n, x),
+            grad: [dy * 0, dy * polysinc(n + 1, x)],
+            probe: [[1.0, 0.0], [1.0, 0.7], [2.0, -2.0], [3.0, 9.0]],
+        }
+        /// `(eˣ - 1) / x`, 1 at 0 as in the limit.
+        Exprel = exprel(x) -> y, dy { value: x.exprel(), grad: [dy * polyexprel(1, x)], probe: [[-3.0], [0.0], [1e-3], [2.0]], }
+        /// The derivative of order n of `exprel`, n a whole number; there is no derivative by n.
+        Polyexprel = polyexprel(n, x) -> y, dy {
+            value: Real::polyexprel(n, x),
+            grad: [dy * 0, dy * polyexprel(n + 1, x)],
+            probe: [[1.0, 0.0], [1.0, -3.0], [2.0, 0.7], [3.0, 4.0]],
+        }
         /// `x^y`; where y is 0 the derivative by x is 0, where x is 0 the derivative by y is 0.
         Pow = pow(x, y) -> z, dz {
             value: x.powf(y),
@@ -368,7 +384,7 @@ macro_rules! functions {
 }
 functions! {
     exp Exp(x); log Log(x); sqrt Sqrt(x); sin Sin(x); cos Cos(x); sinh Sinh(x); cosh Cosh(x); sigmoid Sigmoid(x);
-    digamma Digamma(x); polygamma Polygamma(n, x); pow Pow(x, y); floor Floor(x); sign Sign(x); square Square(x);
+    digamma Digamma(x); polygamma Polygamma(n, x); polysinc Polysinc(n, x); polyexprel Polyexprel(n, x); pow Pow(x, y); floor Floor(x); sign Sign(x); square Square(x);
     powlog Powlog(x, n); xlogy Xlogy(x, y); eq Eq(x, y); gt Gt(x, y); lt Lt(x, y); and And(x, y);
 }
 
@@ -466,6 +482,13 @@ impl Scalar {
                     | Scalar::Trunc
             ),
         }
+    }
+}
+
+impl Scalar {
+    /// Whether the first argument is the order of a derivative, a number, by which there is none.
+    pub fn has_order(self) -> bool {
+        matches!(self, Scalar::Polygamma | Scalar::Polysinc | Scalar::Polyexprel)
     }
 }
 

@@ -25,6 +25,7 @@ mod real;
 pub mod reduce;
 pub mod running;
 pub mod scan;
+pub mod series;
 pub mod shape;
 pub mod size;
 pub mod slice;

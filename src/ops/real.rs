@@ -1,5 +1,6 @@
 //! Functions of real numbers that the standard library does not have.
 
+use super::series;
 use std::f64::consts::PI;
 
 /// The special functions, for both float types.
@@ -18,6 +19,14 @@ pub trait Real: Sized + Copy {
     fn digamma(self) -> Self;
     /// The derivative of digamma of order `order`.
     fn polygamma(order: Self, x: Self) -> Self;
+    /// `sin(x) / x`, 1 at 0.
+    fn sinc(self) -> Self;
+    /// The derivative of sinc of order `order`.
+    fn polysinc(order: Self, x: Self) -> Self;
+    /// `(eˣ - 1) / x`, 1 at 0.
+    fn exprel(self) -> Self;
+    /// The derivative of exprel of order `order`.
+    fn polyexprel(order: Self, x: Self) -> Self;
     /// -1, 0 or 1; NaN of NaN.
     fn sign(self) -> Self;
     /// The larger; NaN where one is NaN.
@@ -54,6 +63,26 @@ macro_rules! real {
             }
             fn polygamma(order: Self, x: Self) -> Self {
                 polygamma(f64::from(order), f64::from(x)) as $type
+            }
+            fn sinc(self) -> Self {
+                if self == 0.0 { 1.0 } else { self.sin() / self }
+            }
+            fn polysinc(order: Self, x: Self) -> Self {
+                let (order, x) = (f64::from(order), f64::from(x));
+                let value = |order| series::sinc(order, x, x.sin(), x.cos());
+                series::order(order).map_or(f64::NAN, value) as $type
+            }
+            fn exprel(self) -> Self {
+                match self {
+                    0.0 => 1.0,
+                    $type::INFINITY => self,
+                    _ => self.exp_m1() / self,
+                }
+            }
+            fn polyexprel(order: Self, x: Self) -> Self {
+                let (order, x) = (f64::from(order), f64::from(x));
+                let value = |order| series::exprel(order, x, x.exp());
+                series::order(order).map_or(f64::NAN, value) as $type
             }
             fn sign(self) -> Self {
                 if self == 0.0 || self.is_nan() { self } else { self.signum() }

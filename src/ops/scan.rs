@@ -304,7 +304,8 @@ impl Program<'_> {
     }
 }
 
-fn row(tensor: &Tensor, index: usize) -> Tensor {
+/// The part of an array at a place of its leading axis.
+pub fn row(tensor: &Tensor, index: usize) -> Tensor {
     fn go<T: Element>(array: &Array<T>, index: usize) -> Tensor {
         T::wrap(array.index_axis(Axis(0), index).to_shared())
     }

@@ -94,7 +94,7 @@ macro_rules! functions {
 functions! {
     exp Exp(x); log Log(x); log1p Log1p(x); expm1 Expm1(x); sqrt Sqrt(x); square Square(x); abs Abs(x); pow Pow(x, y);
     sinh Sinh(x); cosh Cosh(x); tanh Tanh(x); asinh Asinh(x); atanh Atanh(x); sigmoid Sigmoid(x); softplus Softplus(x);
-    logaddexp Logaddexp(x, y); eq Eq(x, y); xlogx Xlogx(x); rel_entr RelEntr(x, y); xlogy Xlogy(x, y);
+    logaddexp Logaddexp(x, y); eq Eq(x, y); ge Ge(x, y); sin Sin(x); cos Cos(x); sinc Sinc(x); exprel Exprel(x); xlogx Xlogx(x); rel_entr RelEntr(x, y); xlogy Xlogy(x, y);
 }
 
 fn folded(kind: Fold, x: impl Into<Term>) -> Term {
@@ -134,6 +134,10 @@ fn half() -> Term {
     Term::Number(Number::ratio(1, 2))
 }
 
+fn nan() -> Term {
+    Term::Number(Number::float(f64::NAN))
+}
+
 laws! {
     "negative of a negative" (x): -(-x) => x;
     "sigmoid written out" (x): 1 / (1 + exp(x)) => sigmoid(-x);
@@ -147,9 +151,12 @@ laws! {
     "tanh by sinh and cosh" (x): sinh(x) / cosh(x) => tanh(x);
     "softmax written out" (x): exp(x) / keep(sum(exp(x))) => softmax(x);
     "softmax of what is shifted" (x, y): softmax(x - keep(y)) => softmax(x);
-    "logit of a sigmoid" (x): log(sigmoid(x) / (1 - sigmoid(x))) => x;
+    "1 - sigmoid" (x): 1 - sigmoid(x) => sigmoid(-x);
+    "1 - the square of tanh" (x): 1 - square(tanh(x)) => 4 * sigmoid(2 * x) * sigmoid(-(2 * x));
+    "1 - tanh" (x): 1 - tanh(x) => 2 * sigmoid(-(2 * x));
+    "1 + tanh" (x): 1 + tanh(x) => 2 * sigmoid(2 * x);
+    "logit of a sigmoid" (x): log(sigmoid(x) / sigmoid(-x)) => x;
     "log of a sigmoid" (x): log(sigmoid(x)) => -softplus(-x);
-    "log of 1 - sigmoid" (x): log(1 - sigmoid(x)) => -softplus(x);
     "log1p of a negative sigmoid" (x): log1p(-sigmoid(x)) => -softplus(x);
     "log of a softmax" (x): log(softmax(x)) => x - keep(logsumexp(x));
     "product with the log of a positive value" (x, y) [Positive 1]: xlogy(x, y) => x * log(y);
@@ -171,7 +178,6 @@ laws! {
     "log of a quotient of an exponential" (x, y): log(exp(x) / y) => x - log(y);
     "log of a quotient by an exponential" (x, y): log(x / exp(y)) => log(x) - y;
     "log of a product with a sigmoid" (x, y): log(sigmoid(x) * y) => log(sigmoid(x)) + log(y);
-    "log of a product with 1 - sigmoid" (x, y): log((1 - sigmoid(x)) * y) => log(1 - sigmoid(x)) + log(y);
     "log of a product of positive values" (x) [Positive 0]: log(prod(x)) => sum(log(x));
     "log of cosh" (x): log(cosh(x)) => logaddexp(x, -x) - log(2);
     "asinh written out" (x): log(x + sqrt(square(x) + 1)) => asinh(x);
@@ -181,6 +187,17 @@ laws! {
     "log of a square root" (x): log(sqrt(x)) => log(x) / 2;
     "exp - 1" (x): exp(x) - 1 => expm1(x);
     "1 - exp" (x): 1 - exp(x) => -expm1(x);
+    "log of exp - 1" (x): log(expm1(x)) => x + log(-expm1(-x));
+    "sine by its angle" (x): sin(x) / x => sinc(x);
+    "angle by its sine" (x): x / sin(x) => 1 / sinc(x);
+    "1 - cos by the square" (x): (1 - cos(x)) / square(x) => square(sinc(x / 2)) / 2;
+    "1 - cos by the angle" (x): (1 - cos(x)) / x => x * square(sinc(x / 2)) / 2;
+    "exp - 1 by its argument" (x): expm1(x) / x => exprel(x);
+    "1 - exp by its argument" (x): -expm1(-x) / x => exprel(-x);
+    "argument by exp - 1" (x): x / expm1(x) => 1 / exprel(x);
+    "argument by 1 - exp" (x): x / -expm1(-x) => 1 / exprel(-x);
+    "log1p by its argument" (x): log1p(x) / x => 1 / exprel(log1p(x));
+    "argument by its log1p" (x): x / log1p(x) => exprel(log1p(x));
     "product of exponentials" (x, y): exp(x) * exp(y) => exp(x + y);
     "quotient of exponentials" (x, y): exp(x) / exp(y) => exp(x - y);
     "quotient of equal values" (x) [Positive 0]: x / x => 1;
@@ -189,6 +206,13 @@ laws! {
     "square by itself" (x) [Positive 0]: square(x) / x => x;
     "root of a square" (x): sqrt(square(x)) => abs(x);
     "square of a root" (x) [NotNegative 0]: square(sqrt(x)) => x;
+    "square of a root of any value" (x): square(sqrt(x)) => select(ge(x, 0), x, nan());
+    "root times itself" (x): sqrt(x) * sqrt(x) => square(sqrt(x));
+    "square times the square of a log" (x): square(x) * square(log(x)) => square(xlogx(x));
+    "sum of squares times its falling exponential" (x) [Squares 0]:
+        x * exp(-x) => select(eq(exp(-x), 0), 0, x * exp(-x));
+    "sum of squares times an exponential that falls by it" (x, y) [Squares 0]:
+        x * exp(-x / y) => select(eq(exp(-x / y), 0), 0, x * exp(-x / y));
     "root of a sum of squares" (x) [Squares 0]: sqrt(x) => select(eq(x, 0), 0, sqrt(x));
     "power 1/2 of a sum of squares" (x) [Squares 0]: pow(x, half()) => sqrt(x);
     "variance in two passes" (x): mean(square(x)) - square(mean(x)) => mean(square(x - keep(mean(x))));

@@ -1,9 +1,50 @@
-//! Sums of both sides of a sigmoid: `(1 - y) * sigmoid(z) - y * sigmoid(-z)` is `sigmoid(z) - y`.
+//! Both sides of a sigmoid: `(1 - y) * sigmoid(z) - y * sigmoid(-z)` is `sigmoid(z) - y`.
 
 use super::law::Cx;
 use super::product::Product;
-use crate::graph::{NodeId, Origins};
+use super::structure::Found;
+use crate::graph::{Model, NodeId, Origins};
+use crate::ops::leaf::Const;
 use crate::ops::{Misfit, Number, Op, Scalar};
+
+/// `1 - sigmoid(x)` is `sigmoid(-x)` where the source text has that.
+pub fn other_side(cx: &mut Cx, op: &Op, operands: &[NodeId], _: &Origins) -> Found {
+    const SIGMOID: Op = Op::Scalar(Scalar::Sigmoid);
+    let model = cx.see();
+    if *op != Op::Scalar(Scalar::Sub)
+        || *model.op(operands[1]) != SIGMOID
+        || model.filled(operands[0]) != Some(Number::ONE)
+    {
+        return Ok(None);
+    }
+    let x = model.operands(operands[1])[0];
+    let other = negatives(model, x).into_iter().find_map(|x| model.find(&SIGMOID, &[x]));
+    Ok(other.filter(|&other| cx.is_forward(other)))
+}
+
+/// The values that are written as the negative of a value.
+fn negatives(model: &Model, x: NodeId) -> Vec<NodeId> {
+    let mut found: Vec<NodeId> = model.find(&Op::Scalar(Scalar::Neg), &[x]).into_iter().collect();
+    let operands = model.operands(x);
+    match model.op(x) {
+        Op::Scalar(Scalar::Neg) => found.push(operands[0]),
+        Op::Scalar(Scalar::Mul) => {
+            for place in [0, 1] {
+                let Op::Const(Const { dtype, value }) = *model.op(operands[place]) else {
+                    continue;
+                };
+                let opposite = model.find(&Const { dtype, value: -value }.into(), &[]);
+                let mut operands = operands.clone();
+                found.extend(opposite.and_then(|opposite| {
+                    operands[place] = opposite;
+                    model.find(&Op::Scalar(Scalar::Mul), &operands)
+                }));
+            }
+        }
+        _ => {}
+    }
+    found
+}
 
 /// What two sides of one sigmoid come to.
 enum Both {

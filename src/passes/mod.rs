@@ -1,5 +1,6 @@
 //! Models to better models.
 
+mod alone;
 mod choices;
 mod defined;
 mod facts;

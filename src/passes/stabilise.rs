@@ -1,5 +1,6 @@
 //! Stability laws on the forward graph, before any derivative is taken.
 
+use super::alone::left_alone;
 use super::facts::{not_negative, positive, squares};
 use super::stable_steps::{LOG, STEPS};
 use crate::graph::{Model, NodeId, Operands, Origin, Origins};
@@ -23,7 +24,7 @@ pub struct Used {
 
 /// The model in its stable form. No law looks into the values `named`, nor through barriers and `stop_gradient`.
 pub fn stabilise(model: &Model, named: &[NodeId]) -> Result<(Model, Vec<Used>), Misfit> {
-    let guarded = guarded(model);
+    let alone = left_alone(model);
     let asked: FxHashSet<NodeId> = model
         .nodes()
         .filter(|id| matches!(model.op(*id), Op::Derivative(_)))
@@ -34,7 +35,7 @@ pub fn stabilise(model: &Model, named: &[NodeId]) -> Result<(Model, Vec<Used>), 
     let stable = model.rebuild(|to, id, operands| {
         let op = model.op(id);
         let node = match op {
-            _ if guarded.contains(&id) => model.copy(to, id, operands)?,
+            _ if alone.contains(&id) => model.copy(to, id, operands)?,
             Op::Scan(scan) => {
                 let inner = model.inner(scan);
                 let (body, used) = stabilise(&inner.model, &[])?;
@@ -56,32 +57,6 @@ pub fn stabilise(model: &Model, named: &[NodeId]) -> Result<(Model, Vec<Used>), 
     })?;
     let used = std::mem::take(&mut cx.used);
     Ok((if used.is_empty() { stable } else { stable.compact() }, used))
-}
-
-/// The roots whose derivative at 0 is guarded in the source text already: `where(s == 0, 0, sqrt(s))`.
-fn guarded(model: &Model) -> FxHashSet<NodeId> {
-    let mut guarded = FxHashSet::default();
-    let mut bare = FxHashSet::default();
-    for user in model.nodes() {
-        let operands = model.operands(user);
-        for (place, &id) in operands.iter().enumerate() {
-            if *model.op(id) != Op::Scalar(Scalar::Sqrt) {
-                continue;
-            }
-            let condition = model.operands(operands[0]);
-            let guards = matches!(model.op(user), Op::Select(_))
-                && place == 2
-                && *model.op(operands[0]) == Op::Scalar(Scalar::Eq)
-                && condition[0] == model.operands(id)[0]
-                && model.filled(condition[1]).is_some_and(|number| number.is_zero());
-            if guards {
-                guarded.insert(id)
-            } else {
-                bare.insert(id)
-            };
-        }
-    }
-    guarded.difference(&bare).copied().collect()
 }
 
 /// What a pattern has met.

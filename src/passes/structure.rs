@@ -6,6 +6,7 @@ use super::choices::{
 };
 use super::facts::{positive, symmetric};
 use super::law::Cx;
+use super::logistic::other_side;
 use super::product::{Factors, Product, emit, product_of};
 use super::reduction::{
     factor_out_of_sum, sum_of_deviations, sum_of_one_hot, sum_of_repeated, sum_of_sums,
@@ -42,6 +43,7 @@ pub const LAWS: &[(&str, &str, StructureLaw)] = &[
         choices_together,
     ),
     ("root by its name", "sqrt(s) => r where r = where(s == 0, 0, sqrt(s))", root_by_name),
+    ("other side of a sigmoid", "1 - sigmoid(x) => s where s = sigmoid(-x)", other_side),
     ("sum of equal values", "sum[N](broadcast(x, [N, K])) => x * N", sum_of_repeated),
     ("sum of sums", "sum[N](sum[K](x)) => sum[N, K](x)", sum_of_sums),
     ("sum of deviations", "sum[K](x - mean[K, keep](x)) => 0", sum_of_deviations),

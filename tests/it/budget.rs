@@ -76,7 +76,7 @@ fn a_budget_changes_no_bit() {
             assert!(results(&trained, &within) == expected, "{budget} bytes\n{text}");
         }
     }
-    assert!(smaller >= 4, "only {smaller} take less with a budget");
+    assert!(smaller >= 3, "only {smaller} take less with a budget");
 }
 
 /// Of many layers about as many states are kept as the root of their number, for about one more pass forward.

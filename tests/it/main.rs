@@ -25,6 +25,7 @@ mod plan;
 mod proofs;
 mod readable;
 mod readme;
+mod recurrences;
 mod render;
 mod robust;
 mod scale;

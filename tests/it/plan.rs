@@ -242,6 +242,37 @@ fn large_values_are_computed_again() {
     assert!(arrays < 5.5, "{arrays} arrays are read and written");
 }
 
+/// Products that equal their transposes do so bit by bit: half is computed.
+#[test]
+fn symmetric_products_are_mirrored() {
+    let text = "
+        dim N, D
+        input x: f64[N, D]
+        input y: f64[N, D]
+        input s: f64[N]
+        output a = x' @ x
+        output b = (x' * s) @ x
+        output c = x' @ (s[:, None] * x)
+        output d = (x' * s) @ y
+        loss C = sum(x)
+    ";
+    let trained = descent(text, &[("N", 37), ("D", 70)], &[]);
+    let Trained { model, wanted, values, bindings } = &trained;
+    let found = run(model, wanted, values, bindings).expect("values");
+    for threads in [1, 3] {
+        for level in kernels::Level::available() {
+            let engine = Engine { pool: Pool::new(threads), level, ..Engine::default() };
+            let own = on(&Arc::new(engine), &trained, false, 1);
+            for (number, (own, found)) in own.iter().zip(&found).enumerate().take(4) {
+                agree(found, own, 37.0).expect("the same product");
+                let own = own.to_f64();
+                let mirrored = (0..own.len()).all(|at| own[at] == own[at % 70 * 70 + at / 70]);
+                assert_eq!(mirrored, number < 3, "product {number}");
+            }
+        }
+    }
+}
+
 /// A run over memory that has been used before asks for no more.
 #[test]
 fn a_run_allocates_nothing() {

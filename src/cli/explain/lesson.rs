@@ -3,10 +3,11 @@
 use super::numbers::Numbers;
 use super::phrases::{Phrases, fill};
 use super::product::{Goal, goal};
+use super::recurrence::firsts;
 use super::rule::rule;
 use super::shown::shown;
 use crate::cli::out::Failure;
-use crate::compile::lecture::{Lecture, Station, Step};
+use crate::compile::lecture::{Lecture, Loop, Station, Step};
 use crate::export::formula::{Formula, read, text};
 use crate::export::sheet::{Block, Line, Shown};
 use crate::graph::NodeId;
@@ -23,14 +24,20 @@ pub struct Lesson<'a> {
     pub entry: Option<Vec<usize>>,
     pub blocks: Vec<Block>,
     /// What stands for a name.
-    known: FxHashMap<Name, Formula>,
+    pub known: FxHashMap<Name, Formula>,
     /// The printed steps, with the number of the first step whose parts have been told.
-    printed: Vec<Vec<Stated>>,
+    pub printed: Vec<Vec<Stated>>,
     told: FxHashSet<usize>,
     /// The rules that have been cited.
-    cited: FxHashSet<String>,
+    pub cited: FxHashSet<String>,
     /// The stations with a layer between them and the scalar.
-    hidden: Vec<bool>,
+    pub hidden: Vec<bool>,
+    /// Whether it is of a round of a loop, where layers are not spoken of.
+    pub looped: bool,
+    /// The loops that have been told of: forwards, and backwards.
+    pub told_loops: [FxHashSet<NodeId>; 2],
+    /// The numbers of the rounds of loops.
+    pub rounds: FxHashMap<NodeId, Vec<Numbers<'a>>>,
 }
 
 /// The page, and what was found of each goal.
@@ -42,6 +49,7 @@ pub fn lesson<'a>(
     entry: Option<Vec<usize>>,
 ) -> Result<(Lesson<'a>, Vec<Goal>), Failure> {
     let mut lesson = Lesson::new(lecture, phrases, numbers, entry);
+    lesson.compute()?;
     if whole {
         let of = &lecture.stations[lecture.of].name;
         lesson.blocks.push(Block::Words(fill(phrases.chain, &[of])));
@@ -65,18 +73,19 @@ pub fn lesson<'a>(
     Ok((lesson, goals))
 }
 
-/// What names of pieces stand for.
-fn known(lecture: &Lecture) -> FxHashMap<Name, Formula> {
+/// What names of pieces stand for, where names of values stand for what is `given`.
+pub fn known(lecture: &Lecture, given: FxHashMap<Name, Formula>) -> FxHashMap<Name, Formula> {
     let of = Formula::name(&lecture.stations[lecture.of].name);
-    let mut known = FxHashMap::default();
+    let mut known = given;
     for station in &lecture.stations {
-        let own = Formula::name(&station.name);
+        let own = known.get(&station.name).cloned().unwrap_or(Formula::name(&station.name));
         known.insert(station.adjoint.clone(), Formula::partial(of.clone(), own.clone()));
         known.insert(station.tangent.clone(), Formula::Differential(Box::new(own.clone())));
         if let Some(amplifier) = &station.amplifier {
-            let value = match amplifier.named {
-                true => Formula::name(&amplifier.value),
-                false => own.within(amplifier.row.word()),
+            let value = match (amplifier.named, known.get(&amplifier.value)) {
+                (true, Some(value)) => value.clone(),
+                (true, None) => Formula::name(&amplifier.value),
+                (false, _) => own.within(amplifier.row.word()),
             };
             known.insert(amplifier.value.clone(), value.clone());
             known.entry(amplifier.adjoint.clone()).or_insert(Formula::partial(of.clone(), value));
@@ -132,11 +141,14 @@ impl<'a> Lesson<'a> {
             numbers,
             entry,
             blocks: Vec::new(),
-            known: known(lecture),
+            known: known(lecture, firsts(lecture)),
             printed: printed.collect(),
             told: FxHashSet::default(),
             cited: FxHashSet::default(),
             hidden: hidden(lecture),
+            looped: false,
+            told_loops: Default::default(),
+            rounds: FxHashMap::default(),
         }
     }
 
@@ -163,7 +175,7 @@ impl<'a> Lesson<'a> {
         self.blocks.push(Block::Line(line));
     }
 
-    fn part(&mut self, formula: Formula, value: Option<Shown>) {
+    pub fn part(&mut self, formula: Formula, value: Option<Shown>) {
         self.line(Line { inner: true, value, ..Line::new(formula) });
     }
 
@@ -186,27 +198,38 @@ impl<'a> Lesson<'a> {
 
     /// How a station is computed, and the value of the function behind it.
     fn define(&mut self, station: &Station) -> Result<(), Failure> {
+        if let Some(own) = self.result_of(station) {
+            return self.recurrence(own);
+        }
         if !self.lecture.model.operands(station.node).is_empty() {
-            self.definition(station.node, &station.name)?;
+            self.definition(station.node, &station.name, false)?;
         }
         match &station.amplifier {
             Some(amplifier) if amplifier.named && !self.is_station(amplifier.node) => {
-                self.definition(amplifier.node, &amplifier.value)
+                self.definition(amplifier.node, &amplifier.value, false)
             }
             _ => Ok(()),
         }
+    }
+
+    /// The loop that a station is a result of.
+    pub fn result_of(&self, station: &Station) -> Option<&'a Loop> {
+        let lecture = self.lecture;
+        let result = |(_, result): &(_, usize)| lecture.stations[*result].node == station.node;
+        lecture.loops.iter().find(|own| own.results.iter().any(result))
     }
 
     fn is_station(&self, node: NodeId) -> bool {
         self.lecture.stations.iter().any(|station| station.node == node)
     }
 
-    pub fn definition(&mut self, node: NodeId, name: &Name) -> Result<(), Failure> {
+    /// How a named value is computed; `inner` as a part.
+    pub fn definition(&mut self, node: NodeId, name: &Name, inner: bool) -> Result<(), Failure> {
         let model = self.lecture.definition(node, name).map_err(fit)?;
         for stated in stated(&model, Part::Adjoint) {
             let own = *stated.name == **name;
             let value = if own { self.shown(name) } else { None };
-            self.tell(&stated, false, value);
+            self.tell(&stated, inner, value);
         }
         Ok(())
     }
@@ -220,13 +243,16 @@ impl<'a> Lesson<'a> {
             .rev()
             .filter(|number| *number != lecture.of && !last(number))
             .collect();
-        if direct && through.is_empty() {
+        if direct && through.is_empty() && lecture.loops.is_empty() {
             return Ok(());
         }
         let of = lecture.stations[lecture.of].name.clone();
         self.blocks.push(Block::Heading(fill(self.phrases.backward, &[&of])));
         for number in through {
             self.statement(number)?;
+        }
+        for own in lecture.loops.iter().rev() {
+            self.reversed(own)?;
         }
         Ok(())
     }
@@ -239,6 +265,9 @@ impl<'a> Lesson<'a> {
     /// The derivative by a station.
     pub fn statement(&mut self, number: usize) -> Result<(), Failure> {
         let lecture = self.lecture;
+        if let Some((own, place)) = lecture.looped(number) {
+            return self.flowed(number, own, place);
+        }
         let station = &lecture.stations[number];
         let left = self.shown_name(&station.adjoint);
         let step = lecture.steps.iter().position(|step| step.of.contains(&number));
@@ -325,7 +354,7 @@ impl<'a> Lesson<'a> {
     }
 
     /// What the statements of a step share, once.
-    fn temporaries(&mut self, step: usize) {
+    pub fn temporaries(&mut self, step: usize) {
         if !self.told.insert(step) {
             return;
         }
@@ -343,7 +372,7 @@ impl<'a> Lesson<'a> {
         let Some(amplifier) = &station.amplifier else { return };
         let last = !self.hidden[number];
         let label = self.layer(number).unwrap_or_else(|| amplifier.row.word().into());
-        let at = Formula::name(&station.name);
+        let at = self.shown_name(&station.name);
         let slope = Formula::Slope(amplifier.row.word().into(), Box::new(at));
         let rest = rest.filter(|rest| *rest != Formula::Number("1".into()));
         let right = match &rest {
@@ -377,18 +406,19 @@ impl<'a> Lesson<'a> {
     /// The lecture's cases of a layer.
     fn layer(&self, number: usize) -> Option<String> {
         let phrases = self.phrases;
-        is_layer(self.lecture, number).then(|| {
+        (!self.looped && is_layer(self.lecture, number)).then(|| {
             let hidden = self.hidden[number];
             if hidden { phrases.hidden_layer } else { phrases.output_layer }.to_string()
         })
     }
 
     /// The rules in words.
-    fn words(&self, cited: &Cited) -> String {
+    pub fn words(&self, cited: &Cited) -> String {
         let phrases = self.phrases;
         let mut words: Vec<String> = Vec::new();
         for (rule, operand) in cited.rules.iter().take(2) {
             let word = match (&**rule, operand) {
+                ("binding", _) => continue,
                 ("matmul", Some(0)) => phrases.left.to_string(),
                 ("matmul", Some(_)) => phrases.right.to_string(),
                 ("broadcast", _) => phrases.undone.to_string(),
@@ -405,10 +435,12 @@ impl<'a> Lesson<'a> {
     }
 
     /// The rules of operators that a statement comes from, each once.
-    fn rules(&mut self, step: &Step, cited: &Cited) {
+    pub fn rules(&mut self, step: &Step, cited: &Cited) {
         for (name, operand) in &cited.rules {
             let place = usize::from(operand.unwrap_or(0));
-            if &**name == "broadcast" || !self.cited.insert(format!("{name} {place}")) {
+            if matches!(&**name, "broadcast" | "binding")
+                || !self.cited.insert(format!("{name} {place}"))
+            {
                 continue;
             }
             let model = &self.lecture.model;

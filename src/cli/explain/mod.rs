@@ -5,6 +5,7 @@ mod network;
 mod numbers;
 mod phrases;
 mod product;
+mod recurrence;
 mod rule;
 mod shown;
 

@@ -8,8 +8,9 @@ use crate::cli::run::{self, How, run};
 use crate::cli::session::Session;
 use crate::cli::show;
 use crate::cli::slopes::{Measure, Slopes};
-use crate::compile::lecture::{Lecture, Nudge};
+use crate::compile::lecture::{Lecture, Loop, Meaning, Nudge};
 use crate::graph::{Kind, Model, NodeId, Output};
+use crate::ops::scan::{Which, row};
 use crate::ops::{Misfit, Name};
 use crate::passes::{release, retype};
 use crate::tensor::{DType, Tensor};
@@ -85,6 +86,13 @@ fn read(lecture: &Lecture) -> FxHashSet<Name> {
     for step in &lecture.steps {
         names.extend(used(&step.piece));
     }
+    for own in &lecture.loops {
+        let outer = own.meanings.values().filter_map(|meaning| match meaning {
+            Meaning::Slice(name) | Meaning::Outside(name) => Some(name.clone()),
+            _ => None,
+        });
+        names.extend(outer);
+    }
     names
 }
 
@@ -94,7 +102,7 @@ fn used(model: &Model) -> Vec<Name> {
     bind::needed(model, &results)
 }
 
-impl Numbers<'_> {
+impl<'a> Numbers<'a> {
     /// The value of that name.
     pub fn value(&self, name: &str) -> Option<&Tensor> {
         self.bound.values.get(name)
@@ -133,6 +141,108 @@ impl Numbers<'_> {
             self.bound.values.insert(name, value);
         }
         Ok(())
+    }
+
+    /// The numbers of each round of a loop of at most `most` rounds, in the order of the rounds; `None` of longer ones.
+    pub fn rounds(
+        &self,
+        lecture: &Lecture,
+        own: &Loop,
+        most: usize,
+    ) -> Result<Option<Vec<Numbers<'a>>>, Failure> {
+        let length = own.length.eval(&self.bound.bindings).ok();
+        let Some(length) = length.and_then(|length| usize::try_from(length).ok()) else {
+            return Ok(None);
+        };
+        if length == 0 || length > most {
+            return Ok(None);
+        }
+        let mut wanted: Vec<Name> = read(&own.round).into_iter().collect();
+        wanted.extend(own.carries.iter().map(|carry| carry.next.clone()));
+        wanted.extend(own.stacked.iter().cloned());
+        let round = self.named(&own.round, &wanted)?;
+        let mut before = Vec::new();
+        for carry in &own.carries {
+            let first = lecture.definition(carry.first, &carry.name).map_err(fit)?;
+            before.push(self.results(&first)?.remove(0).1);
+        }
+        let mut rounds: Vec<Numbers<'a>> = Vec::new();
+        let order: Vec<usize> = match own.reverse {
+            true => (0..length).rev().collect(),
+            false => (0..length).collect(),
+        };
+        for &index in &order {
+            let mut values = FxHashMap::default();
+            for (place, name) in own.variables.iter().enumerate() {
+                let value = match &own.meanings[name] {
+                    Meaning::Before(carry) => Some(before[*carry].clone()),
+                    Meaning::Slice(array) => self.value(array).map(|array| row(array, index)),
+                    Meaning::Outside(outer) => self.value(outer).cloned(),
+                    _ => Some(Tensor::scalar(DType::I64, index as f64)).filter(|_| place == 0),
+                };
+                values.extend(value.map(|value| (name.clone(), value)));
+            }
+            let mut numbers = self.with(values);
+            for (name, value) in numbers.results(&round)? {
+                numbers.bound.values.insert(name, value);
+            }
+            let next = own.carries.iter().map(|carry| numbers.value(&carry.next).cloned());
+            before = next.collect::<Option<_>>().unwrap_or_default();
+            rounds.push(numbers);
+        }
+        // From the last round back: what leaves a round has the derivative by what enters the next one.
+        for number in (0..length).rev() {
+            let mut seeds = Vec::new();
+            for (name, meaning) in &own.meanings {
+                let last = |carry: usize| {
+                    let mut results = own.results.iter();
+                    let found = results.find(|(which, _)| *which == Which::Final(carry))?;
+                    self.value(&lecture.stations[found.1].adjoint).cloned()
+                };
+                let value = match meaning {
+                    Meaning::Seed(carry) => {
+                        let found = match rounds.get(number + 1) {
+                            None => last(*carry),
+                            Some(next) => own.inputs[*carry].and_then(|goal| {
+                                next.value(&own.round.stations[goal].adjoint).cloned()
+                            }),
+                        };
+                        let like = rounds[number].value(&own.carries[*carry].next);
+                        found.or(like.map(|like| Tensor::full(DType::F64, like.shape(), 0.0)))
+                    }
+                    Meaning::Stacked(station) => {
+                        let adjoint = self.value(&lecture.stations[*station].adjoint);
+                        adjoint.map(|adjoint| row(adjoint, order[number]))
+                    }
+                    _ => None,
+                };
+                seeds.extend(value.map(|value| (name.clone(), value)));
+            }
+            rounds[number].bound.values.extend(seeds);
+            rounds[number].derivatives(&own.round)?;
+        }
+        Ok(Some(rounds))
+    }
+
+    /// The same run with other values.
+    fn with(&self, values: FxHashMap<Name, Tensor>) -> Numbers<'a> {
+        let bound = Bound { values, bindings: self.bound.bindings.clone() };
+        let (how, slopes) = (How::Reference, FxHashMap::default());
+        Numbers { common: self.common, session: self.session, bound, how, slopes }
+    }
+
+    /// A model whose results are the named values of a round.
+    fn named(&self, round: &Lecture, wanted: &[Name]) -> Result<Model, Failure> {
+        let mut model = round.model.clone();
+        let end = round.stations[round.of].node;
+        model.outputs = round
+            .named()
+            .filter(|(node, name)| *node != end && wanted.contains(*name))
+            .filter(|(node, _)| !model.operands(*node).is_empty())
+            .map(|(node, name)| Output { kind: Kind::Output, name: name.clone(), node })
+            .collect();
+        model.outputs.sort_by_key(|output| output.node);
+        Ok(release(&model))
     }
 
     /// The results of a model whose variables are values that are known.

@@ -41,6 +41,12 @@ phrases! {
     left: "matmul left", "矩阵乘法（左）";
     right: "matmul right", "矩阵乘法（右）";
     own_rule: "the rule given beside the function `{0}`", "函数 `{0}` 自带的求导法则";
+    direct: "direct part", "直接部分";
+    rounds: "for {0} from {1} to {2}:", "对 {0} 从 {1} 到 {2}：";
+    rounds_back: "Back through the loop, {0} from {1} to {2}:", "沿循环反向，{0} 从 {1} 到 {2}：";
+    last_round: "at the last step", "最后一步";
+    other_rounds: "at each step before", "此前每一步";
+    many_rounds: "The numbers of single steps are left out: they are shown of up to {0} steps.", "单步的数值从略：只显示至多 {0} 步。";
     looped: "the derivative is carried through a loop", "导数沿循环逐步传递";
     nudge: "nudge check", "微扰检验";
     trusted: "by differences of several steps", "取多种步长的差商";

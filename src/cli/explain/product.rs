@@ -29,16 +29,16 @@ pub struct Goal {
 }
 
 /// A station that a goal leads to, as it moves.
-struct Way {
-    station: usize,
+pub struct Way {
+    pub station: usize,
     /// The places of an entry that moves, in the station and in the goal.
-    places: Option<(Vec<Formula>, Vec<Formula>)>,
+    pub places: Option<(Vec<Formula>, Vec<Formula>)>,
     /// What moves it, by which factor.
-    factor: Option<Formula>,
+    pub factor: Option<Formula>,
     /// Letters that stand for more than one place.
-    free: Vec<Formula>,
+    pub free: Vec<Formula>,
     /// For the entry of the goal: the movements, and the derivatives by what moves.
-    pairs: Vec<(f64, f64)>,
+    pub pairs: Vec<(f64, f64)>,
     movement: Option<Tensor>,
 }
 
@@ -48,15 +48,22 @@ impl Lesson<'_> {
         let mut linear = true;
         let lecture = self.lecture;
         if !whole {
-            let unnamed = lecture.stations.iter().filter(|station| !station.named);
-            for station in unnamed.collect::<Vec<_>>() {
-                self.definition(station.node, &station.name)?;
+            for station in &lecture.stations {
+                match self.result_of(station) {
+                    Some(own) => self.recurrence(own)?,
+                    None if station.named => {}
+                    None => self.definition(station.node, &station.name, false)?,
+                }
             }
         }
         let mut budget = BUDGET;
         for (place, &number) in lecture.goals.iter().enumerate() {
             let step = lecture.steps.iter().find(|step| step.of.contains(&number));
             if step.is_none_or(|step| step.after == [lecture.of]) {
+                continue;
+            }
+            if let Some((own, place)) = lecture.looped(number) {
+                linear &= self.moved_in_rounds(own, place)?;
                 continue;
             }
             let Some(nudge) = lecture.nudge(number).map_err(fit)? else { continue };
@@ -67,46 +74,69 @@ impl Lesson<'_> {
                 break;
             };
             budget = rest;
-            let ways = self.ways(number, &nudge)?;
-            let goal = &lecture.stations[number];
-            if ways.iter().all(|way| way.factor.is_some()) {
-                for way in ways {
-                    let left = self.factor_of(number, &way);
-                    let right = way.factor.clone().unwrap_or_else(|| Formula::Number("1".into()));
-                    let value = way.movement.as_ref().map(|_| moved(&way, self));
-                    self.line(Line { value, ..Line::new(Formula::infix("=", left, right)) });
-                }
-                continue;
-            }
-            let printed = stated(&nudge.moved, Part::Adjoint);
-            if printed.iter().any(|stated| !stated.code.is_empty()) {
-                let names = ways.iter().map(|way| lecture.stations[way.station].name.clone());
-                let words = fill(self.phrases.carried, &[&goal.name, &join(names)]);
-                self.blocks.push(Block::Words(words));
-            } else if std::mem::take(&mut linear) {
-                self.blocks.push(Block::Words(self.phrases.linear.into()));
-            }
-            for stated in printed.iter().filter(|stated| stated.code.is_empty()) {
-                let own = |way: &&Way| *lecture.stations[way.station].tangent == *stated.name;
-                let way = ways.iter().find(own);
-                self.tell(stated, false, None);
-                if let Some(way) = way
-                    && let Some(movement) = &way.movement
-                {
-                    let left = self.factor_of(number, way);
-                    let value = Some(shown(movement, self.phrases));
-                    self.line(Line { inner: true, value, ..Line::new(left) });
-                }
-            }
-            linear = false;
+            linear &= self.movement(number, &nudge, linear)?;
         }
         Ok(linear)
     }
 
+    /// How a variable moves the next stations; whether all do by a factor for each entry. Others are `first` explained.
+    pub fn movement(&mut self, number: usize, nudge: &Nudge, first: bool) -> Result<bool, Failure> {
+        let lecture = self.lecture;
+        let ways = self.ways(number, nudge)?;
+        let goal = &lecture.stations[number];
+        let direct = |way: &Way| ways.len() > 1 && way.station == lecture.of;
+        let (linear, other): (Vec<&Way>, Vec<&Way>) =
+            ways.iter().partition(|way| way.factor.is_some());
+        for way in linear {
+            let left = self.factor_of(number, way);
+            let right = way.factor.clone().unwrap_or_else(|| Formula::Number("1".into()));
+            let value = way.movement.as_ref().map(|_| moved(way, self));
+            let label = self.said(direct(way));
+            self.line(Line { label, value, ..Line::new(Formula::infix("=", left, right)) });
+        }
+        if other.is_empty() {
+            return Ok(true);
+        }
+        let tangent = |way: &Way| lecture.stations[way.station].tangent.clone();
+        let mut bent = nudge.moved.clone();
+        bent.outputs.retain(|output| other.iter().any(|way| tangent(way) == output.name));
+        let printed = stated(&bent, Part::Adjoint);
+        if printed.iter().any(|stated| !stated.code.is_empty()) {
+            let names = other.iter().map(|way| lecture.stations[way.station].name.clone());
+            let words = fill(self.phrases.carried, &[&goal.name, &join(names)]);
+            self.blocks.push(Block::Words(words));
+        } else if first {
+            self.blocks.push(Block::Words(self.phrases.linear.into()));
+        }
+        for stated in printed.iter().filter(|stated| stated.code.is_empty()) {
+            let way = other.iter().find(|way| *tangent(way) == *stated.name);
+            self.tell(stated, false, None);
+            let Some(way) = way else { continue };
+            let label = self.said(direct(way));
+            if let Some(Block::Line(line)) = self.blocks.last_mut() {
+                line.label = label;
+            }
+            if let Some(movement) = &way.movement {
+                let left = match direct(way) {
+                    true => Formula::Word(self.phrases.direct.into()),
+                    false => self.factor_of(number, way),
+                };
+                let value = Some(shown(movement, self.phrases));
+                self.line(Line { inner: true, value, ..Line::new(left) });
+            }
+        }
+        Ok(false)
+    }
+
+    /// What is said before what acts on the scalar beside what acts on it through other values.
+    fn said(&self, direct: bool) -> String {
+        if direct { self.phrases.direct.to_string() } else { String::new() }
+    }
+
     /// `dz[n, 0]/dW[1, 0]`, `dz/dK[0, 0]`, `dz/dK`.
-    fn factor_of(&self, goal: usize, way: &Way) -> Formula {
-        let station = Formula::name(&self.lecture.stations[way.station].name);
-        let own = Formula::name(&self.lecture.stations[goal].name);
+    pub fn factor_of(&self, goal: usize, way: &Way) -> Formula {
+        let station = self.shown_name(&self.lecture.stations[way.station].name);
+        let own = self.shown_name(&self.lecture.stations[goal].name);
         match &way.places {
             Some((value, variable)) => {
                 Formula::partial(station.at(value.clone()), own.at(variable.clone()))
@@ -116,12 +146,12 @@ impl Lesson<'_> {
     }
 
     /// The entry of the one goal as places.
-    fn numbered(&self) -> Vec<Formula> {
+    pub fn numbered(&self) -> Vec<Formula> {
         let entry = self.entry.iter().flatten();
         entry.map(|place| Formula::Number(place.to_string())).collect()
     }
 
-    fn ways(&mut self, number: usize, nudge: &Nudge) -> Result<Vec<Way>, Failure> {
+    pub fn ways(&mut self, number: usize, nudge: &Nudge) -> Result<Vec<Way>, Failure> {
         let lecture = self.lecture;
         let goal = &lecture.stations[number];
         let declared = nudge.plain.variables.get(&goal.name);
@@ -214,8 +244,12 @@ impl Lesson<'_> {
         };
         let others = ["i", "j", "k", "l", "m", "p", "q", "r"].into_iter().map(String::from);
         let numbered = (1..).map(|number| format!("i{number}"));
+        let inside = |letter: &str| {
+            let mut carries = self.lecture.loops.iter().flat_map(|own| &own.carries);
+            carries.any(|carry| *carry.name == *letter)
+        };
         let free = |letter: &String| {
-            let named = self.lecture.named().any(|(_, name)| **name == **letter);
+            let named = self.lecture.named().any(|(_, name)| **name == **letter) || inside(letter);
             !used.contains(letter) && !named && !self.lecture.model.dims.contains(letter)
         };
         own.into_iter().chain(others).chain(numbered).find(free).unwrap_or_default()
@@ -286,9 +320,15 @@ pub fn goal(lesson: &mut Lesson, number: usize) -> Result<Goal, Failure> {
         lesson.blocks.push(Block::Words(fill(lesson.phrases.cut, &[&of.name, &name, by])));
         return Ok(found);
     }
-    if step.after.len() > 1 {
+    let looped = lecture.looped(number);
+    if step.after.len() > 1 && looped.is_none() {
         let words = fill(lesson.phrases.paths, &[&name]);
         lesson.blocks.push(Block::Words(words));
+    }
+    if let Some((own, place)) = looped.filter(|_| lesson.entry.is_some()) {
+        lesson.entry_in_rounds(number, own, place, &mut found)?;
+        check(lesson, number, &mut found)?;
+        return Ok(found);
     }
     let nudge = match lesson.entry.is_some() && step.after != [lecture.of] {
         true => lecture.nudge(number).map_err(fit)?,
@@ -309,43 +349,64 @@ fn entry_product(
     found: &mut Goal,
 ) -> Result<(), Failure> {
     let ways = lesson.ways(number, nudge)?;
-    let lecture = lesson.lecture;
-    let own = Formula::name(&lecture.stations[number].name).at(lesson.numbered());
-    let left = Formula::partial(lesson.of(), own);
-    let mut sum: Option<Formula> = None;
-    for way in &ways {
-        let station = Formula::name(&lecture.stations[way.station].name);
-        let places = way.places.as_ref().map(|(value, _)| value.clone()).unwrap_or_default();
-        let behind = Formula::partial(lesson.of(), station).at(places);
-        let symbol = if way.factor.is_some() { "·" } else { "*" };
-        let mut term = Formula::infix(symbol, lesson.factor_of(number, way), behind);
-        if way.factor.is_none() || !way.free.is_empty() {
-            term = Formula::Call { name: "sum".into(), axes: way.free.clone(), args: vec![term] };
-        }
-        sum = Some(match sum {
-            None => term,
-            Some(before) => Formula::infix("+", before, term),
-        });
-    }
-    let Some(sum) = sum else { return Ok(()) };
-    let mut formula = Formula::infix("=", left, sum);
-    if lesson.numbers.is_some() {
-        let pairs: Vec<(f64, f64)> = ways.iter().flat_map(|way| way.pairs.clone()).collect();
-        let total: f64 = pairs.iter().map(|(a, b)| a * b).sum();
-        found.derived = Some(total);
-        if (1..=TERMS).contains(&pairs.len()) {
-            let number = |value: f64| Formula::Number(show::number(value));
-            let terms = pairs.iter().map(|(a, b)| Formula::infix("·", number(*a), number(*b)));
-            let written = terms.reduce(|sum, term| Formula::infix("+", sum, term));
-            formula = written
-                .into_iter()
-                .fold(formula, |formula, written| Formula::infix("=", formula, written));
-        }
-        let total = Formula::Number(show::number(total));
-        formula = Formula::infix("=", formula, total);
-    }
-    lesson.line(Line::new(formula));
+    let Some(sum) = lesson.ways_summed(number, &ways, &[]) else { return Ok(()) };
+    let pairs = ways.iter().flat_map(|way| way.pairs.clone()).collect();
+    lesson.summed(number, sum, Some(pairs), found);
     Ok(())
+}
+
+impl Lesson<'_> {
+    /// Forward pass times backward pass, summed over the ways and what they run over, `axes` first.
+    pub fn ways_summed(&self, number: usize, ways: &[Way], axes: &[Formula]) -> Option<Formula> {
+        let term = |way: &Way| {
+            if ways.len() > 1 && way.station == self.lecture.of {
+                return Formula::Word(self.phrases.direct.into());
+            }
+            let station = self.shown_name(&self.lecture.stations[way.station].name);
+            let places = way.places.as_ref().map(|(value, _)| value.clone()).unwrap_or_default();
+            let behind = Formula::partial(self.of(), station.at(places));
+            let symbol = if way.factor.is_some() { "·" } else { "*" };
+            let mut term = Formula::infix(symbol, self.factor_of(number, way), behind);
+            let over = |axes: Vec<Formula>, term| Formula::Call {
+                name: "sum".into(),
+                axes,
+                args: vec![term],
+            };
+            if way.factor.is_none() {
+                term = over(Vec::new(), term);
+            }
+            let axes: Vec<Formula> = axes.iter().chain(&way.free).cloned().collect();
+            if axes.is_empty() { term } else { over(axes, term) }
+        };
+        ways.iter().map(term).reduce(|sum, term| Formula::infix("+", sum, term))
+    }
+
+    /// The derivative by the entry of a goal: a sum, of these products where numbers are there.
+    pub fn summed(
+        &mut self,
+        number: usize,
+        sum: Formula,
+        pairs: Option<Vec<(f64, f64)>>,
+        found: &mut Goal,
+    ) {
+        let own = self.shown_name(&self.lecture.stations[number].name).at(self.numbered());
+        let mut formula = Formula::infix("=", Formula::partial(self.of(), own), sum);
+        if let Some(pairs) = pairs.filter(|_| self.numbers.is_some()) {
+            let total: f64 = pairs.iter().map(|(a, b)| a * b).sum();
+            found.derived = Some(total);
+            if (1..=TERMS).contains(&pairs.len()) {
+                let number = |value: f64| Formula::Number(show::number(value));
+                let terms = pairs.iter().map(|(a, b)| Formula::infix("·", number(*a), number(*b)));
+                let written = terms.reduce(|sum, term| Formula::infix("+", sum, term));
+                formula = written
+                    .into_iter()
+                    .fold(formula, |formula, written| Formula::infix("=", formula, written));
+            }
+            let total = Formula::Number(show::number(total));
+            formula = Formula::infix("=", formula, total);
+        }
+        self.line(Line::new(formula));
+    }
 }
 
 /// Compares the derivative by one entry with differences: that asked for, else the one with the largest derivative.

@@ -82,6 +82,15 @@ pub struct Order {
     pub merged: Option<FxHashMap<Id, Id>>,
     /// What is written to memory though nothing else reads it.
     pub written: FxHashSet<Id>,
+    /// For each item what it is a copy of; none where there are no copies.
+    pub origins: Vec<Id>,
+}
+
+impl Order {
+    /// What an item is a copy of, or else itself.
+    pub fn origin(&self, id: Id) -> Id {
+        self.origins.get(id as usize).copied().unwrap_or(id)
+    }
 }
 
 /// How an operand lies in the space of its user.

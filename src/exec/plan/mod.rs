@@ -12,6 +12,7 @@ mod ends;
 mod flow;
 mod folds;
 mod fuse;
+mod gram;
 mod group;
 mod hoist;
 mod index;

@@ -5,6 +5,7 @@ use super::budget::{self, Spared};
 use super::draft::{Draft, Id, Kind, View};
 use super::ends;
 use super::fuse::{self, Order, Unit, is_leaf};
+use super::gram;
 use super::group::{self, Group};
 use super::index::{Index, find};
 use super::layout::Layout;
@@ -78,6 +79,7 @@ pub fn place(
         };
     }
     ends::end(&mut draft, &live, &request.roots);
+    gram::turn(&mut draft, &live, &request.roots);
     let order = fuse::order(&draft, &request.roots);
     let placed = lay(request, &draft, &order)?;
     match budget {
@@ -254,7 +256,9 @@ impl Placer<'_> {
         let args: Vec<Operand> = item.args.iter().map(|view| self.operand(view)).collect();
         let step = match item.kind {
             Kind::Product(ends, ref places) => {
-                Step::Product(Box::new(Product::new(item.dtype, &args, ends, places.as_ref(), to)))
+                let symmetric = gram::is_symmetric(self.draft, item, &|id| self.order.origin(id));
+                let product = Product::new(item.dtype, &args, ends, places.as_ref(), to);
+                Step::Product(Box::new(Product { symmetric, ..product }))
             }
             Kind::Windows(ref windows, ends) => Step::Windows(Box::new(Windowed {
                 windows: (**windows).clone(),

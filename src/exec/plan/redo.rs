@@ -23,7 +23,8 @@ pub struct Redone {
 pub fn redone(draft: &Draft, order: &Order, roots: &[Id], runs: &[Run]) -> Redone {
     let outside = outside(draft, order, roots);
     let mut made = draft.clone();
-    let mut next = Order { roles: order.roles.clone(), ..Order::default() };
+    let origins = (0..draft.items.len() as Id).collect();
+    let mut next = Order { roles: order.roles.clone(), origins, ..Order::default() };
     let mut merged: FxHashMap<Id, Id> = FxHashMap::default();
     for unit in &order.units {
         if let Unit::Group(group) = unit {
@@ -54,6 +55,7 @@ pub fn redone(draft: &Draft, order: &Order, roots: &[Id], runs: &[Run]) -> Redon
             }
             let twin = made.push(item, draft.nodes[id as usize]);
             next.roles.push(order.roles[id as usize]);
+            next.origins.push(id);
             twins.insert(id, twin);
         }
         for (product, sum) in members.iter().filter_map(|id| Some((id, merged.get(id)?))) {

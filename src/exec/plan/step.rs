@@ -70,6 +70,8 @@ pub struct Product {
     pub bias: Option<Operand>,
     /// Whether negative numbers become 0.
     pub relu: bool,
+    /// Whether the result equals its transpose.
+    pub symmetric: bool,
     /// The first byte of the results.
     pub to: usize,
 }
@@ -165,7 +167,8 @@ impl Step {
                 let (m, k, n) = product.shape;
                 let count = product.places.len();
                 let elements = product.left.count + product.right.count + count * m * n;
-                let flops = 2.0 * (count * m * k) as f64 * n as f64;
+                let columns = if product.symmetric { (n + 1) as f64 / 2.0 } else { n as f64 };
+                let flops = 2.0 * (count * m * k) as f64 * columns;
                 ("product", flops, bytes(product.dtype, elements))
             }
             Step::Windows(windowed) => {
@@ -287,6 +290,7 @@ impl Product {
             row: row.max(n),
             bias: args.get(2).filter(|_| ends.bias).cloned(),
             relu: ends.relu,
+            symmetric: false,
             to,
         }
     }
@@ -301,7 +305,8 @@ impl Product {
         let (left, right) = (matrix(&self.left), matrix(&self.right));
         let context = Context { level: engine.level, team: engine.team() };
         let bias = self.bias.as_ref().map(|bias| dense::<T>(memory, bias));
-        let finish = gemm::Finish { bias, relu: self.relu, ..gemm::Finish::default() };
+        let (relu, symmetric) = (self.relu, self.symmetric);
+        let finish = gemm::Finish { bias, relu, symmetric, ..gemm::Finish::default() };
         if let [[a, b, _]] = *self.places {
             let from = |matrix: Matrix<'static, T>, place: usize| Matrix {
                 data: matrix.data.get(place..).unwrap_or_default(),

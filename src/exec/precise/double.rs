@@ -1,8 +1,8 @@
 //! Numbers of about 31 digits, as sums of two f64, with the functions of single elements.
 
 use super::special;
-use crate::ops::Scalar;
 use crate::ops::field::Field;
+use crate::ops::{Scalar, series};
 use std::cmp::Ordering;
 use twofloat::TwoFloat;
 
@@ -344,6 +344,14 @@ pub fn scalar(row: Scalar, x: &[Double]) -> Option<Double> {
         (Scalar::Lgamma, &[x]) if x.high().is_finite() => special::lgamma(x),
         (Scalar::Digamma, &[x]) if x.high().is_finite() => special::digamma(x),
         (Scalar::Polygamma, &[n, x]) => special::polygamma(n.high(), x)?,
+        (Scalar::Sinc | Scalar::Exprel, &[x]) if x.high() == 0.0 => one,
+        (Scalar::Sinc, &[x]) => x.sine().0 / x,
+        (Scalar::Exprel, &[x]) => x.exp_less_one() / x,
+        (Scalar::Polysinc, &[n, x]) => {
+            let (sine, cosine) = x.sine();
+            series::sinc(series::order(n.high())?, x, sine, cosine)
+        }
+        (Scalar::Polyexprel, &[n, x]) => series::exprel(series::order(n.high())?, x, x.exp()),
         (Scalar::Xlogx, &[x]) if x.high() != 0.0 => x * x.ln(),
         (Scalar::Xlogy, &[x, y]) if x.high() != 0.0 => x * y.ln(),
         (Scalar::RelEntr, &[x, y]) if x.high() != 0.0 => x * (x / y).ln(),

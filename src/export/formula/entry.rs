@@ -4,7 +4,7 @@ use super::{Formula, read};
 use crate::graph::print::{Part, stated};
 use crate::graph::{Kind, Model, NodeId, Output};
 use crate::ops::reduce::Fold;
-use crate::ops::{Op, Scalar, Size};
+use crate::ops::{Op, Scalar, Size, Type};
 
 /// The index of an entry along an axis, by number.
 type Letter = usize;
@@ -74,6 +74,16 @@ impl Entry {
         self.factors.push(Factor { node, places, divides });
     }
 
+    /// The same for a number that acts on all elements of `to`.
+    fn spread(&mut self, own: &Type, to: &Type) -> Option<()> {
+        match own.rank() {
+            rank if rank == to.rank() => {}
+            0 => self.value = to.shape.iter().map(|size| self.fresh(size)).collect(),
+            _ => return None,
+        }
+        Some(())
+    }
+
     /// The same behind an operator, of which the value so far is operand number `place`.
     fn through(&mut self, model: &Model, node: NodeId, place: usize) -> Option<()> {
         let operands = model.operands(node);
@@ -82,16 +92,16 @@ impl Entry {
         match (model.op(node), other) {
             (Op::Barrier(_), _) => {}
             (Op::Scalar(Scalar::Neg), _) => self.negative ^= true,
-            (Op::Scalar(Scalar::Add), _) if own.rank() == model.ty(node).rank() => {}
-            (Op::Scalar(Scalar::Sub), _) if own.rank() == model.ty(node).rank() => {
+            (Op::Scalar(Scalar::Add), _) => self.spread(own, model.ty(node))?,
+            (Op::Scalar(Scalar::Sub), _) => {
+                self.spread(own, model.ty(node))?;
                 self.negative ^= place == 1;
             }
-            (Op::Scalar(row @ (Scalar::Mul | Scalar::Div)), Some(other))
-                if own.rank() == model.ty(node).rank() =>
-            {
+            (Op::Scalar(row @ (Scalar::Mul | Scalar::Div)), Some(other)) => {
                 if *row == Scalar::Div && place == 1 {
                     return None;
                 }
+                self.spread(own, model.ty(node))?;
                 let scalar = model.ty(other).rank() == 0;
                 let places = if scalar { Vec::new() } else { self.value.clone() };
                 self.factor(other, places, *row == Scalar::Div);

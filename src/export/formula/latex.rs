@@ -168,6 +168,15 @@ impl Notation for Latex {
         format!("{{{x}}}^{{\\top}}")
     }
 
+    fn stage(&self, x: String, round: String) -> String {
+        // Beside what stands below already.
+        let below = x.strip_suffix('}').and_then(|x| x.split_once("_{"));
+        match below.filter(|(stem, below)| !stem.contains("frac") && !below.contains(['{', '}'])) {
+            Some((stem, below)) => format!("{stem}_{{{below}, {round}}}"),
+            None => format!("{{{x}}}_{{{round}}}"),
+        }
+    }
+
     fn index(&self, x: String, places: Vec<String>) -> String {
         format!("{{{x}}}_{{[{}]}}", places.join(", "))
     }

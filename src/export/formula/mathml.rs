@@ -112,6 +112,10 @@ impl Notation for Mathml {
         format!("<msup>{}<mo>⊤</mo></msup>", row(&[&x]))
     }
 
+    fn stage(&self, x: String, round: String) -> String {
+        format!("<msub>{}{}</msub>", row(&[&x]), row(&[&round]))
+    }
+
     fn index(&self, x: String, places: Vec<String>) -> String {
         let (open, close) = ("<mo stretchy=\"false\">[</mo>", "<mo stretchy=\"false\">]</mo>");
         let places = row(&[open, &listed(&places), close]);

@@ -32,6 +32,8 @@ pub enum Formula {
     Prefix(&'static str, Box<Formula>),
     /// `x + y`; `=` too, and `·`, which is `*` of two numbers.
     Infix(&'static str, Box<Formula>, Box<Formula>),
+    /// A value in one round of a loop: `h[t-1]`.
+    Stage(Box<Formula>, Box<Formula>),
     /// `x'`.
     Transposed(Box<Formula>),
     /// `x[i, :]`.
@@ -64,6 +66,11 @@ impl Formula {
     /// The derivative of `of` by `by`.
     pub fn partial(of: Formula, by: Formula) -> Formula {
         Formula::Partial(Box::new(of), Box::new(by))
+    }
+
+    /// The value in the round of that number.
+    pub fn stage(self, round: Formula) -> Formula {
+        Formula::Stage(Box::new(self), Box::new(round))
     }
 
     /// `left symbol right`.

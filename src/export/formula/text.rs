@@ -52,6 +52,10 @@ impl Notation for Text {
         format!("{x}'")
     }
 
+    fn stage(&self, x: String, round: String) -> String {
+        format!("{x}[{}]", round.replace(' ', ""))
+    }
+
     fn index(&self, x: String, places: Vec<String>) -> String {
         format!("{x}[{}]", places.join(", "))
     }

@@ -97,11 +97,11 @@ fn the_end_of_a_product() {
     let (a, b): (Vec<f64>, Vec<f64>) = (numbers(m * k, 1), numbers(k * n, 2));
     let (old, bias): (Vec<f64>, Vec<f64>) = (numbers(m * (n + 2), 3), numbers(n, 4));
     let (a, b) = (laid(&a, m, k, 0), laid(&b, k, n, 0));
-    let plain = plain((m, k, n), a, b);
+    let (plain, end) = (plain((m, k, n), a, b), Finish::default());
     for level in Level::available() {
         let context = Context { level, team: &Team::alone() };
         let mut c = old.clone();
-        let finish = Finish { scale: -0.5, adds: true, bias: Some(&bias), relu: true };
+        let finish = Finish { scale: -0.5, adds: true, bias: Some(&bias), relu: true, ..end };
         product(&context, (m, k, n), a, b, (&mut c, n + 2), &finish);
         for i in 0..m {
             for j in 0..n + 2 {

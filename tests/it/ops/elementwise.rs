@@ -46,6 +46,10 @@ fn meaning(row: Scalar, x: &[f64]) -> f64 {
         Scalar::Lgamma => lgamma(a),
         Scalar::Digamma => digamma(a),
         Scalar::Polygamma => polygamma(a as i32, b),
+        Scalar::Sinc => sinc(0, a),
+        Scalar::Polysinc => sinc(a as i32, b),
+        Scalar::Exprel => exprel(0, a),
+        Scalar::Polyexprel => exprel(a as i32, b),
         Scalar::Pow => libm::pow(a, b),
         Scalar::Logaddexp => libm::log(libm::exp(a) + libm::exp(b)),
         Scalar::Xlogx => a * libm::log(a),
@@ -77,6 +81,27 @@ fn meaning(row: Scalar, x: &[f64]) -> f64 {
         Scalar::Or => truth(a != 0.0 || b != 0.0),
         Scalar::Not => truth(a == 0.0),
     }
+}
+
+/// The integral from 0 to 1 by Simpson's rule.
+fn integral(f: impl Fn(f64) -> f64) -> f64 {
+    const HALVES: i32 = 2000;
+    let weight = |i: i32| if i % (2 * HALVES) == 0 { 1.0 } else { f64::from(2 + 2 * (i % 2)) };
+    let width = 1.0 / f64::from(2 * HALVES);
+    (0..=2 * HALVES).map(|i| weight(i) * f(f64::from(i) * width)).sum::<f64>() * width / 3.0
+}
+
+/// `∫₀¹ tⁿ cos(t x + n π/2) dt`.
+fn sinc(n: i32, x: f64) -> f64 {
+    let (sine, cosine) = (libm::sin, libm::cos);
+    integral(|t| {
+        t.powi(n) * [cosine(t * x), -sine(t * x), -cosine(t * x), sine(t * x)][n as usize % 4]
+    })
+}
+
+/// `∫₀¹ tⁿ eᵗˣ dt`.
+fn exprel(n: i32, x: f64) -> f64 {
+    integral(|t| t.powi(n) * libm::exp(t * x))
 }
 
 /// `2/√π e^(-x²) Σ 2ⁿ x^(2n+1) / (1·3·…·(2n+1))`: no term cancels another.
@@ -185,6 +210,19 @@ const POINTS: &[(Scalar, &[f64], f64)] = &[
     (Scalar::Polygamma, &[0.5, 2.0], NAN),
     (Scalar::Polygamma, &[-1.0, 2.0], NAN),
     (Scalar::Polygamma, &[1.0, -2.0], NAN),
+    (Scalar::Sinc, &[1e-300], 1.0),
+    (Scalar::Polysinc, &[2.0, 0.0], -1.0 / 3.0),
+    (Scalar::Polysinc, &[5.0, 7.5], -0.034_685_130_068_313_24),
+    (Scalar::Polysinc, &[0.5, 2.0], NAN),
+    (Scalar::Exprel, &[-1e300], 1e-300),
+    (Scalar::Exprel, &[INF], INF),
+    (Scalar::Exprel, &[-INF], 0.0),
+    (Scalar::Polyexprel, &[2.0, 0.0], 1.0 / 3.0),
+    (Scalar::Polyexprel, &[1.0, -1e10], 1e-20),
+    (Scalar::Polyexprel, &[3.0, 40.0], 5464799980152909.0),
+    (Scalar::Polyexprel, &[3.0, INF], INF),
+    (Scalar::Polyexprel, &[3.0, -INF], 0.0),
+    (Scalar::Polyexprel, &[-1.0, 2.0], NAN),
     (Scalar::Pow, &[0.0, 0.0], 1.0),
     (Scalar::Pow, &[-2.0, 3.0], -8.0),
     (Scalar::Pow, &[-8.0, 0.5], NAN),
@@ -396,7 +434,7 @@ fn call(row: Scalar) -> String {
 
 #[test]
 fn derivatives_at_the_probes() {
-    for &row in Scalar::ALL.iter().filter(|row| **row != Scalar::Polygamma) {
+    for &row in Scalar::ALL.iter().filter(|row| !row.has_order()) {
         let (probes, dtype) = (probes(row), own_type(row));
         let given: Vec<String> = (0..row.arity())
             .map(|i| {
@@ -416,10 +454,12 @@ fn derivatives_at_the_probes() {
 }
 
 #[test]
-fn derivatives_of_polygamma() {
+fn derivatives_of_rows_with_an_order() {
     for order in 1..4 {
-        check("x: f64[K=3] = 0.7 2 8.5", &format!("polygamma({order}, x)"), &|x| {
-            x[0].map(|v| polygamma(order, v))
-        });
+        for &row in Scalar::ALL.iter().filter(|row| row.has_order()) {
+            check("x: f64[K=3] = 0.7 2 8.5", &format!("{}({order}, x)", row.word()), &|x| {
+                x[0].map(|v| meaning(row, &[f64::from(order), v]))
+            });
+        }
     }
 }

@@ -376,8 +376,8 @@ pub fn settled(model: &Model) {
     assert_eq!(one, two, "simplified twice, it changes");
 }
 
-/// Laws about names have tests of their own: `roots_keep_their_names`.
-const OF_NAMES: &[&str] = &["root by its name"];
+/// Laws about names have tests of their own: `roots_keep_their_names`, `sides_of_a_sigmoid`.
+const OF_NAMES: &[&str] = &["root by its name", "other side of a sigmoid"];
 
 #[test]
 fn every_law_of_structure_has_an_example() {

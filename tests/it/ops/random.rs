@@ -89,9 +89,7 @@ const FORMULAS: &[(char, &str)] = &[
 fn rows() -> Vec<(char, String)> {
     let unary = Scalar::ALL.iter().filter(|row| row.arity() == 1 && row.class() != Class::Logic);
     let binary = Scalar::ALL.iter().filter(|row| {
-        row.arity() == 2
-            && matches!(row.class(), Class::Float | Class::Number)
-            && **row != Scalar::Polygamma
+        row.arity() == 2 && matches!(row.class(), Class::Float | Class::Number) && !row.has_order()
     });
     let within = |row: &Scalar, x: &str| match row {
         Scalar::Acosh => format!("acosh(1.5 + softplus({x}))"),

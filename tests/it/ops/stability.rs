@@ -19,6 +19,8 @@ type Point = (&'static [f64], f64, &'static [f64]);
 type Example = (&'static str, &'static str, &'static str, &'static [Point]);
 
 const BIG: f64 = 1e4;
+/// `sigmoid(-40)`.
+const SIDE: f64 = 4.248_354_255_291_589e-18;
 const LN2: f64 = std::f64::consts::LN_2;
 
 const EXAMPLES: &[Example] = &[
@@ -88,7 +90,7 @@ const EXAMPLES: &[Example] = &[
     ),
     ("log of a sigmoid", "x: f64", "log(sigmoid(x))", &[(&[-BIG], -BIG, &[1.0])]),
     (
-        "log of 1 - sigmoid",
+        "1 - sigmoid",
         "x: f64; y: f64",
         "p = sigmoid(x); -(y * log(p) + (1 - y) * log(1 - p))",
         &[(&[BIG, 0.0], BIG, &[1.0, -BIG])],
@@ -195,7 +197,7 @@ const EXAMPLES: &[Example] = &[
         &[(&[-BIG, 2.0], LN2 - BIG, &[1.0, 0.5])],
     ),
     (
-        "log of a product with 1 - sigmoid",
+        "log of a product with a sigmoid",
         "x: f64; y: f64",
         "log(y * (1 - sigmoid(x)))",
         &[(&[BIG, 2.0], LN2 - BIG, &[-1.0, 0.5])],
@@ -227,6 +229,82 @@ const EXAMPLES: &[Example] = &[
         "log(sqrt(x))",
         &[(&[1e-300], -345.387_763_949_106_85, &[5e299])],
     ),
+    (
+        "1 - sigmoid",
+        "x: f64",
+        "1 - sigmoid(x)",
+        &[(&[40.0], SIDE, &[-SIDE]), (&[800.0], 0.0, &[0.0])],
+    ),
+    (
+        "1 - sigmoid",
+        "x: f64",
+        "p = sigmoid(x); p * (1 - p)",
+        &[(&[40.0], SIDE, &[-SIDE]), (&[-40.0], SIDE, &[SIDE])],
+    ),
+    (
+        "1 - the square of tanh",
+        "x: f64",
+        "1 - tanh(x)^2",
+        &[(&[20.0], 4.0 * SIDE, &[-8.0 * SIDE]), (&[-20.0], 4.0 * SIDE, &[8.0 * SIDE])],
+    ),
+    (
+        "1 - tanh",
+        "x: f64",
+        "1 - tanh(x)",
+        &[(&[20.0], 2.0 * SIDE, &[-4.0 * SIDE]), (&[-800.0], 2.0, &[0.0])],
+    ),
+    (
+        "1 + tanh",
+        "x: f64",
+        "1 + tanh(x)",
+        &[(&[-20.0], 2.0 * SIDE, &[4.0 * SIDE]), (&[800.0], 2.0, &[0.0])],
+    ),
+    (
+        "log of exp - 1",
+        "x: f64",
+        "log(exp(x) - 1)",
+        &[(&[BIG], BIG, &[1.0]), (&[1e-20], -46.051_701_859_880_91, &[1e20])],
+    ),
+    (
+        "sine by its angle",
+        "x: f64",
+        "sin(x) / x",
+        &[(&[0.0], 1.0, &[0.0]), (&[1e-9], 1.0, &[-1e-9 / 3.0])],
+    ),
+    (
+        "angle by its sine",
+        "x: f64",
+        "x / sin(x)",
+        &[(&[0.0], 1.0, &[0.0]), (&[1e-9], 1.0, &[1e-9 / 3.0])],
+    ),
+    (
+        "1 - cos by the square",
+        "x: f64",
+        "(1 - cos(x)) / x^2",
+        &[(&[0.0], 0.5, &[0.0]), (&[1e-9], 0.5, &[-1e-9 / 12.0])],
+    ),
+    (
+        "1 - cos by the angle",
+        "x: f64",
+        "(1 - cos(x)) / x",
+        &[(&[0.0], 0.0, &[0.5]), (&[1e-9], 0.5e-9, &[0.5])],
+    ),
+    (
+        "exp - 1 by its argument",
+        "x: f64",
+        "(exp(x) - 1) / x",
+        &[(&[0.0], 1.0, &[0.5]), (&[-1e9], 1e-9, &[1e-18])],
+    ),
+    ("1 - exp by its argument", "x: f64", "(1 - exp(-x)) / x", &[(&[0.0], 1.0, &[-0.5])]),
+    ("argument by exp - 1", "x: f64", "x / (exp(x) - 1)", &[(&[0.0], 1.0, &[-0.5])]),
+    (
+        "argument by 1 - exp",
+        "x: f64",
+        "x / (1 - exp(-x))",
+        &[(&[0.0], 1.0, &[0.5]), (&[BIG], BIG, &[1.0])],
+    ),
+    ("log1p by its argument", "x: f64", "log(1 + x) / x", &[(&[0.0], 1.0, &[-0.5])]),
+    ("argument by its log1p", "x: f64", "x / log(1 + x)", &[(&[0.0], 1.0, &[0.5])]),
     ("exp - 1", "x: f64", "exp(x) - 1", &[(&[1e-20], 1e-20, &[1.0])]),
     ("1 - exp", "x: f64", "1 - exp(x)", &[(&[1e-20], -1e-20, &[-1.0])]),
     (
@@ -262,6 +340,21 @@ const EXAMPLES: &[Example] = &[
         &[(&[0.0], 0.0, &[0.0]), (&[-1e-200], 1e-200, &[-1.0])],
     ),
     ("square of a root", "x: f64", "sqrt(relu(x))^2", &[(&[-1.0], 0.0, &[0.0])]),
+    ("square of a root of any value", "x: f64", "sqrt(x)^2", &[(&[0.0], 0.0, &[1.0])]),
+    ("root times itself", "x: f64", "sqrt(x) * sqrt(x)", &[(&[0.0], 0.0, &[1.0])]),
+    ("square times the square of a log", "x: f64", "x^2 * log(x)^2", &[(&[0.0], 0.0, &[0.0])]),
+    (
+        "sum of squares times its falling exponential",
+        "x: f64[2]",
+        "s = sum(x^2); s * exp(-s)",
+        &[(&[1e200, 1.0], 0.0, &[0.0, 0.0])],
+    ),
+    (
+        "sum of squares times an exponential that falls by it",
+        "x: f64; y: f64",
+        "x^2 * exp(-x^2 / y)",
+        &[(&[1e200, 2.0], 0.0, &[0.0, 0.0])],
+    ),
     (
         "root of a sum of squares",
         "x: f64[2]; y: f64",
@@ -473,4 +566,22 @@ fn roots_keep_their_names() {
     let printed = print(&derived.model, Part::Adjoint).text;
     assert!(printed.starts_with("d_x = where(r == 0, 0, x / r)"), "{printed}");
     assert!(derived.report.laws.contains_key("root by its name"), "{:?}", derived.report.laws);
+}
+
+/// Where the source text computes both sides of a sigmoid, a gradient has no `1 - sigmoid(x)`; where the two are the weights
+/// of a mean, there is one side only.
+#[test]
+fn sides_of_a_sigmoid() {
+    for (text, wanted, stable, law) in [
+        ("q = 1 - p\nloss L = p * q^2", "d_x = L * (q - 2 * p)", 1, "other side of a sigmoid"),
+        ("loss L = p * y + (1 - p) * x", "d_x = (1 - p) * (1 + (y - x) * p)", 0, ""),
+    ] {
+        let text = format!("input x: f64\ninput y: f64\np = sigmoid(x)\n{text}\n");
+        let request = request(Mode::Grad, "L", &["x"], &[]);
+        let derived = derived(&model(&text), &[request], Level::Readable, &text);
+        let printed = print(&derived.model, Part::Adjoint).text;
+        assert!(printed.starts_with(wanted), "{printed}");
+        assert_eq!(derived.stable.len(), stable, "{:?}", derived.stable);
+        assert_eq!(derived.report.laws.contains_key(law), stable > 0, "{:?}", derived.report.laws);
+    }
 }

@@ -24,6 +24,8 @@ const ROWS: usize = 256;
 /// Fewer multiplications are not worth vectors, or handing on.
 const TINY: usize = 100;
 const PIECE: usize = 1 << 17;
+/// So many rows are mirrored together.
+const MIRROR: usize = 64;
 
 /// A matrix in memory.
 #[derive(Clone, Copy, Debug)]
@@ -55,11 +57,13 @@ pub struct Finish<'a, T> {
     pub bias: Option<&'a [T]>,
     /// Whether negative numbers become 0.
     pub relu: bool,
+    /// Whether the result equals its transpose: then what lies below the diagonal is copied from above.
+    pub symmetric: bool,
 }
 
 impl<T: Float> Default for Finish<'_, T> {
     fn default() -> Self {
-        Finish { scale: T::one(), adds: false, bias: None, relu: false }
+        Finish { scale: T::one(), adds: false, bias: None, relu: false, symmetric: false }
     }
 }
 
@@ -108,6 +112,7 @@ pub fn product<'a, T: Float>(
     Matrix { data: to, steps: (c_step, 1) }.check(m, n);
     assert!(m < 2 || c_step >= n, "rows apart");
     assert!(finish.bias.is_none_or(|bias| bias.len() >= n), "a bias for each column");
+    assert!(!finish.symmetric || m == n && !finish.adds && finish.bias.is_none(), "a mirror");
     if m == 0 || n == 0 {
         return;
     }
@@ -215,6 +220,19 @@ impl<T: Float> Job<'_, T> {
         Run { job: &self, context, shape: pack::shape::<T>(context.level) }.run();
     }
 
+    /// Copies what lies above the diagonal below it, to a band of rows.
+    fn mirror(&self, first: usize) {
+        let end = self.m.min(first + MIRROR);
+        for start in (0..end).step_by(16) {
+            for i in first.max(start)..end {
+                for j in start..i.min(start + 16) {
+                    // SAFETY: within the result; above the diagonal nothing is written.
+                    unsafe { *self.c.add(i * self.c_step + j) = *self.c.add(j * self.c_step + i) };
+                }
+            }
+        }
+    }
+
     fn tile(&self, a: *const T, b: *const T, b_step: usize) -> Tile<'_, T> {
         Tile {
             depth: self.k,
@@ -300,6 +318,9 @@ impl<T: Float> Run<'_, T> {
         let (parts, level) =
             (Parts { job, packed, down, across, panels, shape }, self.context.level);
         self.context.team.run(down * across, &|piece| parts.piece(level, piece));
+        if job.finish.symmetric {
+            self.context.team.run(job.m.div_ceil(MIRROR), &|band| job.mirror(band * MIRROR));
+        }
     }
 }
 

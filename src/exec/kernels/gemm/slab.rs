@@ -48,6 +48,11 @@ impl<T: Float> Task for Slab<'_, T> {
                 let column = panel * wide;
                 let there = wide.min(job.n - column);
                 let vectors = there.div_ceil(lanes);
+                // What lies below the diagonal, if it is not asked for.
+                let below = |row: usize| job.finish.symmetric && row >= column + there;
+                if below(self.rows.start) {
+                    continue;
+                }
                 let (mut b, mut b_step, mut copies) = match (parts.packed, job.b) {
                     (None, Right::Matrix(matrix)) => {
                         let (row, along) = matrix.steps;
@@ -79,6 +84,9 @@ impl<T: Float> Task for Slab<'_, T> {
                 it.c = job.c.wrapping_add(self.rows.start * job.c_step + column);
                 let most = if vectors == 1 { high.min(NARROW) } else { high };
                 for (i, first) in (0..count).step_by(high).enumerate() {
+                    if below(self.rows.start + first) {
+                        break;
+                    }
                     self.ahead::<T::On<S>>(panel + 1, i, count.div_ceil(high));
                     it.a = a.wrapping_add(i * block);
                     let end = count.min(first + high);

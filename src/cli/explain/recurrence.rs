@@ -1,0 +1,493 @@
+//! Loops as recurrences: forwards, backwards, and the derivatives as sums over the rounds.
+
+use super::lesson::{Lesson, fit, known};
+use super::numbers::Numbers;
+use super::phrases::fill;
+use super::product::Goal;
+use super::shown::shown;
+use crate::cli::out::Failure;
+use crate::compile::lecture::{Carry, Lecture, Loop, Meaning};
+use crate::export::formula::{Formula, read, text};
+use crate::export::sheet::{Block, Line};
+use crate::graph::print::Part;
+use crate::graph::print::stated;
+use crate::ops::scan::Which;
+use crate::ops::{Name, Size};
+use rustc_hash::FxHashMap;
+
+/// The numbers of single rounds are shown of loops of so many.
+const ROUNDS: usize = 8;
+
+/// A round of a loop.
+#[derive(Clone)]
+enum Round {
+    /// Any, or that so many behind it.
+    Any(i64),
+    /// That of this number.
+    At(Size),
+}
+
+impl Round {
+    /// Its number, or that of a round `shift` away from it in time.
+    fn number(&self, own: &Loop, shift: i64) -> Formula {
+        let shift = if own.reverse { -shift } else { shift };
+        match self {
+            Round::Any(behind) => {
+                let index = Formula::name(index(own));
+                match shift + if own.reverse { -behind } else { *behind } {
+                    0 => index,
+                    more @ 1.. => Formula::infix("+", index, Formula::Number(more.to_string())),
+                    less => Formula::infix("-", index, Formula::Number((-less).to_string())),
+                }
+            }
+            Round::At(size) => {
+                let text = (size.clone() + Size::Known(shift)).to_string();
+                read(&text, &|_| None).unwrap_or(Formula::Word(text))
+            }
+        }
+    }
+}
+
+fn index(own: &Loop) -> &str {
+    &own.variables[0]
+}
+
+/// The first round in time, and the last.
+fn ends(own: &Loop) -> [Round; 2] {
+    let last = own.length.clone() - Size::Known(1);
+    let ends = [Size::Known(0), last].map(Round::At);
+    if own.reverse { [ends[1].clone(), ends[0].clone()] } else { ends }
+}
+
+/// What stands for the first values of carries that have no name.
+pub fn firsts(lecture: &Lecture) -> FxHashMap<Name, Formula> {
+    let mut firsts = FxHashMap::default();
+    for own in &lecture.loops {
+        for carry in &own.carries {
+            let station = lecture.stations.iter().find(|station| station.node == carry.first);
+            if let Some(station) = station.filter(|station| !station.named) {
+                firsts.insert(station.name.clone(), before(own, &carry.name));
+            }
+        }
+    }
+    firsts
+}
+
+/// A carry before the first round.
+fn before(own: &Loop, carry: &str) -> Formula {
+    Formula::name(carry).stage(ends(own)[0].number(own, -1))
+}
+
+/// The formula without zeros that are added.
+fn without_zeros(formula: Formula) -> Formula {
+    let zero = |formula: &Formula| *formula == Formula::Number("0".into());
+    match formula {
+        Formula::Infix(symbol @ ("+" | "-"), left, right) => {
+            let (left, right) = (without_zeros(*left), without_zeros(*right));
+            match (zero(&left), zero(&right)) {
+                (_, true) => left,
+                (true, false) if symbol == "+" => right,
+                (true, false) => Formula::Prefix("-", Box::new(right)),
+                (false, false) => Formula::infix(symbol, left, right),
+            }
+        }
+        Formula::Prefix("-", x) => match without_zeros(*x) {
+            x if zero(&x) => x,
+            x => Formula::Prefix("-", Box::new(x)),
+        },
+        formula => formula,
+    }
+}
+
+impl<'a> Lesson<'a> {
+    /// The numbers of the rounds of all loops that are short enough.
+    pub fn compute(&mut self) -> Result<(), Failure> {
+        let Some(numbers) = &self.numbers else { return Ok(()) };
+        let mut all = Vec::new();
+        for own in &self.lecture.loops {
+            let rounds = numbers.rounds(self.lecture, own, ROUNDS)?;
+            all.extend(rounds.map(|rounds| (own.node, rounds)));
+        }
+        self.rounds.extend(all);
+        Ok(())
+    }
+
+    /// What the names in a round stand for.
+    fn staged(&self, own: &Loop, round: &Round) -> FxHashMap<Name, Formula> {
+        let here = |name: &str| Formula::name(name).stage(round.number(own, 0));
+        let mut given = FxHashMap::default();
+        for (name, meaning) in &own.meanings {
+            let formula = match meaning {
+                Meaning::Index => round.number(own, 0),
+                Meaning::Before(place) => {
+                    Formula::name(&own.carries[*place].name).stage(round.number(own, -1))
+                }
+                Meaning::Slice(array) => self.shown_name(array).stage(round.number(own, 0)),
+                Meaning::Outside(name) => self.shown_name(name),
+                Meaning::Here(name) => here(name),
+                Meaning::Seed(place) => {
+                    Formula::partial(self.of(), here(&own.carries[*place].name))
+                }
+                Meaning::Stacked(station) => {
+                    let adjoint = self.shown_name(&self.lecture.stations[*station].adjoint);
+                    adjoint.stage(round.number(own, 0))
+                }
+            };
+            given.insert(name.clone(), formula);
+        }
+        let end = own.round.stations[own.round.of].node;
+        for (_, name) in own.round.named().filter(|(node, _)| *node != end) {
+            given.entry(name.clone()).or_insert_with(|| here(name));
+        }
+        let mut all = known(&own.round, given);
+        let steps = own.round.steps.iter().map(|step| &step.piece);
+        let slopes = own.round.stations.iter().filter_map(|station| station.amplifier.as_ref());
+        for piece in steps.chain(slopes.map(|amplifier| &amplifier.slope)) {
+            for stated in stated(piece, Part::Adjoint) {
+                let name = Name::from(stated.name.as_str());
+                all.entry(name).or_insert_with(|| here(&stated.name));
+            }
+        }
+        all
+    }
+
+    /// A page about one round.
+    fn round(&self, own: &'a Loop, round: &Round) -> Lesson<'a> {
+        let mut inner = Lesson::new(&own.round, self.phrases, None, None);
+        inner.known = self.staged(own, round);
+        inner.looped = true;
+        inner.hidden.fill(true);
+        inner.cited.clone_from(&self.cited);
+        inner
+    }
+
+    fn take(&mut self, inner: Lesson<'a>) {
+        self.blocks.extend(inner.blocks);
+        self.cited = inner.cited;
+    }
+
+    /// The numbers of a value in each of the rounds that `backwards` tells the order of.
+    fn numbered_rounds(&mut self, own: &'a Loop, name: &str, backwards: bool) {
+        let Some(rounds) = self.rounds.remove(&own.node) else { return };
+        let mut order: Vec<(usize, &Numbers)> = rounds.iter().enumerate().collect();
+        if backwards {
+            order.reverse();
+        }
+        let count = rounds.len();
+        for (number, numbers) in order {
+            let Some(value) = numbers.value(name) else { continue };
+            let place = if own.reverse { count - 1 - number } else { number };
+            let known = self.staged(own, &Round::At(Size::Known(place as i64)));
+            let formula = known.get(name).cloned().unwrap_or_else(|| Formula::name(name));
+            let value = shown(value, self.phrases);
+            self.part(formula, Some(value));
+        }
+        self.rounds.insert(own.node, rounds);
+    }
+
+    /// The recurrence of a loop with its first values and its results, once.
+    pub fn recurrence(&mut self, own: &'a Loop) -> Result<(), Failure> {
+        if !self.told_loops[0].insert(own.node) {
+            return Ok(());
+        }
+        let lecture = self.lecture;
+        for (node, name) in &own.extras {
+            self.definition(*node, name, false)?;
+        }
+        for carry in &own.carries {
+            let unnamed = |name: &Name| self.known.contains_key(name);
+            if lecture.name(carry.first).is_some_and(unnamed) {
+                continue;
+            }
+            let left = before(own, &carry.name);
+            let right = match lecture.name(carry.first) {
+                Some(name) => Some(self.shown_name(name)),
+                None => {
+                    let model = lecture.definition(carry.first, &carry.name).map_err(fit)?;
+                    let stated = stated(&model, Part::Adjoint);
+                    stated.last().and_then(|stated| self.read(&stated.text))
+                }
+            };
+            if let Some(right) = right {
+                self.line(Line::new(Formula::infix("=", left, right)));
+            }
+        }
+        let [first, last] = ends(own).map(|round| text(&round.number(own, 0)));
+        let about = [index(own), &first, &last].map(str::to_string);
+        let about = about.each_ref().map(String::as_str);
+        self.blocks.push(Block::Words(fill(self.phrases.rounds, &about)));
+        if self.numbers.is_some() && !self.rounds.contains_key(&own.node) {
+            let words = fill(self.phrases.many_rounds, &[&ROUNDS.to_string()]);
+            self.blocks.push(Block::Words(words));
+        }
+        let mut inner = self.round(own, &Round::Any(0));
+        let round = &own.round;
+        let slopes = round.stations.iter().filter_map(|station| station.amplifier.as_ref());
+        let unnamed: Vec<_> = slopes.filter(|known| !known.named).map(|known| known.node).collect();
+        let end = round.stations[round.of].node;
+        let mut named: Vec<_> = round.named().filter(|(node, _)| *node != end).collect();
+        named
+            .retain(|(node, _)| !round.model.operands(*node).is_empty() && !unnamed.contains(node));
+        named.sort();
+        for (node, name) in named {
+            inner.definition(node, name, true)?;
+            self.take(std::mem::replace(&mut inner, self.round(own, &Round::Any(0))));
+            if own.carries.iter().any(|carry| carry.next == *name) {
+                self.numbered_rounds(own, name, false);
+            }
+        }
+        for carry in own.carries.iter().filter(|carry| !carry.own) {
+            let left = Formula::name(&carry.name).stage(Round::Any(0).number(own, 0));
+            self.part(Formula::infix("=", left, inner.shown_name(&carry.next)), None);
+        }
+        for (which, station) in &own.results {
+            let Which::Yield(place) = which else { continue };
+            let name = Formula::name(&lecture.stations[*station].name);
+            let (left, right) =
+                (name.stage(Round::Any(0).number(own, 0)), inner.shown_name(&own.stacked[*place]));
+            if left != right {
+                self.part(Formula::infix("=", left, right), None);
+            }
+        }
+        for (which, station) in &own.results {
+            let Which::Final(place) = which else { continue };
+            let name = &lecture.stations[*station].name;
+            let right = Formula::name(&own.carries[*place].name).stage(ends(own)[1].number(own, 0));
+            let value = self.shown(name);
+            let formula = Formula::infix("=", self.shown_name(name), right);
+            self.line(Line { value, ..Line::new(formula) });
+        }
+        Ok(())
+    }
+
+    /// The recurrence of the derivatives, from the last round back, once.
+    pub fn reversed(&mut self, own: &'a Loop) -> Result<(), Failure> {
+        if !self.told_loops[1].insert(own.node) {
+            return Ok(());
+        }
+        let [first, last] = ends(own).map(|round| text(&round.number(own, 0)));
+        let about = [index(own), &last, &first].map(str::to_string);
+        let about = about.each_ref().map(String::as_str);
+        self.blocks.push(Block::Words(fill(self.phrases.rounds_back, &about)));
+        let round = &own.round;
+        let here = Round::Any(0);
+        for place in (0..own.carries.len()).filter(|&place| !own.carries[place].own) {
+            if let Some(seed) = &own.carries[place].seed {
+                self.carried(own, place, &|known| known.get(seed).cloned());
+            }
+        }
+        let goals: Vec<usize> = own.inputs.iter().flatten().copied().collect();
+        for number in (0..round.stations.len()).rev() {
+            if number == round.of || goals.contains(&number) {
+                continue;
+            }
+            let station = &round.stations[number];
+            let carry =
+                |carry: &Carry| carry.own && carry.next == station.name && carry.seed.is_some();
+            let mut inner = self.round(own, &here);
+            match own.carries.iter().position(carry) {
+                None => {
+                    inner.statement(number)?;
+                    self.take(inner);
+                }
+                Some(place) => {
+                    let step = round.steps.iter().position(|step| step.of.contains(&number));
+                    let Some(step) = step else { continue };
+                    inner.temporaries(step);
+                    let stated = inner.own(step, &station.adjoint);
+                    self.take(inner);
+                    let Some(stated) = stated else { continue };
+                    let text = |known: &FxHashMap<Name, Formula>| {
+                        read(&stated.text, &|name| known.get(name).cloned())
+                    };
+                    self.carried(own, place, &text);
+                }
+            }
+            self.numbered_rounds(own, &station.adjoint, true);
+        }
+        let mut inner = self.round(own, &here);
+        for goal in goals {
+            if let Some(step) = round.steps.iter().position(|step| step.of.contains(&goal)) {
+                inner.temporaries(step);
+            }
+        }
+        self.take(inner);
+        Ok(())
+    }
+
+    /// The derivative by a carry: at the last round from what follows the loop, before from the next round.
+    fn carried(
+        &mut self,
+        own: &'a Loop,
+        place: usize,
+        value: &dyn Fn(&FxHashMap<Name, Formula>) -> Option<Formula>,
+    ) {
+        let carry = &own.carries[place];
+        let Some(seed) = &carry.seed else { return };
+        let by = |round: &Round| {
+            let carry = Formula::name(&carry.name).stage(round.number(own, 0));
+            Formula::partial(self.of(), carry)
+        };
+        let zero = Formula::Number("0".into());
+        let [_, last] = ends(own);
+        let result = own.results.iter().find(|(which, _)| *which == Which::Final(place));
+        let behind = result.map_or(zero.clone(), |(_, station)| match *station {
+            end if end == self.lecture.of => Formula::Number("1".into()),
+            station => self.shown_name(&self.lecture.stations[station].adjoint),
+        });
+        let mut at = self.staged(own, &last);
+        at.insert(seed.clone(), behind);
+        let end = value(&at).map(|formula| (by(&last), without_zeros(formula)));
+        let mut at = self.staged(own, &Round::Any(0));
+        let flow = own.inputs[place].and_then(|goal| self.flow(own, goal, &Round::Any(1)));
+        at.insert(seed.clone(), flow.unwrap_or(zero));
+        let any = value(&at).map(|formula| (by(&Round::Any(0)), without_zeros(formula)));
+        let phrases = self.phrases;
+        let cases = [
+            (end, phrases.output_layer, phrases.last_round),
+            (any, phrases.hidden_layer, phrases.other_rounds),
+        ];
+        for (case, label, remark) in cases {
+            let Some((left, right)) = case else { continue };
+            let (label, remark) = (label.to_string(), remark.to_string());
+            self.line(Line { label, remark, ..Line::new(Formula::infix("=", left, right)) });
+        }
+    }
+
+    /// The derivative by an input of a round through that round.
+    fn flow(&self, own: &'a Loop, goal: usize, round: &Round) -> Option<Formula> {
+        let inner = self.round(own, round);
+        let step = own.round.steps.iter().position(|step| step.of.contains(&goal))?;
+        let stated = inner.own(step, &own.round.stations[goal].adjoint)?;
+        inner.read(&stated.text).filter(|_| stated.code.is_empty())
+    }
+
+    /// The derivative by what a loop reads as that operand: of the first value of a carry through the first round, of an array
+    /// round by round, of another value the sum over the rounds.
+    pub fn flowed(&mut self, number: usize, own: &'a Loop, place: usize) -> Result<(), Failure> {
+        self.reversed(own)?;
+        let station = &self.lecture.stations[number];
+        let left = self.shown_name(&station.adjoint);
+        let value = self.shown(&station.adjoint);
+        let Some(goal) = own.inputs[place] else { return Ok(()) };
+        let slice = matches!(self.meaning(own, place), Meaning::Slice(_));
+        let first = matches!(self.meaning(own, place), Meaning::Before(_));
+        let round = if first { ends(own)[0].clone() } else { Round::Any(0) };
+        let Some(flow) = self.flow(own, goal, &round) else { return Ok(()) };
+        let step = own.round.steps.iter().position(|step| step.of.contains(&goal));
+        let mut inner = self.round(own, &Round::Any(0));
+        let stated = step.and_then(|step| inner.own(step, &own.round.stations[goal].adjoint));
+        let cited = stated.map(|stated| stated.cited).unwrap_or_default();
+        let label = inner.words(&cited);
+        let formula = match (slice, first) {
+            (true, _) => {
+                let row = self.shown_name(&station.name).stage(Round::Any(0).number(own, 0));
+                Formula::infix("=", Formula::partial(self.of(), row), flow)
+            }
+            (_, true) => Formula::infix("=", left.clone(), flow),
+            _ => {
+                let axes = vec![Formula::name(index(own))];
+                let sum = Formula::Call { name: "sum".into(), axes, args: vec![flow] };
+                Formula::infix("=", left.clone(), sum)
+            }
+        };
+        self.line(Line { label, ..Line::new(formula) });
+        if let Some(step) = step {
+            inner.rules(&own.round.steps[step], &cited);
+            self.take(inner);
+        }
+        if !first && self.rounds.contains_key(&own.node) {
+            self.terms(own, goal, slice);
+        }
+        if let Some(value) = value.filter(|_| !slice || !self.rounds.contains_key(&own.node)) {
+            self.part(left, Some(value));
+        }
+        Ok(())
+    }
+
+    fn meaning(&self, own: &'a Loop, place: usize) -> &'a Meaning {
+        &own.meanings[&own.variables[1 + place]]
+    }
+
+    /// What each round adds to a derivative, or has of it.
+    fn terms(&mut self, own: &'a Loop, goal: usize, slice: bool) {
+        let Some(rounds) = self.rounds.remove(&own.node) else { return };
+        let name = &own.round.stations[goal];
+        for (number, numbers) in rounds.iter().enumerate().rev() {
+            let Some(value) = numbers.value(&name.adjoint) else { continue };
+            let place = if own.reverse { rounds.len() - 1 - number } else { number };
+            let round = Round::At(Size::Known(place as i64));
+            let formula = match slice {
+                true => self.staged(own, &round).get(&name.adjoint).cloned(),
+                false => self.flow(own, goal, &round),
+            };
+            if let Some(formula) = formula {
+                let value = shown(value, self.phrases);
+                self.part(formula, Some(value));
+            }
+        }
+        self.rounds.insert(own.node, rounds);
+    }
+
+    /// How an operand of a loop moves the next values in a round; whether by factors.
+    pub fn moved_in_rounds(&mut self, own: &'a Loop, place: usize) -> Result<bool, Failure> {
+        let Some(goal) = own.inputs[place] else { return Ok(true) };
+        let Some(nudge) = own.round.nudge(goal).map_err(fit)? else { return Ok(true) };
+        let (mut inner, _) = self.entered(own, place);
+        let linear = inner.movement(goal, &nudge, true)?;
+        self.take(inner);
+        Ok(linear)
+    }
+
+    /// The page of the round that an entry of an operand belongs to, and the numbers of the rounds that it acts on first.
+    fn entered(&self, own: &'a Loop, place: usize) -> (Lesson<'a>, Vec<usize>) {
+        let count = self.rounds.get(&own.node).map_or(0, Vec::len);
+        let entry = self.entry.clone();
+        let (round, rounds, entry) = match (self.meaning(own, place), entry) {
+            (Meaning::Before(_), entry) => (ends(own)[0].clone(), vec![0], entry),
+            (Meaning::Slice(_), Some(entry)) if !entry.is_empty() => {
+                let at = entry[0];
+                let order = if own.reverse { count.wrapping_sub(at + 1) } else { at };
+                (Round::At(Size::Known(at as i64)), vec![order], Some(entry[1..].to_vec()))
+            }
+            (_, entry) => (Round::Any(0), (0..count).collect(), entry),
+        };
+        let mut inner = self.round(own, &round);
+        inner.entry = entry;
+        (inner, rounds)
+    }
+
+    /// The derivative by one entry of an operand of a loop: over all rounds that it acts on, forward pass times backward pass.
+    pub fn entry_in_rounds(
+        &mut self,
+        number: usize,
+        own: &'a Loop,
+        place: usize,
+        found: &mut Goal,
+    ) -> Result<(), Failure> {
+        let Some(goal) = own.inputs[place] else { return Ok(()) };
+        let Some(nudge) = own.round.nudge(goal).map_err(fit)? else { return Ok(()) };
+        let (mut inner, wanted) = self.entered(own, place);
+        let mut axes = Vec::new();
+        if let Meaning::Outside(_) = self.meaning(own, place) {
+            axes.push(Formula::name(index(own)));
+        }
+        let ways = inner.ways(goal, &nudge)?;
+        let Some(sum) = inner.ways_summed(goal, &ways, &axes) else { return Ok(()) };
+        let mut pairs = None;
+        if let Some(mut rounds) = self.rounds.remove(&own.node) {
+            let mut all = Vec::new();
+            let count = rounds.len();
+            for round in wanted.into_iter().filter(|&round| round < count) {
+                inner.numbers = Some(rounds.remove(round));
+                let ways = inner.ways(goal, &nudge)?;
+                all.extend(ways.into_iter().flat_map(|way| way.pairs));
+                rounds.insert(round, inner.numbers.take().expect("it was put there"));
+            }
+            pairs = Some(all);
+            self.rounds.insert(own.node, rounds);
+        }
+        self.summed(number, sum, pairs, found);
+        Ok(())
+    }
+}

@@ -1,0 +1,152 @@
+//! Derivations of loops as recurrences: their numbers, and their forms.
+
+use crate::command::{run, run_with};
+use crate::explain::{balanced, well_formed};
+use serde_json::Value;
+
+/// The net of the lecture with a memory: the output of each neuron is an input of the next step.
+const NET: &str = "dim T, N, D = 2, H = 2\ninput x: f64[T, N, D]\ninput y: f64[N, H]\n\
+    param Wx: f64[D, H] = [[0.5, -0.3], [0.2, 0.8]]\nparam Wh: f64[H, H] = [[0.1, 0.4], [-0.6, 0.3]]\n\
+    param b: f64[H] = 0\n\
+    h = scan t in T (h = zeros(N, H)) for xt in x { z = xt @ Wx + h @ Wh + b; h = tanh(z) }\n\
+    loss C = 1/2 * sum((h - y)^2)\n";
+
+const DATA: &[&str] = &["--set", "x=[[[1, 2]], [[0, 1]], [[-1, 1]]]", "--set", "y=[[1, 0]]"];
+
+fn explain(text: &str, args: &[&str]) -> String {
+    let ran = run_with(text, &[&["explain", "-", "-q"], args].concat());
+    assert_eq!(ran.code, Some(0), "{args:?}\n{text}\n{}{}", ran.stdout, ran.stderr);
+    ran.stdout
+}
+
+#[test]
+fn recurrences() {
+    insta::assert_snapshot!("recurrence", explain(NET, &[]));
+    insta::assert_snapshot!("recurrence_entry", explain(NET, &[&["Wh[0, 1]"], DATA].concat()));
+    let whole = explain(NET, &[&["Wh", "--lang", "zh"], DATA].concat());
+    insta::assert_snapshot!("recurrence_weights_zh", whole);
+    let latex = explain(NET, &["Wh", "--to", "latex"]);
+    balanced(&latex);
+    insta::assert_snapshot!("recurrence_latex", latex);
+    let html = explain(NET, &["Wh", "--to", "html"]);
+    well_formed(&html);
+    let (_, body) = html.split_once("<main>").expect("a body");
+    insta::assert_snapshot!("recurrence_html", body);
+}
+
+/// Loops, each with entries of what it reads.
+const LOOPS: &[(&str, &[&str], &[&str])] = &[
+    (
+        "(o, last) = scan t in T (h = 2 * first) for xt in 3 * x { h = tanh(xt * w + h @ outer(w, w)); yield sigmoid(h * v) }
+         loss C = sum(o^2) + sum(last^3)",
+        &["w[1]", "first[0]", "x[1, 0]", "v[0]"],
+        &["dC/dh[-1] = u @ dC/dz1[0]", "dC/dv = sum[t](dC/dz2[t] * h[t])"],
+    ),
+    (
+        "(ys, h) = scan reverse t in T (h = first) { h = x[t] * h + w * f64(t); yield h * h }
+         loss C = sum(ys) + sum(h * v)",
+        &["w[1]", "first[0]", "x[1, 1]"],
+        &["h[T] = first", "for t from T - 1 to 0:", "dC/dfirst = dC/dh[T-1] * x[T - 1]"],
+    ),
+    (
+        "(a, b) = scan t in T (a = first, b = w) for xt in x { c = a; a = b * xt; b = c + w }
+         loss C = sum(a * b * v)",
+        &["w[1]", "first[0]", "x[2, 1]"],
+        &["b[t] = a[t-1] + w_loop", "dC/da[t] = dC/db[t+1]   at each step before", "dC/dfirst = dC/db[0]"],
+    ),
+    (
+        "(hs, n, h, s) = scan t in T (n = 0, h = first, s = 0) for xt in x {
+             n = n + 2; h = h * w + f64(n) * xt; s = s + sum(h^3); yield h }
+         loss C = s + sum(hs[1:]) + sum(w * v)",
+        &["w[1]", "first[1]", "x[0, 1]"],
+        &["dC/dh[T-1] = (dC/dhs)[T-1] + 3 * dC/ds[T-1] * h[T-1]^2   at the last step"],
+    ),
+    (
+        "ys = scan t in T for xt in x { outer(xt, w)^2 }
+         loss C = sum(ys^2) + sum(first * v)",
+        &["w[0]", "x[1, 0]"],
+        &["dC/dw = sum[t]((dC/dys[t] * outer(x[t], w))' @ x[t] * 2)"],
+    ),
+    (
+        "h = scan t in T (h = first) for xt in x { h = tanh(h + xt * w) }
+         g = scan t in T (g = h) for xt in x { g = tanh(g * w + xt + v) }
+         loss C = sum(g^2) + sum((g * w)^2)",
+        &["w[1]", "first[1]", "v[0]"],
+        &["dC/dw = ", "dC/dh = dC/dz2[0] * w_loop"],
+    ),
+];
+
+const GIVEN: &[&str] = &[
+    "--set",
+    "x=[[1, 2], [3, -1], [0.5, 2]]",
+    "--set",
+    "w=[0.5, -1.5]",
+    "--set",
+    "v=[1, 2]",
+    "--set",
+    "first=[0.3, -0.9]",
+];
+
+/// Sums over the rounds are what differences say.
+#[test]
+fn sums_over_rounds() {
+    for (text, entries, lines) in LOOPS {
+        let text = format!("dim T\ninput x: f64[T, 2]\nparam w, v, first: f64[2]\n{text}\n");
+        let whole = explain(&text, &[]);
+        for line in *lines {
+            assert!(whole.contains(line), "{line}\nis not in\n{whole}");
+        }
+        assert!(!whole.contains("scan"), "{whole}");
+        for entry in *entries {
+            let document = explain(&text, &[&[entry, "--json"], GIVEN].concat());
+            let document: Value = serde_json::from_str(&document).expect("a document");
+            let goal = &document["goals"][0];
+            let number = |value: &Value| value.as_f64().expect("a number");
+            let (derived, measured) =
+                (number(&goal["derived"]), number(&goal["nudge"]["measured"]));
+            let close = (derived - measured).abs() < 1e-5 * derived.abs().max(1e-2);
+            assert!(close && derived != 0.0, "{entry} of {text}{document}");
+            let value = document["values"].as_array().expect("values");
+            assert!(value.iter().any(|value| value["name"] == "C"), "{document}");
+        }
+    }
+}
+
+/// What is too long to be shown round by round has its totals; a loop in a loop stays a program.
+#[test]
+fn long_and_nested_loops() {
+    let long = explain(
+        NET,
+        &["Wh[0, 1]", "--dim", "T=20", "--set", "x=randn", "--set", "y=zeros", "--dim", "N=1"],
+    );
+    assert!(long.contains("they are shown of up to 8 steps"), "{long}");
+    assert!(long.contains("nudge check") && long.ends_with("ok\n"), "{long}");
+    let none = ["Wh", "--set", "x=zeros", "--dim", "T=0", "--dim", "N=1", "--set", "y=[[1, 0]]"];
+    assert!(explain(NET, &none).contains("ok\n"));
+    let nested = "dim T\ninput x: f64[T]\nparam w: f64\n\
+        h = scan t in T (h = f64(0)) for xt in x { h = scan s in T (g = h) for xs in x { g = sin(g + w * xs * xt) } }\n\
+        loss C = h^2\n";
+    let nested = explain(nested, &["--set", "w=0.5", "--set", "x=[1, 2]"]);
+    assert!(nested.contains("the derivative is carried through a loop"), "{nested}");
+    assert!(nested.contains("ok\n"), "{nested}");
+}
+
+/// The example of an LSTM has all cases in both languages.
+#[test]
+fn the_lstm_in_both_languages() {
+    for (lang, last, before) in
+        [("en", "output layer", "at each step before"), ("zh", "输出层", "此前每一步")]
+    {
+        let ran = run(&["explain", "examples/lstm.nn", "--lang", lang]);
+        for line in [
+            last,
+            before,
+            "dC/dh[T-1] = dC/dh",
+            "dC/dh[t] = dC/dz1[t+1] @ Wh'",
+            "dC/dc[t] = dC/dc[t+1] * sigmoid(f[t+1]) + dC/dh[t] * sigmoid(o[t]) * (1 - tanh(c[t])^2)",
+            "dC/dWh = sum[t](h[t-1]' @ dC/dz1[t])",
+        ] {
+            assert!(ran.stdout.contains(line), "{line}\n{}", ran.stdout);
+        }
+    }
+}
