@@ -4,8 +4,8 @@ mod again;
 mod arena;
 mod budget;
 mod cache;
-mod cast;
 mod chain;
+mod direct;
 mod draft;
 mod einsum;
 mod ends;
@@ -432,5 +432,39 @@ fn write<T: Element>(block: &mut Block, at: usize, array: &Array<T>) {
     match array.as_slice() {
         Some(values) => to.copy_from_slice(values),
         None => to.iter_mut().zip(array.iter()).for_each(|(to, &x)| *to = x),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Origins;
+    use crate::ops::leaf::Literal;
+    use crate::ops::{Number, Scalar};
+
+    /// The values of a chain of operators where the system gives memory for code, and where it does not.
+    #[test]
+    fn no_memory_for_code() {
+        let mut model = Model::default();
+        let values = (0..700).map(|i| Number::ratio(i, 100)).collect();
+        let literal = Literal { dtype: DType::F64, shape: vec![700], values };
+        let mut node = model.insert(literal, &[], &Origins::default()).expect("it fits");
+        for row in [Scalar::Tanh, Scalar::Exp, Scalar::Square, Scalar::Log1p] {
+            node = model.insert(row, &[node], &Origins::default()).expect("it fits");
+        }
+        let engine = Arc::new(Engine { emit: Emit::Always, ..Engine::alone() });
+        let values = [false, true].map(|refused| {
+            let plan = Plan::new(&model, &[node], &Bindings::default()).expect("a plan");
+            if refused {
+                let (mut programs, groups) = (Programs::default(), groups(&plan.steps));
+                assert!(!groups.is_empty());
+                groups.iter().for_each(|group| group.programs(&engine, &mut programs));
+                programs.give(engine.level, None);
+            }
+            let mut state = plan.state(&engine).expect("memory");
+            plan.run(&mut state).expect("a run");
+            plan.result(&state, 0).to_f64()
+        });
+        assert_eq!(values[0], values[1]);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::arena::Arena;
 use super::budget::{self, Spared};
+use super::direct::direct;
 use super::draft::{Draft, Id, Kind, View};
 use super::ends;
 use super::fuse::{self, Order, Unit, is_leaf};
@@ -268,18 +269,13 @@ impl Placer<'_> {
                 count: item.sizes.iter().product(),
                 to,
             })),
-            Kind::Node(node) => Step::Node(Box::new(Node {
-                id: node,
-                op: self.request.model.op(node).clone(),
-                args: item
-                    .args
-                    .iter()
-                    .map(|view| self.draft.items[view.of as usize].dtype)
-                    .zip(args)
-                    .collect(),
-                sizes: item.sizes.to_vec(),
-                to,
-            })),
+            Kind::Node(node) => {
+                let op = self.request.model.op(node).clone();
+                let dtype = |view: &View| self.draft.items[view.of as usize].dtype;
+                let args: Vec<_> = item.args.iter().map(dtype).zip(args).collect();
+                let (direct, sizes) = (direct(&op, &args), item.sizes.to_vec());
+                Step::Node(Box::new(Node { id: node, op, args, direct, sizes, to }))
+            }
             Kind::Index(node) => {
                 let Some((find, indices, from, added, axis)) = find(self.request.model.op(node))
                 else {

@@ -623,8 +623,7 @@ pub fn drafts(plan: &mut Plan, whole: Part) -> Drafts {
             }
         }
         for &operand in &operands {
-            let laid = matches!(model.op(id), Op::Broadcast(_));
-            if left[operand.index()] == 0 && !plan.lines[operand.index()] && !laid {
+            if left[operand.index()] == 0 && !plan.lines[operand.index()] {
                 done[operand.index()] = None;
             }
         }
@@ -675,11 +674,13 @@ fn relaid(plan: &Plan, done: &mut [Option<Draft>], id: NodeId) {
     done[id.index()] = Some(render(plan.model, id, vec![draft]));
 }
 
+/// How often each value is read; what is laid out once more, since it may be laid out anew.
 fn readers(plan: &Plan) -> Vec<u32> {
     let mut readers = vec![0; plan.model.len()];
     for id in plan.model.nodes().filter(|id| plan.region[id.index()]) {
         for operand in plan.model.operands(id) {
-            readers[operand.index()] += 1;
+            let laid = matches!(plan.model.op(id), Op::Broadcast(_));
+            readers[operand.index()] += 1 + u32::from(laid);
         }
     }
     for id in kept(plan.model) {
