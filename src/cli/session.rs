@@ -130,10 +130,13 @@ pub fn request(common: &Common, session: &Session, select: &Select) -> Result<Re
         (None, Some(default)) => default.of.clone(),
         (None, None) => match model.outputs.as_slice() {
             [only] => only.name.clone(),
-            _ => {
-                return Err(Failure::Request(
-                    "the model has no loss: say with --of what to differentiate".into(),
-                ));
+            several => {
+                let names = several.iter().map(|output| format!("`{}`", output.name));
+                let names = names.collect::<Vec<_>>().join(", ");
+                let among = if names.is_empty() { names } else { format!(", such as {names}") };
+                return Err(Failure::Request(format!(
+                    "the model has no loss: say with --of what to differentiate{among}"
+                )));
             }
         },
     };

@@ -1,6 +1,8 @@
 //! `pullback explain`: how a value changes with another, step by step; or what an error code, an operator or a function is.
 
+mod layers;
 mod lesson;
+mod names;
 mod network;
 mod numbers;
 mod phrases;
@@ -8,6 +10,7 @@ mod product;
 mod recurrence;
 mod rule;
 mod shown;
+mod temporaries;
 
 use super::args::{self, Common, Explain, Page, Select};
 use super::out::{self, Failure};

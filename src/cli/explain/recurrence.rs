@@ -1,6 +1,7 @@
 //! Loops as recurrences: forwards, backwards, and the derivatives as sums over the rounds.
 
-use super::lesson::{Lesson, fit, known};
+use super::lesson::{Lesson, fit};
+use super::names::known;
 use super::numbers::Numbers;
 use super::phrases::fill;
 use super::product::Goal;
@@ -113,7 +114,7 @@ impl<'a> Lesson<'a> {
     }
 
     /// What the names in a round stand for.
-    fn staged(&self, own: &Loop, round: &Round) -> FxHashMap<Name, Formula> {
+    fn staged(&self, own: &'a Loop, round: &Round) -> FxHashMap<Name, Formula> {
         let here = |name: &str| Formula::name(name).stage(round.number(own, 0));
         let mut given = FxHashMap::default();
         for (name, meaning) in &own.meanings {
@@ -140,30 +141,29 @@ impl<'a> Lesson<'a> {
             given.entry(name.clone()).or_insert_with(|| here(name));
         }
         let mut all = known(&own.round, given);
-        let steps = own.round.steps.iter().map(|step| &step.piece);
-        let slopes = own.round.stations.iter().filter_map(|station| station.amplifier.as_ref());
-        for piece in steps.chain(slopes.map(|amplifier| &amplifier.slope)) {
-            for stated in stated(piece, Part::Adjoint) {
-                let name = Name::from(stated.name.as_str());
-                all.entry(name).or_insert_with(|| here(&stated.name));
-            }
+        let printed = self.pages.get(&own.node).map(|page| &page.0);
+        for name in printed.into_iter().flatten().flatten().map(|stated| stated.name.as_str()) {
+            all.entry(Name::from(name)).or_insert_with(|| here(name));
         }
         all
     }
 
     /// A page about one round.
     fn round(&self, own: &'a Loop, round: &Round) -> Lesson<'a> {
-        let mut inner = Lesson::new(&own.round, self.phrases, None, None);
+        let page = self.pages.get(&own.node).cloned().unwrap_or_default();
+        let mut inner = Lesson::of_page(&own.round, self.phrases, None, None, page);
         inner.known = self.staged(own, round);
-        inner.looped = true;
+        inner.round = Some(round.number(own, 0));
         inner.hidden.fill(true);
         inner.cited.clone_from(&self.cited);
         inner
     }
 
-    fn take(&mut self, inner: Lesson<'a>) {
+    /// Takes over what a page about a round says.
+    fn take(&mut self, own: &Loop, inner: Lesson<'a>) {
         self.blocks.extend(inner.blocks);
         self.cited = inner.cited;
+        self.pages.insert(own.node, (inner.printed, inner.shared));
     }
 
     /// The numbers of a value in each of the rounds that `backwards` tells the order of.
@@ -215,12 +215,11 @@ impl<'a> Lesson<'a> {
         let [first, last] = ends(own).map(|round| text(&round.number(own, 0)));
         let about = [index(own), &first, &last].map(str::to_string);
         let about = about.each_ref().map(String::as_str);
-        self.blocks.push(Block::Words(fill(self.phrases.rounds, &about)));
         if self.numbers.is_some() && !self.rounds.contains_key(&own.node) {
             let words = fill(self.phrases.many_rounds, &[&ROUNDS.to_string()]);
             self.blocks.push(Block::Words(words));
         }
-        let mut inner = self.round(own, &Round::Any(0));
+        self.blocks.push(Block::Words(fill(self.phrases.rounds, &about)));
         let round = &own.round;
         let slopes = round.stations.iter().filter_map(|station| station.amplifier.as_ref());
         let unnamed: Vec<_> = slopes.filter(|known| !known.named).map(|known| known.node).collect();
@@ -230,21 +229,27 @@ impl<'a> Lesson<'a> {
             .retain(|(node, _)| !round.model.operands(*node).is_empty() && !unnamed.contains(node));
         named.sort();
         for (node, name) in named {
+            let mut inner = self.round(own, &Round::Any(0));
             inner.definition(node, name, true)?;
-            self.take(std::mem::replace(&mut inner, self.round(own, &Round::Any(0))));
+            self.take(own, inner);
             if own.carries.iter().any(|carry| carry.next == *name) {
                 self.numbered_rounds(own, name, false);
             }
         }
+        let inner = self.round(own, &Round::Any(0));
         for carry in own.carries.iter().filter(|carry| !carry.own) {
             let left = Formula::name(&carry.name).stage(Round::Any(0).number(own, 0));
             self.part(Formula::infix("=", left, inner.shown_name(&carry.next)), None);
         }
         for (which, station) in &own.results {
-            let Which::Yield(place) = which else { continue };
+            let value = match which {
+                Which::Yield(place) => &own.stacked[*place],
+                Which::Trace(place) => &own.variables[1 + place],
+                Which::Final(_) => continue,
+            };
             let name = Formula::name(&lecture.stations[*station].name);
-            let (left, right) =
-                (name.stage(Round::Any(0).number(own, 0)), inner.shown_name(&own.stacked[*place]));
+            let left = name.stage(Round::Any(0).number(own, 0));
+            let right = inner.shown_name(value);
             if left != right {
                 self.part(Formula::infix("=", left, right), None);
             }
@@ -274,6 +279,7 @@ impl<'a> Lesson<'a> {
         for place in (0..own.carries.len()).filter(|&place| !own.carries[place].own) {
             if let Some(seed) = &own.carries[place].seed {
                 self.carried(own, place, &|known| known.get(seed).cloned());
+                self.numbered_rounds(own, seed, true);
             }
         }
         let goals: Vec<usize> = own.inputs.iter().flatten().copied().collect();
@@ -288,14 +294,14 @@ impl<'a> Lesson<'a> {
             match own.carries.iter().position(carry) {
                 None => {
                     inner.statement(number)?;
-                    self.take(inner);
+                    self.take(own, inner);
                 }
                 Some(place) => {
                     let step = round.steps.iter().position(|step| step.of.contains(&number));
                     let Some(step) = step else { continue };
                     inner.temporaries(step);
                     let stated = inner.own(step, &station.adjoint);
-                    self.take(inner);
+                    self.take(own, inner);
                     let Some(stated) = stated else { continue };
                     let text = |known: &FxHashMap<Name, Formula>| {
                         read(&stated.text, &|name| known.get(name).cloned())
@@ -311,7 +317,7 @@ impl<'a> Lesson<'a> {
                 inner.temporaries(step);
             }
         }
-        self.take(inner);
+        self.take(own, inner);
         Ok(())
     }
 
@@ -339,8 +345,11 @@ impl<'a> Lesson<'a> {
         at.insert(seed.clone(), behind);
         let end = value(&at).map(|formula| (by(&last), without_zeros(formula)));
         let mut at = self.staged(own, &Round::Any(0));
-        let flow = own.inputs[place].and_then(|goal| self.flow(own, goal, &Round::Any(1)));
-        at.insert(seed.clone(), flow.unwrap_or(zero));
+        let flow = match own.inputs[place] {
+            Some(goal) => self.flow(own, goal, &Round::Any(1)),
+            None => Some(zero),
+        };
+        at.extend(flow.map(|flow| (seed.clone(), flow)));
         let any = value(&at).map(|formula| (by(&Round::Any(0)), without_zeros(formula)));
         let phrases = self.phrases;
         let cases = [
@@ -357,7 +366,9 @@ impl<'a> Lesson<'a> {
     /// The derivative by an input of a round through that round.
     fn flow(&self, own: &'a Loop, goal: usize, round: &Round) -> Option<Formula> {
         let inner = self.round(own, round);
-        let step = own.round.steps.iter().position(|step| step.of.contains(&goal))?;
+        let Some(step) = own.round.steps.iter().position(|step| step.of.contains(&goal)) else {
+            return Some(Formula::Number("0".into()));
+        };
         let stated = inner.own(step, &own.round.stations[goal].adjoint)?;
         inner.read(&stated.text).filter(|_| stated.code.is_empty())
     }
@@ -394,7 +405,7 @@ impl<'a> Lesson<'a> {
         self.line(Line { label, ..Line::new(formula) });
         if let Some(step) = step {
             inner.rules(&own.round.steps[step], &cited);
-            self.take(inner);
+            self.take(own, inner);
         }
         if !first && self.rounds.contains_key(&own.node) {
             self.terms(own, goal, slice);
@@ -435,7 +446,7 @@ impl<'a> Lesson<'a> {
         let Some(nudge) = own.round.nudge(goal).map_err(fit)? else { return Ok(true) };
         let (mut inner, _) = self.entered(own, place);
         let linear = inner.movement(goal, &nudge, true)?;
-        self.take(inner);
+        self.take(own, inner);
         Ok(linear)
     }
 

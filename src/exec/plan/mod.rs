@@ -42,7 +42,7 @@ pub use cache::Plans;
 use draft::{Id, Kind};
 use group::{Group, Programs};
 use ndarray::{ArrayD, IxDyn};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::smallvec;
 use std::sync::Arc;
 use step::Step;
@@ -380,6 +380,7 @@ fn elsewhere(
     updates: &[(Id, Id)],
     apart: &Apart<'_>,
 ) -> FxHashMap<Id, usize> {
+    let updated: FxHashSet<Id> = updates.iter().map(|&(variable, _)| variable).collect();
     let mut far = FxHashMap::default();
     let mut add = |id: Id| {
         let next = far.len();
@@ -389,8 +390,7 @@ fn elsewhere(
     };
     for (id, item) in draft.items.iter().enumerate() {
         let Kind::Variable(number) = item.kind else { continue };
-        let updated = updates.iter().any(|&(variable, _)| variable as usize == id);
-        if !updated && *draft.variables[number as usize] != *apart.index {
+        if !updated.contains(&(id as Id)) && *draft.variables[number as usize] != *apart.index {
             add(id as Id);
         }
     }

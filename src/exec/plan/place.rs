@@ -121,6 +121,7 @@ pub fn lay(request: &Request<'_>, draft: &Draft, order: &Order) -> Result<Placed
         order,
         last,
         outside,
+        updates: request.updates.iter().rev().map(|&(variable, item)| (item, variable)).collect(),
         owned: vec![false; count],
         arena: Arena::default(),
         placed: Placed { at: vec![usize::MAX; count], ..Placed::default() },
@@ -165,6 +166,8 @@ struct Placer<'a> {
     last: Vec<usize>,
     /// Which items others than their unit need.
     outside: Vec<bool>,
+    /// The variables, by the items that become their values.
+    updates: FxHashMap<Id, Id>,
     /// Whether an item's place is its own, to be given back.
     owned: Vec<bool>,
     arena: Arena,
@@ -258,7 +261,7 @@ impl Placer<'_> {
         let step = match item.kind {
             Kind::Product(ends, ref places) => {
                 let symmetric = gram::is_symmetric(self.draft, item, &|id| self.order.origin(id));
-                let product = Product::new(item.dtype, &args, ends, places.as_ref(), to);
+                let product = Product::new(item.dtype, &args, ends, places.as_deref(), to);
                 Step::Product(Box::new(Product { symmetric, ..product }))
             }
             Kind::Windows(ref windows, ends) => Step::Windows(Box::new(Windowed {
@@ -389,8 +392,7 @@ impl Placer<'_> {
             return None;
         }
         let result = &self.draft.items[out.of as usize];
-        let variable =
-            self.request.updates.iter().find(|(_, item)| *item == out.of).map(|(v, _)| *v);
+        let variable = self.updates.get(&out.of).copied();
         let fits = |of: Id| {
             let item = &self.draft.items[of as usize];
             let is_variable = matches!(item.kind, Kind::Variable(_));

@@ -41,6 +41,18 @@ pub struct Tape {
     pub registers: usize,
 }
 
+impl Tape {
+    /// Gives back the room that it has grown into: most groups are small, and there may be many.
+    fn shrink(&mut self) {
+        self.ports.shrink_to_fit();
+        self.outs.shrink_to_fit();
+        self.ends.shrink_to_fit();
+        self.code.shrink_to_fit();
+        self.stretches.shrink_to_fit();
+        self.stretches.iter_mut().for_each(Stretch::shrink);
+    }
+}
+
 /// What is read from memory.
 #[derive(Clone, Debug)]
 pub struct Port {
@@ -218,6 +230,7 @@ pub fn tape(
     stretch::stretches(&mut tape, writer.virtual_registers);
     stretch::allocate(&mut tape, writer.virtual_registers);
     tape.tile = tile(&tape, writer.unit);
+    tape.shrink();
     tape
 }
 

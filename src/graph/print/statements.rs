@@ -130,8 +130,19 @@ pub struct Written<'a> {
 
 /// The lines of `part` with their names, which are taken to be as wide as they turn out.
 pub fn written(model: &Model, part: Part) -> Written<'_> {
-    const ROUNDS: usize = 6;
+    laid(plan(model, part, FxHashMap::default()), part)
+}
+
+/// The same with a line for each piece of a split.
+pub fn written_apart(model: &Model, part: Part) -> Written<'_> {
     let mut plan = plan(model, part, FxHashMap::default());
+    plan.splits.clear();
+    laid(plan, part)
+}
+
+fn laid(mut plan: Plan<'_>, part: Part) -> Written<'_> {
+    const ROUNDS: usize = 6;
+    let model = plan.model;
     let mut round = 1;
     loop {
         plan.lines.fill(false);
