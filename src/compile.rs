@@ -15,6 +15,7 @@ use crate::passes::{
 use crate::syntax;
 pub use import::{File, Nowhere, Refusal, Source};
 use import::{Imports, imports};
+use rustc_hash::FxHashSet;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
@@ -269,6 +270,8 @@ fn derived(
     let (wrt, vectors) = (all_named(model, &request.wrt)?, all_named(model, &request.vectors)?);
     let seeds: Vec<(NodeId, NodeId)> = wrt.iter().copied().zip(vectors.iter().copied()).collect();
     let start = model.outputs.len();
+    let mut taken: FxHashSet<Name> =
+        model.outputs.iter().map(|output| output.name.clone()).collect();
     if first == Mode::Jvp {
         if wrt.len() > 1 && !later.is_empty() {
             return Err(Misfit::call("a tangent is derived again by one variable: name it"));
@@ -282,12 +285,12 @@ fn derived(
             [one] => result_name(request, one),
             _ => format!("t_{}", request.of),
         };
-        result(model, name, node);
+        result(model, &mut taken, name, node);
     } else {
         let found = derive(model, first, of, &wrt, vectors.first().copied(), &origins)?;
         for (name, (flow, node)) in request.wrt.iter().zip(found) {
             flows.push(reach(model, flow));
-            result(model, result_name(request, name), node);
+            result(model, &mut taken, result_name(request, name), node);
         }
     }
     for mode in later {
@@ -312,7 +315,7 @@ fn derived(
             model.outputs[start + place].node = node;
         }
         if request.mode == Mode::Hessian && request.order == 1 {
-            mixed(model, request, &before, &wrt, &origins)?;
+            mixed(model, &mut taken, request, &before, &wrt, &origins)?;
         }
     }
     Ok(())
@@ -321,6 +324,7 @@ fn derived(
 /// Adds the blocks of a Hessian by two different variables, each with the axes of the earlier one first.
 fn mixed(
     model: &mut Model,
+    taken: &mut FxHashSet<Name>,
     request: &Request,
     gradients: &[NodeId],
     wrt: &[NodeId],
@@ -330,14 +334,16 @@ fn mixed(
         let found = derive(model, Mode::Jacobian, gradient, &wrt[place + 1..], None, origins)?;
         for (other, (_, node)) in request.wrt[place + 1..].iter().zip(found) {
             let name = format!("{}_{other}", result_name(request, &request.wrt[place]));
-            result(model, name, node);
+            result(model, taken, name, node);
         }
     }
     Ok(())
 }
 
-fn result(model: &mut Model, name: String, node: NodeId) {
-    let name = fresh(model, name);
+/// Adds a derivative to the outputs, whose names `taken` has.
+fn result(model: &mut Model, taken: &mut FxHashSet<Name>, name: String, node: NodeId) {
+    let name = fresh(model, taken, name);
+    taken.insert(name.clone());
     model.outputs.push(Output { kind: Kind::Gradient, name, node });
 }
 
@@ -380,10 +386,9 @@ fn result_name(request: &Request, wrt: &str) -> String {
     format!("{}{first}", "d_".repeat(request.order.saturating_sub(1)))
 }
 
-fn fresh(model: &Model, wanted: String) -> Name {
-    let taken = |name: &str| {
-        model.named(name).is_some() || model.outputs.iter().any(|output| &*output.name == name)
-    };
+/// The name, or the first numbered one that neither a value nor one of the results `taken` has.
+fn fresh(model: &Model, taken: &FxHashSet<Name>, wanted: String) -> Name {
+    let taken = |name: &str| model.named(name).is_some() || taken.contains(name);
     if !taken(&wanted) {
         return wanted.into();
     }
