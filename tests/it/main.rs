@@ -1,6 +1,7 @@
 //! All integration tests, in one binary.
 
 mod bench;
+mod budget;
 mod cases;
 mod claims;
 mod cli;

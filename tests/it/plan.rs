@@ -106,11 +106,12 @@ const MODEL: &str = "
     loss C = mean[N](cross_entropy[K](z, y)) + sum(tanh(x)^2) / N
 ";
 
-struct Trained {
-    model: Model,
-    wanted: Vec<NodeId>,
-    values: Values,
-    bindings: Bindings,
+/// A model with its gradients, and all that it takes to run it.
+pub struct Trained {
+    pub model: Model,
+    pub wanted: Vec<NodeId>,
+    pub values: Values,
+    pub bindings: Bindings,
 }
 
 /// Loops forward and backward.
@@ -130,7 +131,8 @@ fn trained(rows: usize) -> Trained {
     descent(MODEL, &[("N", rows)], &["a", "b", "c"])
 }
 
-fn descent(text: &str, sizes: &[(&str, usize)], learnt: &[&str]) -> Trained {
+/// A model with its gradients, numbers for it, and steps of descent as updates of what is learnt.
+pub fn descent(text: &str, sizes: &[(&str, usize)], learnt: &[&str]) -> Trained {
     let model = compile::read(text, &[]).model.expect("a model");
     let request = compile::default_request(&model).expect("it has a loss");
     let mut model =

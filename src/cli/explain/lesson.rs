@@ -5,7 +5,7 @@ use super::names::known;
 use super::numbers::Numbers;
 use super::phrases::{Phrases, fill};
 use super::product::{Goal, goal};
-use super::recurrence::firsts;
+use super::rounds::firsts;
 use super::rule::rule;
 use super::shown::shown;
 use super::temporaries::Temporaries;

@@ -8,6 +8,7 @@ mod numbers;
 mod phrases;
 mod product;
 mod recurrence;
+mod rounds;
 mod rule;
 mod shown;
 mod temporaries;

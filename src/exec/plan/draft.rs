@@ -85,7 +85,7 @@ pub struct Item {
 }
 
 /// A draft: items in an order of evaluation.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Draft {
     /// The items.
     pub items: Vec<Item>,
