@@ -3,7 +3,7 @@
 mod import;
 pub mod lecture;
 
-use crate::autodiff::{Flow, derive, expand, expand_innermost};
+use crate::autodiff::{Flow, derive, expand, expand_innermost, push};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{Claim, Kind, Model, NodeId, Origin, Origins, Output, check};
 use crate::lower::{Unit, lower};
@@ -15,6 +15,7 @@ use crate::passes::{
 use crate::syntax;
 pub use import::{File, Nowhere, Refusal, Source};
 use import::{Imports, imports};
+use rustc_hash::FxHashSet;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
@@ -258,58 +259,110 @@ fn derived(
     level: Level,
     flows: &mut Vec<Reach>,
 ) -> Result<(), Misfit> {
-    let named = |model: &Model, name: &Name| {
-        model.named(name).ok_or_else(|| Misfit {
-            code: "E0101",
-            ..Misfit::call(format!("nothing is called `{name}`"))
-        })
-    };
     let (first, mut later) = match request.mode {
         Mode::Hessian => (Mode::Grad, vec![Mode::Jacobian]),
         Mode::Hvp => (Mode::Grad, vec![Mode::Jvp]),
         mode => (mode, Vec::new()),
     };
     later.extend(std::iter::repeat_n(Mode::Jacobian, request.order.saturating_sub(1)));
-    let vector = |model: &Model, mode: Mode, place: usize| match request.vectors.get(place) {
-        Some(name) if mode.takes_vector() => named(model, name).map(Some),
-        _ => Ok(None),
-    };
-    let start = model.outputs.len();
-    let of = named(model, &request.of)?;
+    let of = all_named(model, std::slice::from_ref(&request.of))?[0];
     let origins = origins_of(model, of);
-    let wrt =
-        request.wrt.iter().map(|name| named(model, name)).collect::<Result<Vec<NodeId>, _>>()?;
-    let found = if first.takes_vector() {
-        let mut all = Vec::new();
-        for (place, &x) in wrt.iter().enumerate() {
-            let vector = vector(model, first, place)?;
-            all.extend(derive(model, first, of, &[x], vector, &origins)?);
+    let (wrt, vectors) = (all_named(model, &request.wrt)?, all_named(model, &request.vectors)?);
+    let seeds: Vec<(NodeId, NodeId)> = wrt.iter().copied().zip(vectors.iter().copied()).collect();
+    let start = model.outputs.len();
+    let mut taken: FxHashSet<Name> =
+        model.outputs.iter().map(|output| output.name.clone()).collect();
+    if first == Mode::Jvp {
+        if wrt.len() > 1 && !later.is_empty() {
+            return Err(Misfit::call("a tangent is derived again by one variable: name it"));
         }
-        all
+        for &seed in &seeds {
+            let alone = push(model, &[of], &[seed], &origins)?.remove(0).0;
+            flows.push(reach(model, alone));
+        }
+        let node = push(model, &[of], &seeds, &origins)?.remove(0).1;
+        let name = match &request.wrt[..] {
+            [one] => result_name(request, one),
+            _ => format!("t_{}", request.of),
+        };
+        result(model, &mut taken, name, node);
     } else {
-        derive(model, first, of, &wrt, None, &origins)?
-    };
-    for (name, (flow, node)) in request.wrt.iter().zip(found) {
-        flows.push(match flow {
-            Flow::Adjoint(_) => Reach::Reached,
-            Flow::Apart => Reach::Apart,
-            Flow::Cut(by) => Reach::Cut(model.origins(by).clone()),
-        });
-        let name = fresh(model, result_name(request, name));
-        model.outputs.push(Output { kind: Kind::Gradient, name, node });
+        let found = derive(model, first, of, &wrt, vectors.first().copied(), &origins)?;
+        for (name, (flow, node)) in request.wrt.iter().zip(found) {
+            flows.push(reach(model, flow));
+            result(model, &mut taken, result_name(request, name), node);
+        }
     }
     for mode in later {
         if level == Level::Readable {
             *model = simplify(model).0;
         }
-        for (place, name) in request.wrt.iter().enumerate() {
-            let (of, x) = (model.outputs[start + place].node, named(model, name)?);
-            let vector = vector(model, mode, place)?;
-            let node = derive(model, mode, of, &[x], vector, &origins)?.remove(0).1;
+        // A law may have put another node in the place of a name.
+        let (wrt, vectors) = (all_named(model, &request.wrt)?, all_named(model, &request.vectors)?);
+        let before: Vec<NodeId> =
+            (0..wrt.len()).map(|place| model.outputs[start + place].node).collect();
+        if mode == Mode::Jvp {
+            let seeds: Vec<(NodeId, NodeId)> = wrt.into_iter().zip(vectors).collect();
+            for (place, (_, node)) in
+                push(model, &before, &seeds, &origins)?.into_iter().enumerate()
+            {
+                model.outputs[start + place].node = node;
+            }
+            continue;
+        }
+        for (place, (&of, &x)) in before.iter().zip(&wrt).enumerate() {
+            let node = derive(model, mode, of, &[x], None, &origins)?.remove(0).1;
             model.outputs[start + place].node = node;
+        }
+        if request.mode == Mode::Hessian && request.order == 1 {
+            mixed(model, &mut taken, request, &before, &wrt, &origins)?;
         }
     }
     Ok(())
+}
+
+/// Adds the blocks of a Hessian by two different variables, each with the axes of the earlier one first.
+fn mixed(
+    model: &mut Model,
+    taken: &mut FxHashSet<Name>,
+    request: &Request,
+    gradients: &[NodeId],
+    wrt: &[NodeId],
+    origins: &Origins,
+) -> Result<(), Misfit> {
+    for (place, &gradient) in gradients.iter().enumerate() {
+        let found = derive(model, Mode::Jacobian, gradient, &wrt[place + 1..], None, origins)?;
+        for (other, (_, node)) in request.wrt[place + 1..].iter().zip(found) {
+            let name = format!("{}_{other}", result_name(request, &request.wrt[place]));
+            result(model, taken, name, node);
+        }
+    }
+    Ok(())
+}
+
+/// Adds a derivative to the outputs, whose names `taken` has.
+fn result(model: &mut Model, taken: &mut FxHashSet<Name>, name: String, node: NodeId) {
+    let name = fresh(model, taken, name);
+    taken.insert(name.clone());
+    model.outputs.push(Output { kind: Kind::Gradient, name, node });
+}
+
+fn reach(model: &Model, flow: Flow) -> Reach {
+    match flow {
+        Flow::Adjoint(_) => Reach::Reached,
+        Flow::Apart => Reach::Apart,
+        Flow::Cut(by) => Reach::Cut(model.origins(by).clone()),
+    }
+}
+
+fn all_named(model: &Model, names: &[Name]) -> Result<Vec<NodeId>, Misfit> {
+    let named = |name: &Name| {
+        model.named(name).ok_or_else(|| Misfit {
+            code: "E0101",
+            ..Misfit::call(format!("nothing is called `{name}`"))
+        })
+    };
+    names.iter().map(named).collect()
 }
 
 fn origins_of(model: &Model, of: NodeId) -> Origins {
@@ -319,7 +372,7 @@ fn origins_of(model: &Model, of: NodeId) -> Origins {
     }
 }
 
-/// How the result of a request is called: `d_W` for a gradient, `d_y_x` for a Jacobian, `d_d_W` for a Hessian.
+/// How the result of a request is called: `d_W` for a gradient, `d_y_x` for a Jacobian, `d_d_W` for a block of a Hessian.
 fn result_name(request: &Request, wrt: &str) -> String {
     let of = &request.of;
     let first = match request.mode {
@@ -333,10 +386,9 @@ fn result_name(request: &Request, wrt: &str) -> String {
     format!("{}{first}", "d_".repeat(request.order.saturating_sub(1)))
 }
 
-fn fresh(model: &Model, wanted: String) -> Name {
-    let taken = |name: &str| {
-        model.named(name).is_some() || model.outputs.iter().any(|output| &*output.name == name)
-    };
+/// The name, or the first numbered one that neither a value nor one of the results `taken` has.
+fn fresh(model: &Model, taken: &FxHashSet<Name>, wanted: String) -> Name {
+    let taken = |name: &str| model.named(name).is_some() || taken.contains(name);
     if !taken(&wanted) {
         return wanted.into();
     }

@@ -11,6 +11,7 @@ pub const KINDS: &[(&str, Text)] = &[
     ("params", params),
     ("layers", layers),
     ("residual", residual),
+    ("scans", scans),
 ];
 
 /// A straight line over a vector, each operator on a line of its own.
@@ -88,4 +89,14 @@ pub fn residual(operators: usize) -> String {
         text += &format!("h{i} = h{0} + tanh(h{0} @ W{i} + b{i})\n", i - 1);
     }
     text + &format!("loss C = mean(h{layers}^2)\n")
+}
+
+/// Loops one after the other.
+pub fn scans(operators: usize) -> String {
+    let mut text = String::from("dim T = 3\nparam x: f64 = 0.5\ny0 = x\n");
+    let loops = operators / 8;
+    for i in 1..=loops {
+        text += &format!("y{i} = scan t in T (h = y{}) {{ h = tanh(h * x) }}\n", i - 1);
+    }
+    text + &format!("loss C = y{loops}\n")
 }

@@ -1,7 +1,7 @@
 //! Derivatives that are asked for, in terms of reverse and forward mode.
 
 use super::batch::batch;
-use super::forward::forward;
+use super::forward::forward_all;
 use super::reverse::{Flow, reverse_all};
 use super::scan::{asks, expanded};
 use crate::graph::release::release;
@@ -96,6 +96,27 @@ pub fn derive(
     }
 }
 
+/// How each of `of` moves where each of several variables moves along the tangent beside it; zeros where nothing does.
+pub fn push(
+    model: &mut Model,
+    of: &[NodeId],
+    seeds: &[(NodeId, NodeId)],
+    origins: &Origins,
+) -> Result<Vec<(Flow, NodeId)>, Misfit> {
+    let moved = forward_all(model, of, seeds)?;
+    let full = |((flow, tangent), &of): ((Flow, Option<NodeId>), &NodeId)| {
+        let node = match tangent {
+            Some(tangent) => tangent,
+            None => {
+                let ty = model.ty(of).clone();
+                zeros(model, &ty, origins)?
+            }
+        };
+        Ok((flow, node))
+    };
+    moved.into_iter().zip(of).map(full).collect()
+}
+
 fn pushed(
     model: &mut Model,
     of: NodeId,
@@ -103,15 +124,7 @@ fn pushed(
     vector: NodeId,
     origins: &Origins,
 ) -> Result<(Flow, NodeId), Misfit> {
-    let (flow, tangent) = forward(model, of, x, vector)?;
-    let node = match tangent {
-        Some(tangent) => tangent,
-        None => {
-            let ty = model.ty(of).clone();
-            zeros(model, &ty, origins)?
-        }
-    };
-    Ok((flow, node))
+    Ok(push(model, &[of], &[(x, vector)], origins)?.remove(0))
 }
 
 pub(super) fn pulled(

@@ -8,7 +8,7 @@ mod need;
 mod reverse;
 mod scan;
 
-pub use derivative::{derive, expand, expand_innermost, pull};
+pub use derivative::{derive, expand, expand_innermost, pull, push};
 pub use forward::{forward, forward_all};
 pub use reverse::{Flow, reverse};
 pub use scan::active;

@@ -265,6 +265,11 @@ pub struct Machine {
     /// One operator after the other by the reference executor, as with -O0 and -O1
     #[arg(long)]
     pub reference: bool,
+    /// At most so many bytes: `64M`, `1.5GiB`. Variables, results and all between count, which lie in one block (bench shows
+    /// it), not what threads use for tiles and panels. Values that find no room are computed again, with the same bits; where
+    /// that does not suffice, the least that would do is told
+    #[arg(long, value_name = "BYTES", value_parser = super::memory::parsed, conflicts_with = "reference")]
+    pub mem: Option<usize>,
 }
 
 fn threads(text: &str) -> Result<usize, String> {

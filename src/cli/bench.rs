@@ -2,11 +2,13 @@
 
 use super::args::{Bench, Common};
 use super::bind::{self, Missing};
+use super::memory;
 use super::out::{self, Failure};
 use super::run;
 use super::session::{self, Session};
+use super::show::si;
 use crate::compile::{self, Level};
-use crate::exec::plan::{Cost, Engine, Plan, State};
+use crate::exec::plan::{Cost, Engine, Options, Plan, State};
 use crate::graph::{Kind, Model, NodeId, Origins, Values};
 use crate::ops::{Bindings, Number, Op, Scalar};
 use serde_json::{Value, json};
@@ -61,11 +63,8 @@ pub fn bench(common: &Common, args: &Bench) -> Result<(), Failure> {
     let bound = bind::bind(common, &model, &session.sources, &args.data, &needed, Missing::Drawn)?;
     let refused = |error| run::refused(common, &session, &model, &error);
     let begun = Instant::now();
-    let plan = match args.step {
-        Some(_) => Plan::step(&model, &wanted, &bound.bindings),
-        None => Plan::new(&model, &wanted, &bound.bindings),
-    }
-    .map_err(refused)?;
+    let options = Options { updates: args.step.is_some(), budget: args.machine.mem };
+    let plan = Plan::with(&model, &wanted, &bound.bindings, options).map_err(refused)?;
     let planning = begun.elapsed();
     let mut state = plan.state(&engine).map_err(refused)?;
     plan.bind(&mut state, &bound.values).map_err(refused)?;
@@ -248,6 +247,7 @@ impl Report<'_> {
             "gbytes": self.bytes() / least / 1e9,
             "peak_gflops": peak(self.engine).map(|rate| rate / 1e9),
             "memory": self.plan.bytes(),
+            "budget": memory::json(self.plan),
             "steps": self.costs.len(),
             "nodes": self.model.len(),
             "derive_ms": self.derive.as_secs_f64() * 1e3,
@@ -303,7 +303,7 @@ impl Report<'_> {
             "rate",
             format!("{}flop/s{share}, {}B/s", si(self.flops() / least), si(self.bytes() / least)),
         );
-        line("memory", format!("{}B in one block", si(self.plan.bytes() as f64)));
+        line("memory", memory::said(self.plan));
         line(
             "compile",
             format!(
@@ -340,14 +340,5 @@ fn duration(seconds: f64) -> String {
         s if s < 1e-3 => format!("{:.2} us", s * 1e6),
         s if s < 1.0 => format!("{:.3} ms", s * 1e3),
         s => format!("{s:.2} s"),
-    }
-}
-
-fn si(value: f64) -> String {
-    match value {
-        v if v >= 1e9 => format!("{:.2} G", v / 1e9),
-        v if v >= 1e6 => format!("{:.2} M", v / 1e6),
-        v if v >= 1e3 => format!("{:.2} k", v / 1e3),
-        v => format!("{v:.0} "),
     }
 }

@@ -3,6 +3,7 @@
 use super::args::{Common, Data, Eval, Numbers};
 use super::bind::{self, Missing};
 use super::data::{self, Packing};
+use super::memory;
 use super::out::{self, Failure};
 use super::run;
 use super::session;
@@ -72,7 +73,11 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
         trap(common, &session, &model, &wanted, &bound, args.optimise.level())?;
     }
     let how = run::how(&args.machine, args.optimise.is_plain())?;
-    let mut values = run::run(common, &session, &model, &wanted, &bound, &how)?;
+    let (mut values, plan) = run::planned(common, &session, &model, &wanted, &bound, &how)?;
+    let plan = plan.filter(|_| args.machine.mem.is_some());
+    if let Some(plan) = &plan {
+        out::talk(common.quiet, &format!("note: {}", memory::said(plan)));
+    }
     let states = values.split_off(outputs.len());
     let mut gradients = wrt.into_iter();
     let named = outputs.iter().zip(values).map(|(output, value)| {
@@ -86,7 +91,7 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
         value,
     });
     let named: Vec<Named> = named.chain(states).collect();
-    give(common, args, &outputs, named)
+    give(common, args, &outputs, named, plan.as_ref().map(memory::json))
 }
 
 /// Turns the model to the precision asked for.
@@ -102,6 +107,7 @@ fn give(
     args: &Eval,
     outputs: &[Output],
     named: Vec<Named>,
+    memory: Option<Value>,
 ) -> Result<(), Failure> {
     let path = args.output.as_deref();
     let suffix = path.and_then(|path| path.extension()).and_then(|suffix| suffix.to_str());
@@ -149,6 +155,9 @@ fn give(
             }
             if !states.is_empty() {
                 document["states"] = Value::Object(states);
+            }
+            if let Some(memory) = memory {
+                document["memory"] = memory;
             }
             out::result(&format!("{document}\n"), path)
         }

@@ -18,6 +18,7 @@ mod grad;
 mod graph;
 mod inline;
 mod judge;
+mod memory;
 mod out;
 pub mod reference;
 mod rules;

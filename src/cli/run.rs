@@ -6,9 +6,9 @@ use super::out::{self, Failure};
 use super::session::Session;
 use crate::diagnostic::Diagnostic;
 use crate::exec::kernels::{Level, Math};
-use crate::exec::plan::{self, Emit, Engine};
+use crate::exec::plan::{Emit, Engine, Options};
 use crate::exec::pool::{self, Pool};
-use crate::exec::{RunError, reference};
+use crate::exec::{Plan, RunError, reference};
 use crate::graph::{Model, NodeId};
 use crate::ops::{Op, ValueError};
 use crate::tensor::Tensor;
@@ -19,14 +19,18 @@ use std::sync::Arc;
 pub enum How {
     /// The reference executor.
     Reference,
-    /// A plan on an engine.
-    Plan(Arc<Engine>),
+    /// A plan on an engine, perhaps within a budget of bytes.
+    Plan(Arc<Engine>, Option<usize>),
 }
 
 /// What the arguments ask to run models with.
 pub fn how(args: &Machine, plain: bool) -> Result<How, Failure> {
     let engine = engine(args)?;
-    Ok(if args.reference || plain { How::Reference } else { How::Plan(engine) })
+    if plain && args.mem.is_some() {
+        let message = "--mem is for plans: -O0 and -O1 run one operator after the other";
+        return Err(Failure::Request(message.into()));
+    }
+    Ok(if args.reference || plain { How::Reference } else { How::Plan(engine, args.mem) })
 }
 
 /// The engine that the arguments describe.
@@ -61,9 +65,28 @@ pub fn run(
     bound: &Bound,
     how: &How,
 ) -> Result<Vec<Tensor>, Failure> {
+    Ok(planned(common, session, model, wanted, bound, how)?.0)
+}
+
+/// The same, with the plan where there is one.
+pub fn planned(
+    common: &Common,
+    session: &Session,
+    model: &Model,
+    wanted: &[NodeId],
+    bound: &Bound,
+    how: &How,
+) -> Result<(Vec<Tensor>, Option<Plan>), Failure> {
+    let (values, bindings) = (&bound.values, &bound.bindings);
     match how {
-        How::Reference => reference::run(model, wanted, &bound.values, &bound.bindings),
-        How::Plan(engine) => plan::run(model, wanted, &bound.values, &bound.bindings, engine),
+        How::Reference => {
+            reference::run(model, wanted, values, bindings).map(|values| (values, None))
+        }
+        How::Plan(engine, budget) => {
+            let options = Options { budget: *budget, ..Options::default() };
+            Plan::with(model, wanted, bindings, options)
+                .and_then(|plan| Ok((plan.once(engine, values)?, Some(plan))))
+        }
     }
     .map_err(|error| refused(common, session, model, &error))
 }

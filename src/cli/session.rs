@@ -130,10 +130,13 @@ pub fn request(common: &Common, session: &Session, select: &Select) -> Result<Re
         (None, Some(default)) => default.of.clone(),
         (None, None) => match model.outputs.as_slice() {
             [only] => only.name.clone(),
-            _ => {
-                return Err(Failure::Request(
-                    "the model has no loss: say with --of what to differentiate".into(),
-                ));
+            several => {
+                let names = several.iter().map(|output| format!("`{}`", output.name));
+                let names = names.collect::<Vec<_>>().join(", ");
+                let among = if names.is_empty() { names } else { format!(", such as {names}") };
+                return Err(Failure::Request(format!(
+                    "the model has no loss: say with --of what to differentiate{among}"
+                )));
             }
         },
     };
@@ -371,18 +374,27 @@ fn path(model: &Model, from: &Name, to: &Name) -> Vec<String> {
 
 /// Floating-point operations of what the results of `kind` need, at sizes of 64 for dimensions without a number.
 pub fn flops(model: &Model, wanted: impl Fn(crate::graph::Kind) -> bool) -> f64 {
-    let results = model.outputs.iter().filter(|output| wanted(output.kind));
-    let needed = model.needed(results.map(|output| output.node));
     let mut bindings = crate::ops::Bindings::default();
     for (name, size) in model.dims.iter() {
         let number = size.and_then(|size| size.eval(&bindings).ok()).unwrap_or(64);
         bindings.insert(name.clone(), number);
     }
+    let results = model.outputs.iter().filter(|output| wanted(output.kind));
+    flops_at(model, &bindings, results.map(|output| output.node))
+}
+
+/// Floating-point operations of what these nodes need, where the dimensions have these sizes.
+pub fn flops_at(
+    model: &Model,
+    bindings: &crate::ops::Bindings,
+    of: impl Iterator<Item = NodeId>,
+) -> f64 {
+    let needed = model.needed(of);
     let mut total = 0.0;
     for id in model.nodes().rev() {
         if needed[id.index()] {
             let flops = model.op(id).flops(&model.operand_types(id), model.ty(id));
-            total += flops.eval(&bindings).unwrap_or(0) as f64;
+            total += flops.eval(bindings).unwrap_or(0) as f64;
         }
     }
     total

@@ -214,3 +214,13 @@ pub fn index(shape: &[usize], entry: usize) -> String {
     places.reverse();
     if places.is_empty() { String::new() } else { format!("[{}]", crate::ops::join(places)) }
 }
+
+/// A number with the letter of a power of thousand: `1.50 M`.
+pub fn si(value: f64) -> String {
+    match value {
+        v if v >= 1e9 => format!("{:.2} G", v / 1e9),
+        v if v >= 1e6 => format!("{:.2} M", v / 1e6),
+        v if v >= 1e3 => format!("{:.2} k", v / 1e3),
+        v => format!("{v:.0} "),
+    }
+}

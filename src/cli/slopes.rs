@@ -12,8 +12,11 @@ use crate::ops::stream::Stream;
 use crate::tensor::{DType, Tensor};
 use serde_json::{Value, json};
 
-/// Up to so many entries each is checked; of larger parameters a sample and random directions.
+/// Up to so many entries, and so many flops, each is checked; of larger parameters a sample and random directions.
 const ENTRIES: usize = 10_000;
+const FLOPS: f64 = 2e10;
+/// How often the value is computed for one slope.
+const VALUES: f64 = 4.0;
 const SAMPLE: usize = 200;
 const DIRECTIONS: usize = 20;
 /// A derivative agrees if the relative error is below this, scaled by the largest entry of its parameter.
@@ -62,12 +65,13 @@ struct Line<'a> {
 }
 
 impl Measure<'_> {
-    /// Moves a parameter, which has this gradient, and compares.
+    /// Moves a parameter, which has this gradient, and compares; a value takes so many flops.
     pub fn parameter(
         &self,
         name: &str,
         gradient: &[f64],
         written: f64,
+        flops: f64,
         bound: &mut Bound,
         seed: u64,
     ) -> Result<Slopes, Failure> {
@@ -76,7 +80,7 @@ impl Measure<'_> {
         let scale = gradient.iter().fold(0.0f64, |scale, v| scale.max(v.abs()));
         let count = point.len();
         let stream = Stream::new(seed, &format!("verify {name}"));
-        let whole = count <= ENTRIES;
+        let whole = count <= SAMPLE || (count <= ENTRIES && VALUES * count as f64 * flops <= FLOPS);
         let entries: Vec<usize> = if whole {
             (0..count).collect()
         } else {

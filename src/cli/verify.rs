@@ -30,6 +30,8 @@ const SINGLE: f64 = 1e-2;
 struct Findings {
     of: String,
     slopes: Vec<Slopes>,
+    /// The entries that are finite where the source is derived as it is written, and how many there are.
+    finite: (usize, usize),
     /// The derivative along one direction, by forward mode and by the gradient.
     dot: (f64, f64),
     /// For a model of f32, the largest difference of its gradients to those at f64, relative to the largest entry.
@@ -79,10 +81,12 @@ fn gradients(common: &Common, args: &Verify, session: &mut Session) -> Result<Fi
     let mut bound = bind::bind(common, &model, &session.sources, &data, &needed, Missing::Drawn)?;
     let how = run::how(&args.machine, false)?;
     let values = run(common, session, &model, &wanted, &bound, &how)?;
+    let flops = session::flops_at(&model, &bound.bindings, [of].into_iter());
     let (_, written_nodes) = results(&written, &request)?;
     let written_values = run(common, session, &written, &written_nodes, &bound, &How::Reference)?;
 
     let mut slopes = Vec::new();
+    let mut finite = (0, 0);
     for (place, name) in request.wrt.iter().enumerate() {
         if !bound.values.contains_key(name) {
             return Err(Failure::Request(format!(
@@ -90,9 +94,19 @@ fn gradients(common: &Common, args: &Verify, session: &mut Session) -> Result<Fi
             )));
         }
         let gradient = values[place + 1].to_f64();
-        let differs = largest_difference(&gradient, &written_values[place].to_f64());
+        let as_written = written_values[place].to_f64();
+        finite.0 += as_written.iter().filter(|value| value.is_finite()).count();
+        finite.1 += as_written.len();
+        let differs = largest_difference(&gradient, &as_written);
         let measure = Measure { common, session, model: &model, of, how: &how };
-        slopes.push(measure.parameter(name, &gradient, differs, &mut bound, args.data.seed())?);
+        slopes.push(measure.parameter(
+            name,
+            &gradient,
+            differs,
+            flops,
+            &mut bound,
+            args.data.seed(),
+        )?);
         if common.verbose {
             out::talk(common.quiet, &format!("checked {name}"));
         }
@@ -103,7 +117,7 @@ fn gradients(common: &Common, args: &Verify, session: &mut Session) -> Result<Fi
         _ => None,
     };
     let rules = rules::deviations(common, session, &bound, args.data.seed())?;
-    Ok(Findings { of: request.of.to_string(), slopes, dot, single, rules })
+    Ok(Findings { of: request.of.to_string(), slopes, finite, dot, single, rules })
 }
 
 fn results(model: &Model, request: &Request) -> Result<(NodeId, Vec<NodeId>), Failure> {
@@ -190,6 +204,11 @@ impl Findings {
         (forward - reverse).abs() / forward.abs().max(reverse.abs()).max(1e-6)
     }
 
+    /// How far the optimised gradient is from the one of the source as it is written.
+    fn optimised(&self) -> f64 {
+        self.slopes.iter().map(|slopes| slopes.written).fold(0.0, f64::max)
+    }
+
     fn holds(&self) -> bool {
         self.slopes.iter().all(Slopes::holds)
             && self.apart() < DOT
@@ -209,6 +228,18 @@ impl Findings {
             show::number(reverse),
             self.apart(),
         );
+        let word = if self.optimised() < TOLERANCE { "agrees" } else { "REFUTED" };
+        text += "optimised against the source as written (-O0)\n";
+        text += &match self.finite {
+            (0, all) if all > 0 => "  no entry is finite at -O0\n".to_string(),
+            (finite, all) => {
+                let rest = match all - finite {
+                    0 => String::new(),
+                    _ => format!(", in the {finite} of {all} entries that are finite at -O0"),
+                };
+                format!("  {word}  relative error {:.1e}{rest}\n", self.optimised())
+            }
+        };
         if let Some(single) = self.single {
             let word = if single < SINGLE { "agrees" } else { "loses digits" };
             text += &format!("f32 against f64\n  {word}  relative error {single:.1e}\n");
@@ -242,6 +273,8 @@ fn report(common: &Common, findings: Option<&Findings>, claims: &[Verdict]) -> R
             document["gradients"] = findings.slopes.iter().map(Slopes::json).collect();
             document["dot"] = json!({"jvp": findings.dot.0, "gradient": findings.dot.1,
                 "error": findings.apart(), "ok": findings.apart() < DOT});
+            document["optimised"] = json!({"error": findings.optimised(), "finite": findings.finite.0,
+                "entries": findings.finite.1, "ok": findings.optimised() < TOLERANCE});
             document["f32_vs_f64"] = json!(findings.single);
             let rules = findings.rules.iter().map(|rule| {
                 json!({"function": rule.name, "line": rule.line, "checked": rule.checked, "error": rule.worst,

@@ -31,6 +31,14 @@ pub enum RunError {
     /// Values beyond what memory can hold.
     #[error("an array {0} cannot be")]
     Memory(String),
+    /// A budget that no plan fits into.
+    #[error("{budget} bytes are too few: the least budget that would do is {least} bytes")]
+    Budget {
+        /// The budget.
+        budget: usize,
+        /// The least that would do.
+        least: usize,
+    },
     /// An operator that its operands do not suit.
     #[error("{error}")]
     Value {

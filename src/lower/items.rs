@@ -301,6 +301,8 @@ impl Lowerer {
     pub(super) fn type_of(&mut self, ty: &TypeExpr) -> Option<Type> {
         let dtype = match &*ty.dtype.text {
             "float" => self.float,
+            // The parser has said that it is missing.
+            "" => return None,
             name => match DType::named(name) {
                 Some(dtype) => dtype,
                 None => {

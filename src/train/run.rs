@@ -6,8 +6,8 @@ use super::rows::{Rows, RowsError};
 use super::seat::{Seat, Watched};
 use super::settings::Settings;
 use super::stop::Stop;
-use crate::exec::RunError;
 use crate::exec::plan::Engine;
+use crate::exec::{Plan, RunError};
 use crate::graph::train::Batch;
 use crate::graph::{Kind, Model, NodeId, Values};
 use crate::ops::{Bindings, Name};
@@ -59,6 +59,8 @@ pub struct Job<'a> {
     pub val: Option<&'a dyn Rows>,
     /// What steps run on.
     pub engine: Arc<Engine>,
+    /// A plan takes at most so many bytes: `Options::budget`.
+    pub budget: Option<usize>,
 }
 
 /// What has happened.
@@ -235,6 +237,29 @@ impl<'a> Run<'a> {
             last: f64::NAN,
             job,
         })
+    }
+
+    /// The plan of a step. All plans of the training are made: where a budget does not suffice, the least is that of all.
+    pub fn plan(&mut self) -> Result<&Plan, TrainError> {
+        let (batch, count) = (self.batch, self.train.len());
+        let val = if self.val.is_empty() { count } else { self.val.len() };
+        let size = batch.max(VALIDATED).min(val);
+        let mut refused: Option<(usize, usize)> = None;
+        let parts = [(true, batch), (true, count % batch), (false, size), (false, val % size)];
+        for (training, rows) in parts.into_iter().filter(|&(_, rows)| rows > 0) {
+            match self.seat(training, rows) {
+                Err(TrainError::Run(RunError::Budget { budget, least })) => {
+                    let most = refused.map_or(least, |(_, most)| most.max(least));
+                    refused = Some((budget, most));
+                }
+                other => drop(other?),
+            }
+        }
+        if let Some((budget, least)) = refused {
+            return Err(RunError::Budget { budget, least }.into());
+        }
+        let number = self.seat(true, batch)?;
+        Ok(self.seats[number].plan())
     }
 
     /// The names of what is watched: the loss, then the metrics.

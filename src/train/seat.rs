@@ -2,7 +2,7 @@
 
 use super::rows::{Buffered, Rows, RowsError};
 use super::run::Job;
-use crate::exec::plan::{Engine, Plan, Slot, State};
+use crate::exec::plan::{Engine, Options, Plan, Slot, State};
 use crate::exec::{RunError, init};
 use crate::graph::NodeId;
 use crate::ops::random::STEP;
@@ -51,10 +51,8 @@ impl Seat {
         rows: usize,
         watched: Watched,
     ) -> Result<Seat, RunError> {
-        let plan = match training {
-            true => Plan::step(job.model, watched.nodes, bindings)?,
-            false => Plan::new(job.model, watched.nodes, bindings)?,
-        };
+        let options = Options { updates: training, budget: job.budget };
+        let plan = Plan::with(job.model, watched.nodes, bindings, options)?;
         let mut state = plan.state(&job.engine)?;
         let slot = |name: &str| plan.variables().iter().find(|slot| *slot.name == *name).cloned();
         let own = match job.val {
@@ -89,6 +87,11 @@ impl Seat {
             plan,
             state,
         })
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// Gathers rows.

@@ -134,6 +134,16 @@ fn kinks_are_told() {
     assert!(ran.stdout.contains("1 at a kink, first x[0]"), "{}", ran.stdout);
 }
 
+/// What only the laws make finite is told beside what both derivations agree on.
+#[test]
+fn the_source_as_written_is_compared() {
+    let model = "param x: f64[3]; log(sum(exp(x)))";
+    let ran = run(&["verify", "-q", "-e", model, "--set", "x=[1000, -2, 3]"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    let told = "in the 2 of 3 entries that are finite at -O0";
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+}
+
 #[test]
 fn precisions_and_modes_are_compared() {
     let ran = run(&["verify", "-q", "examples/lecture.nn", "--dim", "N=3", "--json"]);

@@ -36,11 +36,59 @@ fn the_weight_of_the_slides() {
     insta::assert_snapshot!("weight_of_lecture3", text);
 }
 
+/// Models with what is asked of them.
+const MODELS: &[(&str, &str, &[&str])] = &[
+    (
+        "layer_norm",
+        "dim N, D\ninput x, t: f64[N, D]\nparam W: f64[D, D]\nparam g: f64[D] = 1\nparam b: f64[D] = 0\n\
+         h = x @ W\ny = layer_norm(h, g, b)\nloss C = mean((y - t)^2)\n",
+        &[],
+    ),
+    (
+        "embedding",
+        "dim N, T, D = 2, V = 5\ninput token: i64[N, T] in [0, V)\nparam E: f64[V, D]\nparam W: f64[D, D]\n\
+         h = mean[T](E[token])\nloss C = sum(tanh(h @ W)^2)\n",
+        &[
+            "E[2, 1]",
+            "--set",
+            "token=[[2, 1], [2, 2]]",
+            "--set",
+            "E=randn",
+            "--set",
+            "W=[[1, -1], [0.5, 2]]",
+        ],
+    ),
+    (
+        "concat",
+        "dim N\ninput x: f64[N, 4]\nparam A, B: f64[4, 3]\nparam W: f64[6, 2]\n\
+         a = x @ A\nb = x @ B\nc = concat[1]([a, b])\nloss C = sum(tanh(c @ W)^2)\n",
+        &[],
+    ),
+    (
+        "weight_decay",
+        "dim N, D\ninput x: f64[N, D]\ninput y: f64[N]\nparam w: f64[D]\n\
+         z = x @ w\nloss C = mean((z - y)^2) + 0.1 * sum(w^2)\n",
+        &["w[1]", "--set", "x=[[1, 2], [3, -1]]", "--set", "y=[0, 1]", "--set", "w=[0.5, -0.5]"],
+    ),
+    (
+        "second_output",
+        "dim N, D\ninput x: f64[N, D]\nparam w, v: f64[D]\na = x @ w\nb = sigmoid(x @ v)\n\
+         output first = mean(a^2)\noutput second = mean(a * b)\n",
+        &["b", "--of", "second"],
+    ),
+];
+
 #[test]
 fn derivations() {
-    for name in ["lecture3", "attention", "lenet", "vae", "lstm"] {
+    let names = ["lecture3", "attention", "lenet", "vae", "lstm", "logistic", "gmm", "pinn"];
+    for name in names {
         let text = explain(&[&format!("examples/{name}.nn")]);
         insta::assert_snapshot!(format!("derivation_of_{name}"), text);
+    }
+    for (name, text, args) in MODELS {
+        let ran = run_with(text, &[&["explain", "-", "-q"], *args].concat());
+        assert_eq!(ran.code, Some(0), "{name}\n{}{}", ran.stdout, ran.stderr);
+        insta::assert_snapshot!(format!("derivation_of_{name}"), ran.stdout);
     }
     let slides = [&["examples/lecture3.nn", "W2"], SLIDES].concat();
     for (form, lang) in [("text", "zh"), ("latex", "zh"), ("html", "en")] {
@@ -133,6 +181,7 @@ fn requests_that_cannot_be_met() {
         &["examples/lecture3.nn", "--set", "x=[[1, -1]]"],
         &["examples/lecture3.nn", "-o", "out.pdf"],
         &["-e", "x^2", "x", "y"],
+        &["-e", "param w: f64; output a = w^2; output b = w^3", "w"],
         &["E0999"],
         &[],
     ];
@@ -168,7 +217,7 @@ fn reverse_networks() {
         let drawn = run(&["grad", &file, "--to", "svg"]).stdout;
         well_formed(&drawn);
         let amplifiers = drawn.matches("class=\"amplifier\"").count();
-        let expected = [("lecture3", 3), ("pinn", 2), ("lstm", 0), ("digits", 1)];
+        let expected = [("lecture3", 3), ("pinn", 2), ("lstm", 4), ("digits", 1)];
         assert!(expected.contains(&(name, amplifiers)), "{name}: {amplifiers} in {drawn}");
         well_formed(&run(&["grad", &file, "--to", "html"]).stdout);
     }

@@ -5,9 +5,11 @@ use pullback::exec::plan::{Cost, Emit, Engine, Plans, State};
 use pullback::exec::pool::Pool;
 use pullback::exec::{Plan, RunError, kernels, reference};
 use pullback::graph::{Model, NodeId, Origins, Values};
+use pullback::ops::elementwise::Class;
 use pullback::ops::{Bindings, Name, Number, Scalar};
 use pullback::tensor::{DType, Tensor};
 use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 /// The values by the reference, with which a plan has to agree, in its first run and in its second.
 pub fn run(
@@ -100,14 +102,16 @@ const MODEL: &str = "
     param b: f32[H] = 0
     param c: f32[H, K] ~ glorot()
     z = relu(x @ a + b) @ c
+    output hits = mean[N](argmax[K](z) == y)
     loss C = mean[N](cross_entropy[K](z, y)) + sum(tanh(x)^2) / N
 ";
 
-struct Trained {
-    model: Model,
-    wanted: Vec<NodeId>,
-    values: Values,
-    bindings: Bindings,
+/// A model with its gradients, and all that it takes to run it.
+pub struct Trained {
+    pub model: Model,
+    pub wanted: Vec<NodeId>,
+    pub values: Values,
+    pub bindings: Bindings,
 }
 
 /// Loops forward and backward.
@@ -127,7 +131,8 @@ fn trained(rows: usize) -> Trained {
     descent(MODEL, &[("N", rows)], &["a", "b", "c"])
 }
 
-fn descent(text: &str, sizes: &[(&str, usize)], learnt: &[&str]) -> Trained {
+/// A model with its gradients, numbers for it, and steps of descent as updates of what is learnt.
+pub fn descent(text: &str, sizes: &[(&str, usize)], learnt: &[&str]) -> Trained {
     let model = compile::read(text, &[]).model.expect("a model");
     let request = compile::default_request(&model).expect("it has a loss");
     let mut model =
@@ -191,6 +196,113 @@ fn threads_change_nothing() {
     }
 }
 
+/// A network of the benchmarks, what of its text makes it smaller, and sizes.
+struct Network {
+    text: &'static str,
+    smaller: &'static [(&'static str, &'static str)],
+    sizes: &'static [(&'static str, usize)],
+}
+
+/// W2, W6 and W7.
+const NETWORKS: [Network; 3] = [
+    Network {
+        text: include_str!("../../benches/peers/models/W2.nn"),
+        smaller: &[("D = 784, G = 1024, H = 1024", "D = 48, G = 64, H = 64")],
+        sizes: &[("N", 64)],
+    },
+    Network {
+        text: include_str!("../../benches/peers/models/W6.nn"),
+        smaller: &[("D = 128", "D = 32"), ("E = 32, F = 512, Q = 384", "E = 8, F = 64, Q = 96")],
+        sizes: &[("B", 8), ("T", 16)],
+    },
+    Network {
+        text: include_str!("../../benches/peers/models/W7.nn"),
+        smaller: &[("D = 64, H = 128", "D = 24, H = 16")],
+        sizes: &[("T", 4), ("N", 48)],
+    },
+];
+
+/// Whoever does which part: runs go on until workers have done some, and have the same bits at every level.
+#[test]
+fn workers_change_nothing() {
+    for Network { text, smaller, sizes } in NETWORKS {
+        let text = smaller.iter().fold(text.to_owned(), |text, (from, to)| {
+            assert!(text.contains(from), "{from} in {text}");
+            text.replace(from, to)
+        });
+        let Trained { model, wanted, values, bindings } = descent(&text, sizes, &[]);
+        let plan = Plan::new(&model, &wanted, &bindings).expect("a plan");
+        for level in kernels::Level::available() {
+            let mut known: Option<Vec<u64>> = None;
+            for threads in [1, 2, 3, 8] {
+                let pool = Pool::new(threads);
+                let engine = Arc::new(Engine { level, pool, ..Engine::default() });
+                let mut state = plan.state(&engine).expect("memory");
+                plan.bind(&mut state, &values).expect("all that is needed");
+                let begun = Instant::now();
+                loop {
+                    plan.run(&mut state).expect("a run");
+                    let results = (0..wanted.len()).flat_map(|i| plan.result(&state, i).to_f64());
+                    let bits: Vec<u64> = results.map(f64::to_bits).collect();
+                    let known = known.get_or_insert_with(|| bits.clone());
+                    assert!(*known == bits, "{threads} threads at {} of {text}", level.name());
+                    if threads == 1 || engine.pool.team().helped() > 0 {
+                        break;
+                    }
+                    assert!(begun.elapsed().as_secs() < 60, "workers take no part in {text}");
+                }
+            }
+        }
+    }
+}
+
+/// Every operator of single elements over several tiles with a rest, by machine code and without, at every level.
+#[test]
+fn operators_over_tiles() {
+    for dtype in [DType::F32, DType::F64] {
+        let text = format!(
+            "dim N\ninput x, y: {0}[N]\ninput p, q: bool[N]\nloss C = sum(x * y)\noutput o = p and q\n",
+            dtype.name()
+        );
+        let mut model = compile::read(&text, &[]).model.expect("a model");
+        let node = |model: &Model, name: &str| model.variables[name].node;
+        let numbers = ["x", "y"].map(|name| node(&model, name));
+        let truths = ["p", "q"].map(|name| node(&model, name));
+        let mut insert = |row: Scalar| {
+            let args = if row.class() == Class::Logic { truths } else { numbers };
+            model.insert(row, &args[..row.arity()], &Origins::default()).expect("it fits")
+        };
+        let wanted: Vec<NodeId> = Scalar::ALL.iter().map(|&row| insert(row)).collect();
+        let bindings: Bindings = [("N".into(), 1061)].into_iter().collect();
+        let mut values = Values::default();
+        for (name, step) in [("x", 0.37), ("y", 0.53)] {
+            let numbers = (0..1061).map(|i| (f64::from(i) * step) % 4.0 - 1.5).collect();
+            values.insert(name.into(), Tensor::from_f64(dtype, &[1061], numbers));
+        }
+        for (name, period) in [("p", 2), ("q", 3)] {
+            let truths = (0..1061).map(|i| f64::from(i % period == 0)).collect();
+            values.insert(name.into(), Tensor::from_f64(DType::Bool, &[1061], truths));
+        }
+        let expected = reference::run(&model, &wanted, &values, &bindings).expect("values");
+        for level in kernels::Level::available() {
+            for emit in [Emit::Always, Emit::Never] {
+                // A plan keeps the machine code that it once has.
+                let plan = Plan::new(&model, &wanted, &bindings).expect("a plan");
+                let engine = Arc::new(Engine { level, emit, ..Engine::alone() });
+                let mut state = plan.state(&engine).expect("memory");
+                plan.bind(&mut state, &values).expect("all that is needed");
+                plan.run(&mut state).expect("a run");
+                for (number, (expected, row)) in expected.iter().zip(Scalar::ALL).enumerate() {
+                    agree(expected, &plan.result(&state, number), size(expected).max(1.0))
+                        .unwrap_or_else(|why| {
+                            panic!("{row:?} at {} {emit:?}: {why}", level.name())
+                        });
+                }
+            }
+        }
+    }
+}
+
 fn bits(engine: &Arc<Engine>, trained: &Trained) -> String {
     let results = on(engine, trained, false, 2);
     format!("{:?}", results.iter().map(Tensor::to_f64).collect::<Vec<_>>())
@@ -238,6 +350,31 @@ fn large_values_are_computed_again() {
     let arrays = plan.costs().iter().map(moved).sum::<f64>() / (1200.0 * 64.0 * 4.0);
     // One group reads the product and writes its function, the other reads the product and an adjoint and writes one.
     assert!(arrays < 5.5, "{arrays} arrays are read and written");
+}
+
+/// The places of extremes and whole numbers compared, as the reference has them: ties, numbers that are none, every axis.
+#[test]
+fn places_of_extremes() {
+    let text = "
+        dim N, K = 5, M = 3
+        input x: f32[N, K, M]
+        input i: i32[N, M]
+        input j: i64[N, K]
+        output a = argmax[N](x)
+        output b = argmin[K](x)
+        output c = argmax[M](log(x))
+        output d = argmin[K](j)
+        output k = argmax[N](i)
+        output f = argmax[K](floor(3 * x)) == i64(i)
+        output g = j < argmax[M](x)
+        output h = f64(mean(argmin[M](x) != j))
+        loss C = sum(x)
+    ";
+    let trained = descent(text, &[("N", 7)], &[]);
+    let Trained { model, wanted, values, bindings } = &trained;
+    run(model, wanted, values, bindings).expect("values");
+    let plan = Plan::new(model, wanted, bindings).expect("a plan");
+    assert!(plan.costs().iter().all(|cost| cost.what != "reference"), "{:?}", plan.costs());
 }
 
 /// Products that equal their transposes do so bit by bit: half is computed.

@@ -62,6 +62,12 @@ const LOOPS: &[(&str, &[&str], &[&str])] = &[
         &["dC/dh[T-1] = (dC/dhs)[T-1] + 3 * dC/ds[T-1] * h[T-1]^2   at the last step"],
     ),
     (
+        "(ys, a, b) = scan t in T (a = first, b = 2 * w) for xt in x { old = a; a = w * xt; b = old; yield b }
+         loss C = sum(ys^2) + sum(b * a * v)",
+        &["w[0]", "first[1]", "x[1, 0]"],
+        &["ys[t] = a[t-1]", "dC/db[t] = 0   at each step before", "dC/dfirst = (dC/dys)[0] + dC/db[0]"],
+    ),
+    (
         "ys = scan t in T for xt in x { outer(xt, w)^2 }
          loss C = sum(ys^2) + sum(first * v)",
         &["w[0]", "x[1, 0]"],

@@ -8,7 +8,7 @@ use pullback::compile::{self, Level};
 use pullback::exec::Plan;
 use pullback::graph::print::{Part, print};
 use pullback::graph::{Kind, Model, NodeId};
-use pullback::ops::Bindings;
+use pullback::ops::{Bindings, Op};
 
 /// The allocations of each step from the text to the plan, and the nodes of the model as it is derived.
 fn steps(text: &str) -> (Vec<(&'static str, AllocationInfo)>, usize) {
@@ -16,7 +16,7 @@ fn steps(text: &str) -> (Vec<(&'static str, AllocationInfo)>, usize) {
     let read = measure(|| model = compile::read(text, &[]).model.expect("a model"));
     let request = compile::default_request(&model).expect("it has a loss");
     let plain = compile::differentiate(&model, std::slice::from_ref(&request), Level::Derived);
-    let nodes = plain.expect("it has a gradient").model.len();
+    let nodes = nodes(&plain.expect("it has a gradient").model);
     let mut derived = Model::default();
     let derive = measure(|| {
         let found = compile::differentiate(&model, &[request], Level::Readable);
@@ -29,6 +29,15 @@ fn steps(text: &str) -> (Vec<(&'static str, AllocationInfo)>, usize) {
     let plan =
         measure(|| drop(Plan::new(&derived, &wanted, &bindings).expect("it can be planned")));
     (vec![("read", read), ("derive", derive), ("print", print), ("plan", plan)], nodes)
+}
+
+/// The nodes of a model, with those of loops.
+fn nodes(model: &Model) -> usize {
+    let inside = |id: NodeId| match model.op(id) {
+        Op::Scan(scan) => scan.body.steps.len(),
+        _ => 0,
+    };
+    model.len() + model.nodes().map(inside).sum::<usize>()
 }
 
 #[test]

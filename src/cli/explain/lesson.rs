@@ -1,18 +1,21 @@
 //! The page of a derivation: forward pass, backward pass, product.
 
+use super::layers::{hidden, is_layer};
+use super::names::known;
 use super::numbers::Numbers;
 use super::phrases::{Phrases, fill};
 use super::product::{Goal, goal};
-use super::recurrence::firsts;
+use super::rounds::firsts;
 use super::rule::rule;
 use super::shown::shown;
+use super::temporaries::Temporaries;
 use crate::cli::out::Failure;
 use crate::compile::lecture::{Lecture, Loop, Station, Step};
 use crate::export::formula::{Formula, read, text};
 use crate::export::sheet::{Block, Line, Shown};
-use crate::graph::NodeId;
 use crate::graph::print::{Cited, Part, Stated, stated};
-use crate::ops::{Misfit, Name, Op, Operator, Scalar};
+use crate::graph::{NodeId, Output};
+use crate::ops::{Misfit, Name, Op, Operator};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What is known while a page is written.
@@ -25,17 +28,20 @@ pub struct Lesson<'a> {
     pub blocks: Vec<Block>,
     /// What stands for a name.
     pub known: FxHashMap<Name, Formula>,
-    /// The printed steps, with the number of the first step whose parts have been told.
+    /// The printed steps.
     pub printed: Vec<Vec<Stated>>,
-    told: FxHashSet<usize>,
+    /// What their statements share.
+    pub shared: Temporaries,
     /// The rules that have been cited.
     pub cited: FxHashSet<String>,
     /// The stations with a layer between them and the scalar.
     pub hidden: Vec<bool>,
-    /// Whether it is of a round of a loop, where layers are not spoken of.
-    pub looped: bool,
+    /// The number of the round, where it is of one round of a loop: layers are not spoken of there.
+    pub round: Option<Formula>,
     /// The loops that have been told of: forwards, and backwards.
     pub told_loops: [FxHashSet<NodeId>; 2],
+    /// What is printed of the rounds of loops.
+    pub pages: FxHashMap<NodeId, Printed>,
     /// The numbers of the rounds of loops.
     pub rounds: FxHashMap<NodeId, Vec<Numbers<'a>>>,
 }
@@ -73,52 +79,15 @@ pub fn lesson<'a>(
     Ok((lesson, goals))
 }
 
-/// What names of pieces stand for, where names of values stand for what is `given`.
-pub fn known(lecture: &Lecture, given: FxHashMap<Name, Formula>) -> FxHashMap<Name, Formula> {
-    let of = Formula::name(&lecture.stations[lecture.of].name);
-    let mut known = given;
-    for station in &lecture.stations {
-        let own = known.get(&station.name).cloned().unwrap_or(Formula::name(&station.name));
-        known.insert(station.adjoint.clone(), Formula::partial(of.clone(), own.clone()));
-        known.insert(station.tangent.clone(), Formula::Differential(Box::new(own.clone())));
-        if let Some(amplifier) = &station.amplifier {
-            let value = match (amplifier.named, known.get(&amplifier.value)) {
-                (true, Some(value)) => value.clone(),
-                (true, None) => Formula::name(&amplifier.value),
-                (false, _) => own.within(amplifier.row.word()),
-            };
-            known.insert(amplifier.value.clone(), value.clone());
-            known.entry(amplifier.adjoint.clone()).or_insert(Formula::partial(of.clone(), value));
-        }
-    }
-    known
-}
+/// The printed statements of steps, and what these share.
+pub type Printed = (Vec<Vec<Stated>>, Temporaries);
 
-/// Whether a station is a product with weights, perhaps with something added.
-fn is_layer(lecture: &Lecture, number: usize) -> bool {
-    let model = &lecture.model;
-    let node = lecture.stations[number].node;
-    let product = |id: NodeId| matches!(model.op(id), Op::MatMul(_) | Op::Outer(_) | Op::Conv(_));
-    let sum = matches!(model.op(node), Op::Scalar(Scalar::Add));
-    product(node) || sum && model.operands(node).iter().any(|&operand| product(operand))
-}
-
-/// For each station whether a layer lies between it and the scalar.
-fn hidden(lecture: &Lecture) -> Vec<bool> {
-    let mut hidden = vec![false; lecture.stations.len()];
-    let place: FxHashMap<NodeId, usize> =
-        lecture.stations.iter().enumerate().map(|(place, known)| (known.node, place)).collect();
-    let mut after: Vec<&[usize]> = vec![&[]; lecture.stations.len()];
-    for step in &lecture.steps {
-        step.of.iter().for_each(|&own| after[own] = &step.after);
-    }
-    for number in (0..lecture.stations.len()).rev() {
-        let amplifier = lecture.stations[number].amplifier.as_ref();
-        let value = amplifier.and_then(|amplifier| place.get(&amplifier.node)).copied();
-        let mut next = after[number].iter().copied().chain(value);
-        hidden[number] = next.any(|next| hidden[next] || is_layer(lecture, next));
-    }
-    hidden
+/// What is printed of the steps of a lecture.
+pub fn printed(lecture: &Lecture) -> Printed {
+    let mut shared = Temporaries::new(lecture);
+    let steps = lecture.steps.iter().map(|step| &step.piece);
+    let printed = steps.map(|piece| shared.settled(stated(piece, Part::Adjoint), &piece.outputs));
+    (printed.collect(), shared)
 }
 
 /// A misfit as the end of the verb.
@@ -134,7 +103,18 @@ impl<'a> Lesson<'a> {
         numbers: Option<Numbers<'a>>,
         entry: Option<Vec<usize>>,
     ) -> Lesson<'a> {
-        let printed = lecture.steps.iter().map(|step| stated(&step.piece, Part::Adjoint));
+        let pages = lecture.loops.iter().map(|own| (own.node, printed(&own.round))).collect();
+        Lesson { pages, ..Lesson::of_page(lecture, phrases, numbers, entry, printed(lecture)) }
+    }
+
+    /// An empty page about what is printed already.
+    pub fn of_page(
+        lecture: &'a Lecture,
+        phrases: &'a Phrases,
+        numbers: Option<Numbers<'a>>,
+        entry: Option<Vec<usize>>,
+        (printed, shared): Printed,
+    ) -> Lesson<'a> {
         Lesson {
             lecture,
             phrases,
@@ -142,11 +122,12 @@ impl<'a> Lesson<'a> {
             entry,
             blocks: Vec::new(),
             known: known(lecture, firsts(lecture)),
-            printed: printed.collect(),
-            told: FxHashSet::default(),
+            printed,
+            shared,
             cited: FxHashSet::default(),
             hidden: hidden(lecture),
-            looped: false,
+            round: None,
+            pages: FxHashMap::default(),
             told_loops: Default::default(),
             rounds: FxHashMap::default(),
         }
@@ -154,6 +135,18 @@ impl<'a> Lesson<'a> {
 
     pub fn of(&self) -> Formula {
         Formula::name(&self.lecture.stations[self.lecture.of].name)
+    }
+
+    /// Statements whose names stand for one thing each on the whole page.
+    pub fn settled(&mut self, stated: Vec<Stated>, results: &[Output]) -> Vec<Stated> {
+        let settled = self.shared.settled(stated, results);
+        if let Some(round) = &self.round {
+            for stated in &settled {
+                let here = || Formula::name(&stated.name).stage(round.clone());
+                self.known.entry(stated.name.as_str().into()).or_insert_with(here);
+            }
+        }
+        settled
     }
 
     /// A printed expression.
@@ -226,10 +219,12 @@ impl<'a> Lesson<'a> {
     /// How a named value is computed; `inner` as a part.
     pub fn definition(&mut self, node: NodeId, name: &Name, inner: bool) -> Result<(), Failure> {
         let model = self.lecture.definition(node, name).map_err(fit)?;
-        for stated in stated(&model, Part::Adjoint) {
+        for stated in self.settled(stated(&model, Part::Adjoint), &model.outputs) {
             let own = *stated.name == **name;
             let value = if own { self.shown(name) } else { None };
-            self.tell(&stated, inner, value);
+            if own || self.shared.is_news(&stated.name) {
+                self.tell(&stated, inner, value);
+            }
         }
         Ok(())
     }
@@ -355,14 +350,13 @@ impl<'a> Lesson<'a> {
 
     /// What the statements of a step share, once.
     pub fn temporaries(&mut self, step: usize) {
-        if !self.told.insert(step) {
-            return;
-        }
         let piece = &self.lecture.steps[step].piece;
         let results: FxHashSet<&str> = piece.outputs.iter().map(|output| &*output.name).collect();
         let printed = self.printed[step].clone();
         for stated in printed.iter().filter(|stated| !results.contains(stated.name.as_str())) {
-            self.tell(stated, false, None);
+            if self.shared.is_news(&stated.name) {
+                self.tell(stated, false, None);
+            }
         }
     }
 
@@ -388,6 +382,7 @@ impl<'a> Lesson<'a> {
             self.part(rest, Some(value));
         }
         let printed = stated(&amplifier.slope, Part::Adjoint);
+        let printed = self.settled(printed, &amplifier.slope.outputs);
         let value = self.numbers.as_ref().and_then(|numbers| numbers.slopes.get(&station.name));
         let value = value.map(|value| shown(value, self.phrases));
         for (number, stated) in printed.iter().enumerate() {
@@ -395,7 +390,8 @@ impl<'a> Lesson<'a> {
                 Some(right) => {
                     self.part(Formula::infix("=", slope.clone(), right), value.clone());
                 }
-                None => self.tell(stated, true, None),
+                None if self.shared.is_news(&stated.name) => self.tell(stated, true, None),
+                None => {}
             }
         }
         if let Some(value) = self.shown(&station.adjoint) {
@@ -406,7 +402,7 @@ impl<'a> Lesson<'a> {
     /// The lecture's cases of a layer.
     fn layer(&self, number: usize) -> Option<String> {
         let phrases = self.phrases;
-        (!self.looped && is_layer(self.lecture, number)).then(|| {
+        (self.round.is_none() && is_layer(self.lecture, number)).then(|| {
             let hidden = self.hidden[number];
             if hidden { phrases.hidden_layer } else { phrases.output_layer }.to_string()
         })

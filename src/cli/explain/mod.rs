@@ -1,13 +1,17 @@
 //! `pullback explain`: how a value changes with another, step by step; or what an error code, an operator or a function is.
 
+mod layers;
 mod lesson;
+mod names;
 mod network;
 mod numbers;
 mod phrases;
 mod product;
 mod recurrence;
+mod rounds;
 mod rule;
 mod shown;
+mod temporaries;
 
 use super::args::{self, Common, Explain, Page, Select};
 use super::out::{self, Failure};

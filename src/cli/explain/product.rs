@@ -28,6 +28,9 @@ pub struct Goal {
     pub slopes: Option<Slopes>,
 }
 
+/// A factor of the forward pass and one of the backward pass.
+pub type Pair = (f64, Option<f64>);
+
 /// A station that a goal leads to, as it moves.
 pub struct Way {
     pub station: usize,
@@ -37,8 +40,8 @@ pub struct Way {
     pub factor: Option<Formula>,
     /// Letters that stand for more than one place.
     pub free: Vec<Formula>,
-    /// For the entry of the goal: the movements, and the derivatives by what moves.
-    pub pairs: Vec<(f64, f64)>,
+    /// For the entry of the goal: the movements, and the derivatives by what moves; none by the scalar itself.
+    pub pairs: Vec<Pair>,
     movement: Option<Tensor>,
 }
 
@@ -100,7 +103,7 @@ impl Lesson<'_> {
         let tangent = |way: &Way| lecture.stations[way.station].tangent.clone();
         let mut bent = nudge.moved.clone();
         bent.outputs.retain(|output| other.iter().any(|way| tangent(way) == output.name));
-        let printed = stated(&bent, Part::Adjoint);
+        let printed = self.settled(stated(&bent, Part::Adjoint), &bent.outputs);
         if printed.iter().any(|stated| !stated.code.is_empty()) {
             let names = other.iter().map(|way| lecture.stations[way.station].name.clone());
             let words = fill(self.phrases.carried, &[&goal.name, &join(names)]);
@@ -110,7 +113,9 @@ impl Lesson<'_> {
         }
         for stated in printed.iter().filter(|stated| stated.code.is_empty()) {
             let way = other.iter().find(|way| *tangent(way) == *stated.name);
-            self.tell(stated, false, None);
+            if way.is_some() || self.shared.is_news(&stated.name) {
+                self.tell(stated, false, None);
+            }
             let Some(way) = way else { continue };
             let label = self.said(direct(way));
             if let Some(Block::Line(line)) = self.blocks.last_mut() {
@@ -186,6 +191,9 @@ impl Lesson<'_> {
             if let (Some(movement), Some(behind)) = (&way.movement, &behind) {
                 way.pairs = pairs(movement, behind);
             }
+            if station == lecture.of {
+                way.pairs.iter_mut().for_each(|pair| pair.1 = None);
+            }
             ways.push(way);
         }
         Ok(ways)
@@ -257,8 +265,8 @@ impl Lesson<'_> {
 }
 
 /// The movements that are not 0, with the derivatives by what moves.
-fn pairs(movement: &Tensor, behind: &Tensor) -> Vec<(f64, f64)> {
-    let pairs = movement.to_f64().into_iter().zip(behind.to_f64());
+fn pairs(movement: &Tensor, behind: &Tensor) -> Vec<Pair> {
+    let pairs = movement.to_f64().into_iter().zip(behind.to_f64().into_iter().map(Some));
     pairs.filter(|(movement, _)| *movement != 0.0).collect()
 }
 
@@ -386,17 +394,20 @@ impl Lesson<'_> {
         &mut self,
         number: usize,
         sum: Formula,
-        pairs: Option<Vec<(f64, f64)>>,
+        pairs: Option<Vec<Pair>>,
         found: &mut Goal,
     ) {
         let own = self.shown_name(&self.lecture.stations[number].name).at(self.numbered());
         let mut formula = Formula::infix("=", Formula::partial(self.of(), own), sum);
         if let Some(pairs) = pairs.filter(|_| self.numbers.is_some()) {
-            let total: f64 = pairs.iter().map(|(a, b)| a * b).sum();
+            let total: f64 = pairs.iter().map(|(a, b)| a * b.unwrap_or(1.0)).sum();
             found.derived = Some(total);
             if (1..=TERMS).contains(&pairs.len()) {
                 let number = |value: f64| Formula::Number(show::number(value));
-                let terms = pairs.iter().map(|(a, b)| Formula::infix("·", number(*a), number(*b)));
+                let terms = pairs.iter().map(|(a, b)| match b {
+                    Some(b) => Formula::infix("·", number(*a), number(*b)),
+                    None => number(*a),
+                });
                 let written = terms.reduce(|sum, term| Formula::infix("+", sum, term));
                 formula = written
                     .into_iter()

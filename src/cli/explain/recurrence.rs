@@ -1,12 +1,14 @@
 //! Loops as recurrences: forwards, backwards, and the derivatives as sums over the rounds.
 
-use super::lesson::{Lesson, fit, known};
+use super::lesson::{Lesson, fit};
+use super::names::known;
 use super::numbers::Numbers;
 use super::phrases::fill;
 use super::product::Goal;
+use super::rounds::{Round, before, ends, index, without_zeros};
 use super::shown::shown;
 use crate::cli::out::Failure;
-use crate::compile::lecture::{Carry, Lecture, Loop, Meaning};
+use crate::compile::lecture::{Carry, Loop, Meaning};
 use crate::export::formula::{Formula, read, text};
 use crate::export::sheet::{Block, Line};
 use crate::graph::print::Part;
@@ -18,85 +20,12 @@ use rustc_hash::FxHashMap;
 /// The numbers of single rounds are shown of loops of so many.
 const ROUNDS: usize = 8;
 
-/// A round of a loop.
-#[derive(Clone)]
-enum Round {
-    /// Any, or that so many behind it.
-    Any(i64),
-    /// That of this number.
-    At(Size),
-}
+/// What is said of a derivative, given what names stand for.
+type Value<'v> = &'v dyn Fn(&FxHashMap<Name, Formula>) -> Option<Formula>;
 
-impl Round {
-    /// Its number, or that of a round `shift` away from it in time.
-    fn number(&self, own: &Loop, shift: i64) -> Formula {
-        let shift = if own.reverse { -shift } else { shift };
-        match self {
-            Round::Any(behind) => {
-                let index = Formula::name(index(own));
-                match shift + if own.reverse { -behind } else { *behind } {
-                    0 => index,
-                    more @ 1.. => Formula::infix("+", index, Formula::Number(more.to_string())),
-                    less => Formula::infix("-", index, Formula::Number((-less).to_string())),
-                }
-            }
-            Round::At(size) => {
-                let text = (size.clone() + Size::Known(shift)).to_string();
-                read(&text, &|_| None).unwrap_or(Formula::Word(text))
-            }
-        }
-    }
-}
-
-fn index(own: &Loop) -> &str {
-    &own.variables[0]
-}
-
-/// The first round in time, and the last.
-fn ends(own: &Loop) -> [Round; 2] {
-    let last = own.length.clone() - Size::Known(1);
-    let ends = [Size::Known(0), last].map(Round::At);
-    if own.reverse { [ends[1].clone(), ends[0].clone()] } else { ends }
-}
-
-/// What stands for the first values of carries that have no name.
-pub fn firsts(lecture: &Lecture) -> FxHashMap<Name, Formula> {
-    let mut firsts = FxHashMap::default();
-    for own in &lecture.loops {
-        for carry in &own.carries {
-            let station = lecture.stations.iter().find(|station| station.node == carry.first);
-            if let Some(station) = station.filter(|station| !station.named) {
-                firsts.insert(station.name.clone(), before(own, &carry.name));
-            }
-        }
-    }
-    firsts
-}
-
-/// A carry before the first round.
-fn before(own: &Loop, carry: &str) -> Formula {
-    Formula::name(carry).stage(ends(own)[0].number(own, -1))
-}
-
-/// The formula without zeros that are added.
-fn without_zeros(formula: Formula) -> Formula {
-    let zero = |formula: &Formula| *formula == Formula::Number("0".into());
-    match formula {
-        Formula::Infix(symbol @ ("+" | "-"), left, right) => {
-            let (left, right) = (without_zeros(*left), without_zeros(*right));
-            match (zero(&left), zero(&right)) {
-                (_, true) => left,
-                (true, false) if symbol == "+" => right,
-                (true, false) => Formula::Prefix("-", Box::new(right)),
-                (false, false) => Formula::infix(symbol, left, right),
-            }
-        }
-        Formula::Prefix("-", x) => match without_zeros(*x) {
-            x if zero(&x) => x,
-            x => Formula::Prefix("-", Box::new(x)),
-        },
-        formula => formula,
-    }
+/// Whether a value of the round of that name is what becomes of a carry, through which a derivative flows.
+fn is_carry(carry: &Carry, name: &str) -> bool {
+    carry.own && *carry.next == *name && carry.seed.is_some()
 }
 
 impl<'a> Lesson<'a> {
@@ -113,7 +42,7 @@ impl<'a> Lesson<'a> {
     }
 
     /// What the names in a round stand for.
-    fn staged(&self, own: &Loop, round: &Round) -> FxHashMap<Name, Formula> {
+    fn staged(&self, own: &'a Loop, round: &Round) -> FxHashMap<Name, Formula> {
         let here = |name: &str| Formula::name(name).stage(round.number(own, 0));
         let mut given = FxHashMap::default();
         for (name, meaning) in &own.meanings {
@@ -140,30 +69,29 @@ impl<'a> Lesson<'a> {
             given.entry(name.clone()).or_insert_with(|| here(name));
         }
         let mut all = known(&own.round, given);
-        let steps = own.round.steps.iter().map(|step| &step.piece);
-        let slopes = own.round.stations.iter().filter_map(|station| station.amplifier.as_ref());
-        for piece in steps.chain(slopes.map(|amplifier| &amplifier.slope)) {
-            for stated in stated(piece, Part::Adjoint) {
-                let name = Name::from(stated.name.as_str());
-                all.entry(name).or_insert_with(|| here(&stated.name));
-            }
+        let printed = self.pages.get(&own.node).map(|page| &page.0);
+        for name in printed.into_iter().flatten().flatten().map(|stated| stated.name.as_str()) {
+            all.entry(Name::from(name)).or_insert_with(|| here(name));
         }
         all
     }
 
     /// A page about one round.
-    fn round(&self, own: &'a Loop, round: &Round) -> Lesson<'a> {
-        let mut inner = Lesson::new(&own.round, self.phrases, None, None);
+    pub fn round(&self, own: &'a Loop, round: &Round) -> Lesson<'a> {
+        let page = self.pages.get(&own.node).cloned().unwrap_or_default();
+        let mut inner = Lesson::of_page(&own.round, self.phrases, None, None, page);
         inner.known = self.staged(own, round);
-        inner.looped = true;
+        inner.round = Some(round.number(own, 0));
         inner.hidden.fill(true);
         inner.cited.clone_from(&self.cited);
         inner
     }
 
-    fn take(&mut self, inner: Lesson<'a>) {
+    /// Takes over what a page about a round says.
+    fn take(&mut self, own: &Loop, inner: Lesson<'a>) {
         self.blocks.extend(inner.blocks);
         self.cited = inner.cited;
+        self.pages.insert(own.node, (inner.printed, inner.shared));
     }
 
     /// The numbers of a value in each of the rounds that `backwards` tells the order of.
@@ -215,12 +143,11 @@ impl<'a> Lesson<'a> {
         let [first, last] = ends(own).map(|round| text(&round.number(own, 0)));
         let about = [index(own), &first, &last].map(str::to_string);
         let about = about.each_ref().map(String::as_str);
-        self.blocks.push(Block::Words(fill(self.phrases.rounds, &about)));
         if self.numbers.is_some() && !self.rounds.contains_key(&own.node) {
             let words = fill(self.phrases.many_rounds, &[&ROUNDS.to_string()]);
             self.blocks.push(Block::Words(words));
         }
-        let mut inner = self.round(own, &Round::Any(0));
+        self.blocks.push(Block::Words(fill(self.phrases.rounds, &about)));
         let round = &own.round;
         let slopes = round.stations.iter().filter_map(|station| station.amplifier.as_ref());
         let unnamed: Vec<_> = slopes.filter(|known| !known.named).map(|known| known.node).collect();
@@ -230,21 +157,27 @@ impl<'a> Lesson<'a> {
             .retain(|(node, _)| !round.model.operands(*node).is_empty() && !unnamed.contains(node));
         named.sort();
         for (node, name) in named {
+            let mut inner = self.round(own, &Round::Any(0));
             inner.definition(node, name, true)?;
-            self.take(std::mem::replace(&mut inner, self.round(own, &Round::Any(0))));
+            self.take(own, inner);
             if own.carries.iter().any(|carry| carry.next == *name) {
                 self.numbered_rounds(own, name, false);
             }
         }
+        let inner = self.round(own, &Round::Any(0));
         for carry in own.carries.iter().filter(|carry| !carry.own) {
             let left = Formula::name(&carry.name).stage(Round::Any(0).number(own, 0));
             self.part(Formula::infix("=", left, inner.shown_name(&carry.next)), None);
         }
         for (which, station) in &own.results {
-            let Which::Yield(place) = which else { continue };
+            let value = match which {
+                Which::Yield(place) => &own.stacked[*place],
+                Which::Trace(place) => &own.variables[1 + place],
+                Which::Final(_) => continue,
+            };
             let name = Formula::name(&lecture.stations[*station].name);
-            let (left, right) =
-                (name.stage(Round::Any(0).number(own, 0)), inner.shown_name(&own.stacked[*place]));
+            let left = name.stage(Round::Any(0).number(own, 0));
+            let right = inner.shown_name(value);
             if left != right {
                 self.part(Formula::infix("=", left, right), None);
             }
@@ -274,6 +207,7 @@ impl<'a> Lesson<'a> {
         for place in (0..own.carries.len()).filter(|&place| !own.carries[place].own) {
             if let Some(seed) = &own.carries[place].seed {
                 self.carried(own, place, &|known| known.get(seed).cloned());
+                self.numbered_rounds(own, seed, true);
             }
         }
         let goals: Vec<usize> = own.inputs.iter().flatten().copied().collect();
@@ -282,20 +216,19 @@ impl<'a> Lesson<'a> {
                 continue;
             }
             let station = &round.stations[number];
-            let carry =
-                |carry: &Carry| carry.own && carry.next == station.name && carry.seed.is_some();
+            let carry = |carry: &Carry| is_carry(carry, &station.name);
             let mut inner = self.round(own, &here);
             match own.carries.iter().position(carry) {
                 None => {
                     inner.statement(number)?;
-                    self.take(inner);
+                    self.take(own, inner);
                 }
                 Some(place) => {
                     let step = round.steps.iter().position(|step| step.of.contains(&number));
                     let Some(step) = step else { continue };
                     inner.temporaries(step);
                     let stated = inner.own(step, &station.adjoint);
-                    self.take(inner);
+                    self.take(own, inner);
                     let Some(stated) = stated else { continue };
                     let text = |known: &FxHashMap<Name, Formula>| {
                         read(&stated.text, &|name| known.get(name).cloned())
@@ -311,41 +244,16 @@ impl<'a> Lesson<'a> {
                 inner.temporaries(step);
             }
         }
-        self.take(inner);
+        self.take(own, inner);
         Ok(())
     }
 
     /// The derivative by a carry: at the last round from what follows the loop, before from the next round.
-    fn carried(
-        &mut self,
-        own: &'a Loop,
-        place: usize,
-        value: &dyn Fn(&FxHashMap<Name, Formula>) -> Option<Formula>,
-    ) {
-        let carry = &own.carries[place];
-        let Some(seed) = &carry.seed else { return };
-        let by = |round: &Round| {
-            let carry = Formula::name(&carry.name).stage(round.number(own, 0));
-            Formula::partial(self.of(), carry)
-        };
-        let zero = Formula::Number("0".into());
-        let [_, last] = ends(own);
-        let result = own.results.iter().find(|(which, _)| *which == Which::Final(place));
-        let behind = result.map_or(zero.clone(), |(_, station)| match *station {
-            end if end == self.lecture.of => Formula::Number("1".into()),
-            station => self.shown_name(&self.lecture.stations[station].adjoint),
-        });
-        let mut at = self.staged(own, &last);
-        at.insert(seed.clone(), behind);
-        let end = value(&at).map(|formula| (by(&last), without_zeros(formula)));
-        let mut at = self.staged(own, &Round::Any(0));
-        let flow = own.inputs[place].and_then(|goal| self.flow(own, goal, &Round::Any(1)));
-        at.insert(seed.clone(), flow.unwrap_or(zero));
-        let any = value(&at).map(|formula| (by(&Round::Any(0)), without_zeros(formula)));
+    fn carried(&mut self, own: &'a Loop, place: usize, value: Value) {
         let phrases = self.phrases;
         let cases = [
-            (end, phrases.output_layer, phrases.last_round),
-            (any, phrases.hidden_layer, phrases.other_rounds),
+            (self.case(own, place, value, true), phrases.output_layer, phrases.last_round),
+            (self.case(own, place, value, false), phrases.hidden_layer, phrases.other_rounds),
         ];
         for (case, label, remark) in cases {
             let Some((left, right)) = case else { continue };
@@ -354,10 +262,51 @@ impl<'a> Lesson<'a> {
         }
     }
 
+    /// The derivative by a carry behind the last round or one before, and what it is: the `value` among what names stand for,
+    /// with what leaves the round put in.
+    fn case(
+        &self,
+        own: &'a Loop,
+        place: usize,
+        value: Value,
+        last: bool,
+    ) -> Option<(Formula, Formula)> {
+        let carry = &own.carries[place];
+        let zero = Formula::Number("0".into());
+        let (round, behind) = if last {
+            let result = own.results.iter().find(|(which, _)| *which == Which::Final(place));
+            let behind = result.map_or(zero, |(_, station)| match *station {
+                end if end == self.lecture.of => Formula::Number("1".into()),
+                station => self.shown_name(&self.lecture.stations[station].adjoint),
+            });
+            (ends(own)[1].clone(), behind)
+        } else {
+            let flow = own.inputs[place].map(|goal| self.flow(own, goal, &Round::Any(1)));
+            (Round::Any(0), flow.unwrap_or(Some(zero))?)
+        };
+        let mut known = self.staged(own, &round);
+        known.insert(carry.seed.clone()?, behind);
+        let by = Formula::name(&carry.name).stage(round.number(own, 0));
+        Some((Formula::partial(self.of(), by), without_zeros(value(&known)?)))
+    }
+
+    /// The derivative by a value of any round but the last, for a carry that is computed in it.
+    pub fn carry_case(&self, own: &'a Loop, number: usize) -> Option<(Formula, Formula)> {
+        let station = &own.round.stations[number];
+        let place = own.carries.iter().position(|carry| is_carry(carry, &station.name))?;
+        let step = own.round.steps.iter().position(|step| step.of.contains(&number))?;
+        let stated = self.round(own, &Round::Any(0)).own(step, &station.adjoint)?;
+        let value =
+            |known: &FxHashMap<Name, Formula>| read(&stated.text, &|name| known.get(name).cloned());
+        self.case(own, place, &value, false)
+    }
+
     /// The derivative by an input of a round through that round.
     fn flow(&self, own: &'a Loop, goal: usize, round: &Round) -> Option<Formula> {
         let inner = self.round(own, round);
-        let step = own.round.steps.iter().position(|step| step.of.contains(&goal))?;
+        let Some(step) = own.round.steps.iter().position(|step| step.of.contains(&goal)) else {
+            return Some(Formula::Number("0".into()));
+        };
         let stated = inner.own(step, &own.round.stations[goal].adjoint)?;
         inner.read(&stated.text).filter(|_| stated.code.is_empty())
     }
@@ -367,42 +316,54 @@ impl<'a> Lesson<'a> {
     pub fn flowed(&mut self, number: usize, own: &'a Loop, place: usize) -> Result<(), Failure> {
         self.reversed(own)?;
         let station = &self.lecture.stations[number];
-        let left = self.shown_name(&station.adjoint);
         let value = self.shown(&station.adjoint);
         let Some(goal) = own.inputs[place] else { return Ok(()) };
+        let Some((left, right)) = self.operand(number, own, place) else { return Ok(()) };
         let slice = matches!(self.meaning(own, place), Meaning::Slice(_));
         let first = matches!(self.meaning(own, place), Meaning::Before(_));
-        let round = if first { ends(own)[0].clone() } else { Round::Any(0) };
-        let Some(flow) = self.flow(own, goal, &round) else { return Ok(()) };
         let step = own.round.steps.iter().position(|step| step.of.contains(&goal));
         let mut inner = self.round(own, &Round::Any(0));
         let stated = step.and_then(|step| inner.own(step, &own.round.stations[goal].adjoint));
         let cited = stated.map(|stated| stated.cited).unwrap_or_default();
         let label = inner.words(&cited);
-        let formula = match (slice, first) {
-            (true, _) => {
-                let row = self.shown_name(&station.name).stage(Round::Any(0).number(own, 0));
-                Formula::infix("=", Formula::partial(self.of(), row), flow)
-            }
-            (_, true) => Formula::infix("=", left.clone(), flow),
-            _ => {
-                let axes = vec![Formula::name(index(own))];
-                let sum = Formula::Call { name: "sum".into(), axes, args: vec![flow] };
-                Formula::infix("=", left.clone(), sum)
-            }
-        };
+        let formula = Formula::infix("=", left, right);
         self.line(Line { label, ..Line::new(formula) });
         if let Some(step) = step {
             inner.rules(&own.round.steps[step], &cited);
-            self.take(inner);
+            self.take(own, inner);
         }
         if !first && self.rounds.contains_key(&own.node) {
             self.terms(own, goal, slice);
         }
         if let Some(value) = value.filter(|_| !slice || !self.rounds.contains_key(&own.node)) {
-            self.part(left, Some(value));
+            self.part(self.shown_name(&station.adjoint), Some(value));
         }
         Ok(())
+    }
+
+    /// The derivative by what a loop reads as that operand, and what it is.
+    pub fn operand(
+        &self,
+        number: usize,
+        own: &'a Loop,
+        place: usize,
+    ) -> Option<(Formula, Formula)> {
+        let station = &self.lecture.stations[number];
+        let left = self.shown_name(&station.adjoint);
+        let goal = own.inputs[place]?;
+        let any = Round::Any(0);
+        Some(match self.meaning(own, place) {
+            Meaning::Before(_) => (left, self.flow(own, goal, &ends(own)[0])?),
+            Meaning::Slice(_) => {
+                let row = self.shown_name(&station.name).stage(any.number(own, 0));
+                (Formula::partial(self.of(), row), self.flow(own, goal, &any)?)
+            }
+            _ => {
+                let axes = vec![Formula::name(index(own))];
+                let args = vec![self.flow(own, goal, &any)?];
+                (left, Formula::Call { name: "sum".into(), axes, args })
+            }
+        })
     }
 
     fn meaning(&self, own: &'a Loop, place: usize) -> &'a Meaning {
@@ -435,7 +396,7 @@ impl<'a> Lesson<'a> {
         let Some(nudge) = own.round.nudge(goal).map_err(fit)? else { return Ok(true) };
         let (mut inner, _) = self.entered(own, place);
         let linear = inner.movement(goal, &nudge, true)?;
-        self.take(inner);
+        self.take(own, inner);
         Ok(linear)
     }
 

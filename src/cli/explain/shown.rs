@@ -13,7 +13,8 @@ const COLUMNS: usize = 8;
 /// A value for people: a number, rows of numbers, or in words what it is like.
 pub fn shown(tensor: &Tensor, phrases: &Phrases) -> Shown {
     let shape: Vec<usize> = tensor.shape().to_vec();
-    let values = tensor.to_f64();
+    // Nobody means anything by -0.
+    let values: Vec<f64> = tensor.to_f64().into_iter().map(|value| value + 0.0).collect();
     // Axes in front that have one place go without saying.
     let kept = shape.len() - shape.iter().take_while(|size| **size == 1).count().min(shape.len());
     let kept = &shape[shape.len() - kept..];

@@ -6,6 +6,7 @@ use super::live::{self, Live};
 use super::{Context, interrupt, refused, report, saved, words};
 use crate::cli::bind::Bound;
 use crate::cli::data;
+use crate::cli::memory;
 use crate::cli::out::{self, Failure};
 use crate::cli::trap::trap;
 use crate::compile::Level;
@@ -53,6 +54,7 @@ pub fn single(
         data: &*prepared.data,
         val: prepared.val.as_deref(),
         engine: context.engine.clone(),
+        budget: args.machine.mem,
     };
     let mut run = Run::new(job).map_err(|error| refused(context, &model, error))?;
     let identity = identity(context, settings, &run);
@@ -63,6 +65,14 @@ pub fn single(
     } else {
         announce(context, settings, &run);
     }
+    let memory = match args.machine.mem {
+        Some(_) => {
+            let plan = run.plan().map_err(|error| refused(context, &model, error))?;
+            out::talk(common.quiet, &format!("note: a step takes {}", memory::said(plan)));
+            Some(memory::json(plan))
+        }
+        None => None,
+    };
     let lay = |run: &Run, history: &History| {
         let checkpoint = Checkpoint {
             identity: identity.clone(),
@@ -130,7 +140,13 @@ pub fn single(
     }
     let seconds = begun.elapsed().as_secs_f64();
     let text = match common.json {
-        true => format!("{}\n", report::document(&run, seconds, live.rate(&run))),
+        true => {
+            let mut document = report::document(&run, seconds, live.rate(&run));
+            if let Some(memory) = memory {
+                document["memory"] = memory;
+            }
+            format!("{document}\n")
+        }
         false => report::summary(&run),
     };
     out::result(&text, None)

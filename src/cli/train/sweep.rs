@@ -129,9 +129,13 @@ fn one(
         data: &*prepared.data,
         val: prepared.val.as_deref(),
         engine: context.engine.clone(),
+        budget: context.args.machine.mem,
     };
     let failed = |error| refused(context, &model, error);
     let mut run = Run::new(job).map_err(failed)?;
+    if context.args.machine.mem.is_some() {
+        run.plan().map_err(failed)?;
+    }
     let first = run.measured().map_err(failed)?[0];
     let (begun, mut epochs, mut is_broken) = (Instant::now(), Vec::new(), false);
     let mut live = Live::new(context, settings, &run, History::default()).unsaid();

@@ -69,7 +69,7 @@ pub enum Meaning {
     Stacked(usize),
 }
 
-/// The loops that can be cut: those without a loop inside, of which none but last and stacked values are on the way.
+/// The loops that can be cut: those without a loop inside.
 fn loops(cut: &Cut) -> Vec<(NodeId, Scan)> {
     let model = &cut.model;
     let nodes = model.nodes().filter(|id| cut.between[id.index()]);
@@ -77,11 +77,10 @@ fn loops(cut: &Cut) -> Vec<(NodeId, Scan)> {
         Op::Scan(scan) => Some((id, scan.clone())),
         _ => None,
     });
-    let plain = |(id, scan): &(NodeId, Scan)| {
+    let plain = |(_, scan): &(NodeId, Scan)| {
         let inside = |op: &Op| matches!(op, Op::Scan(_) | Op::Part(_) | Op::Derivative(_));
         let steps = scan.body.steps.iter();
-        let traced = parts(cut, *id).iter().any(|(which, _)| matches!(which, Which::Trace(_)));
-        !traced && !steps.into_iter().any(|step| inside(&step.op))
+        !steps.into_iter().any(|step| inside(&step.op))
     };
     scans.filter(plain).collect()
 }
@@ -299,8 +298,11 @@ fn one(cut: &mut Cut, id: NodeId, scan: &Scan) -> Result<Loop, Misfit> {
         seeds.push((seed(&mut model, &name, next[place])?, next[place]));
         carry.seed = Some(name);
     }
-    for (place, &node) in stacked.iter().enumerate() {
-        let Some(number) = there(Which::Yield(place)) else { continue };
+    let before = inputs[1..=scan.carries].iter().enumerate();
+    let before = before.map(|(place, node)| (Which::Trace(place), *node));
+    let yielded = stacked.iter().enumerate().map(|(place, node)| (Which::Yield(place), *node));
+    for (which, node) in yielded.chain(before) {
+        let Some(number) = there(which) else { continue };
         let wanted = format!("{}_t", cut.found[number].adjoint);
         let name = names.add(&wanted, Meaning::Stacked(number));
         seeds.push((seed(&mut model, &name, node)?, node));

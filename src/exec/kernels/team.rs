@@ -30,6 +30,7 @@ pub struct Team {
     /// Whether a caller has the team.
     taken: AtomicBool,
     asleep: AtomicUsize,
+    helped: AtomicUsize,
     closed: AtomicBool,
     bed: Mutex<()>,
     call: Condvar,
@@ -53,6 +54,7 @@ impl Team {
             failed: Mutex::new(None),
             taken: AtomicBool::new(false),
             asleep: AtomicUsize::new(0),
+            helped: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             bed: Mutex::new(()),
             call: Condvar::new(),
@@ -67,6 +69,11 @@ impl Team {
     /// How many may work at once.
     pub fn size(&self) -> usize {
         self.workers + 1
+    }
+
+    /// How many pieces workers have done so far.
+    pub fn helped(&self) -> usize {
+        self.helped.load(Ordering::Relaxed)
     }
 
     /// Does `work` for every number below `pieces`, in any order, on any thread of the team; on the caller's alone where the
@@ -150,6 +157,7 @@ impl Team {
         let mut looks = 0;
         while !self.closed.load(Ordering::Acquire) {
             if self.step() {
+                self.helped.fetch_add(1, Ordering::Relaxed);
                 looks = 0;
             } else if looks < LOOKS {
                 looks += 1;

@@ -37,7 +37,7 @@ pub enum Kind {
     /// The first axes folded, as many as the result lacks.
     FoldHead(Fold),
     /// `[batch.., m, k]` by `[batch.., k, n]`; where the elements go if not one after the other.
-    Product(Ends, Option<Layout>),
+    Product(Ends, Option<Box<Layout>>),
     /// The operands at places in the result; where there are gaps, zeros.
     Move(Vec<Layout>, bool),
     /// Windows of arrays.
@@ -85,7 +85,7 @@ pub struct Item {
 }
 
 /// A draft: items in an order of evaluation.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Draft {
     /// The items.
     pub items: Vec<Item>,

@@ -156,5 +156,5 @@ fn laid(draft: &Draft, uses: &[u32], id: usize) -> Option<Ended> {
     let places = copy.permute(&axes).reshape(&of.sizes)?;
     let columns = *places.steps.last()?;
     (columns == 1 || of.sizes.last() == Some(&1))
-        .then(|| (Kind::Product(ends, Some(places)), of.args.to_vec()))
+        .then(|| (Kind::Product(ends, Some(Box::new(places))), of.args.to_vec()))
 }

@@ -3,13 +3,14 @@
 use super::draft::{Draft, Id, Item, Kind, View};
 use super::layout::{Layout, Sizes};
 use crate::tensor::DType;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use std::cell::Cell;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// What runs at once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Unit {
     /// An item by itself.
     Item(Id),
@@ -68,6 +69,30 @@ struct Space {
     ends: bool,
 }
 
+/// The units of a draft, in the order in which they run.
+#[derive(Clone, Debug, Default)]
+pub struct Order {
+    /// For each item its role.
+    pub roles: Vec<Role>,
+    /// The units.
+    pub units: Vec<Unit>,
+    /// For each item whether it is needed.
+    pub live: Vec<bool>,
+    /// Products that are one with a sum, where that does not follow from the units.
+    pub merged: Option<FxHashMap<Id, Id>>,
+    /// What is written to memory though nothing else reads it.
+    pub written: FxHashSet<Id>,
+    /// For each item what it is a copy of; none where there are no copies.
+    pub origins: Vec<Id>,
+}
+
+impl Order {
+    /// What an item is a copy of, or else itself.
+    pub fn origin(&self, id: Id) -> Id {
+        self.origins.get(id as usize).copied().unwrap_or(id)
+    }
+}
+
 /// How an operand lies in the space of its user.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Edge {
@@ -75,6 +100,13 @@ enum Edge {
     /// A number for each row of so many axes.
     Prefix(usize),
     Apart,
+}
+
+/// The units of what the results need.
+pub fn order(draft: &Draft, results: &[Id]) -> Order {
+    let live = live(draft, results);
+    let (roles, units) = fuse(draft, &live, results);
+    Order { roles, units, live, ..Order::default() }
 }
 
 /// The roles of all items and the units in an order of execution.

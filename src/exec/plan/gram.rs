@@ -47,21 +47,18 @@ fn is_across(item: &Item) -> bool {
 }
 
 /// Whether a product equals its transpose, rounding apart: `X' X`, or with weights of the rows `(s X)' X`, where nothing is
-/// done at its end.
-pub fn is_symmetric(draft: &Draft, item: &Item) -> bool {
+/// done at its end. `origin` tells what items are copies of.
+pub fn is_symmetric(draft: &Draft, item: &Item, origin: &dyn Fn(Id) -> Id) -> bool {
     let Kind::Product(ends, None) = item.kind else { return false };
     let [left, right] = item.args.as_slice() else { return false };
     if ends != Ends::default() || item.sizes.len() != 2 || left.layout.sizes.len() != 2 {
         return false;
     }
     let turned = |view: &View| View { of: view.of, layout: view.layout.permute(&[1, 0]) };
+    let is_same = |a: &View, b: &View| origin(a.of) == origin(b.of) && a.layout == b.layout;
     is_same(left, &turned(right))
         || weighted(draft, left).is_some_and(|x| is_same(&x, &turned(right)))
         || weighted(draft, &turned(right)).is_some_and(|x| is_same(left, &x))
-}
-
-fn is_same(a: &View, b: &View) -> bool {
-    a.of == b.of && a.layout == b.layout
 }
 
 /// The matrix whose columns a view has, each times a number of its own.

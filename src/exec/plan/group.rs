@@ -43,9 +43,14 @@ const CODE: usize = 16 << 20;
 
 impl Programs<'_> {
     /// Has the groups use the code at the level.
-    pub fn link(self, level: Level) {
-        // Without memory that may be executed the groups go on without.
-        let mut kernels = emit::link(self.programs).unwrap_or_default().into_iter();
+    pub fn link(mut self, level: Level) {
+        let kernels = emit::link(std::mem::take(&mut self.programs));
+        self.give(level, kernels);
+    }
+
+    /// Gives the groups the kernels of their programs; without memory that may be executed they go on without.
+    pub fn give(self, level: Level, kernels: Option<Vec<Kernel>>) {
+        let mut kernels = kernels.unwrap_or_default().into_iter();
         for (group, made) in self.groups {
             let kernels = made.iter().map(|&made| made.then(|| kernels.next()).flatten()).collect();
             // Another state of the plan may have been first.

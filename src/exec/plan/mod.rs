@@ -2,12 +2,14 @@
 
 mod again;
 mod arena;
+mod budget;
 mod cache;
-mod cast;
 mod chain;
+mod direct;
 mod draft;
 mod einsum;
 mod ends;
+mod flow;
 mod folds;
 mod fuse;
 mod gram;
@@ -18,11 +20,13 @@ mod layout;
 mod maps;
 mod place;
 mod products;
+mod redo;
 mod scan;
 mod step;
 mod stretch;
 mod tape;
 mod tiny;
+mod walk;
 mod windows;
 
 use super::kernels::memory::{self, Block};
@@ -33,11 +37,12 @@ use crate::graph::{Model, NodeId, Values};
 use crate::ops::size::sizes;
 use crate::ops::{Bindings, Name};
 use crate::tensor::{Array, DType, Element, Tensor, typed};
+pub use budget::Spared;
 pub use cache::Plans;
 use draft::{Id, Kind};
 use group::{Group, Programs};
 use ndarray::{ArrayD, IxDyn};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::smallvec;
 use std::sync::Arc;
 use step::Step;
@@ -51,7 +56,18 @@ pub struct Plan {
     results: Vec<Slot>,
     constants: Vec<(usize, Tensor)>,
     bytes: usize,
+    spared: Option<Spared>,
     bindings: Bindings,
+}
+
+/// How a plan is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Each run gives variables the values that `model.updates` names: a step of training.
+    pub updates: bool,
+    /// A state takes at most so many bytes: values are computed again where they would not all find room. Counted is the whole
+    /// block of a state, which has variables, results and all between; not what threads use for tiles and panels.
+    pub budget: Option<usize>,
 }
 
 /// What a step is.
@@ -130,27 +146,34 @@ pub fn run(
     bindings: &Bindings,
     engine: &Arc<Engine>,
 ) -> Result<Vec<Tensor>, RunError> {
-    let plan = Plan::new(model, wanted, bindings)?;
-    let mut state = plan.state(engine)?;
-    plan.bind(&mut state, values)?;
-    plan.run(&mut state)?;
-    Ok((0..wanted.len()).map(|number| plan.result(&state, number)).collect())
+    Plan::new(model, wanted, bindings)?.once(engine, values)
 }
 
 impl Plan {
     /// The plan that computes `wanted` of a model whose dimensions have the sizes `bindings`.
     pub fn new(model: &Model, wanted: &[NodeId], bindings: &Bindings) -> Result<Plan, RunError> {
-        Plan::build(model, wanted, &[], bindings, None)
+        Plan::with(model, wanted, bindings, Options::default())
     }
 
     /// The same, where each run gives variables the values that `model.updates` names: a step of training.
     pub fn step(model: &Model, wanted: &[NodeId], bindings: &Bindings) -> Result<Plan, RunError> {
+        Plan::with(model, wanted, bindings, Options { updates: true, budget: None })
+    }
+
+    /// The same as the options say; with a budget refused where no plan would fit into it.
+    pub fn with(
+        model: &Model,
+        wanted: &[NodeId],
+        bindings: &Bindings,
+        options: Options,
+    ) -> Result<Plan, RunError> {
         let updates: Vec<(NodeId, NodeId)> = model
             .updates
             .iter()
+            .filter(|_| options.updates)
             .filter_map(|(name, &value)| Some((model.variables.get(name)?.node, value)))
             .collect();
-        Plan::build(model, wanted, &updates, bindings, None)
+        Plan::build(model, wanted, &updates, bindings, options.budget, None)
     }
 
     fn build(
@@ -158,6 +181,7 @@ impl Plan {
         wanted: &[NodeId],
         updates: &[(NodeId, NodeId)],
         bindings: &Bindings,
+        budget: Option<usize>,
         apart: Option<&Apart<'_>>,
     ) -> Result<Plan, RunError> {
         let mut roots = wanted.to_vec();
@@ -186,17 +210,13 @@ impl Plan {
                 }
             }
         }
-        let mut draft = again::again(draft, &mut ids);
+        let draft = again::again(draft, &mut ids);
         let pairs: Vec<(Id, Id)> =
             ids[wanted.len()..].chunks_exact(2).map(|pair| (pair[1], pair[0])).collect();
         let results = &ids[..wanted.len()];
         let far = apart.map(|apart| elsewhere(&draft, results, &pairs, apart)).unwrap_or_default();
-        let placed = place::place(model, &mut draft, results, &pairs, bindings, far)?;
-        let slot = |id: Id, name: Name, sizes: Vec<usize>| Slot {
-            name,
-            dtype: draft.items[id as usize].dtype,
-            sizes,
-            at: placed.at[id as usize],
+        let slot = |id: Id, name: Name, sizes: Vec<usize>| {
+            (id, Slot { name, dtype: draft.items[id as usize].dtype, sizes, at: 0 })
         };
         let mut variables = Vec::with_capacity(draft.variables.len());
         for (id, item) in draft.items.iter().enumerate() {
@@ -205,21 +225,27 @@ impl Plan {
                 variables.push(slot(id as Id, name, item.sizes.to_vec()));
             }
         }
-        let results = results
+        let slots = results
             .iter()
             .zip(wanted)
             .map(|(&id, &node)| {
                 let sizes = sizes(&model.ty(node).shape, bindings)?;
                 Ok(slot(id, "".into(), sizes))
             })
-            .collect::<Result<_, RunError>>()?;
+            .collect::<Result<Vec<(Id, Slot)>, RunError>>()?;
+        let mut roots = results.to_vec();
+        roots.extend(pairs.iter().map(|&(_, item)| item));
+        let request = place::Request { model, roots, updates: &pairs, bindings, far };
+        let placed = place::place(draft, results, &request, budget)?;
+        let at = |(id, slot): (Id, Slot)| Slot { at: placed.at[id as usize], ..slot };
         Ok(Plan {
             steps: placed.steps,
             nodes: placed.nodes,
-            variables,
-            results,
+            variables: variables.into_iter().map(at).collect(),
+            results: slots.into_iter().map(at).collect(),
             constants: placed.constants,
             bytes: placed.bytes,
+            spared: placed.spared,
             bindings: bindings.clone(),
         })
     }
@@ -237,6 +263,11 @@ impl Plan {
     /// The bytes of a state.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// What is computed again, where a budget asks for it.
+    pub fn spared(&self) -> Option<&Spared> {
+        self.spared.as_ref()
     }
 
     /// What each step does and costs.
@@ -315,6 +346,14 @@ impl Plan {
         })
     }
 
+    /// The results of a single run.
+    pub fn once(&self, engine: &Arc<Engine>, values: &Values) -> Result<Vec<Tensor>, RunError> {
+        let mut state = self.state(engine)?;
+        self.bind(&mut state, values)?;
+        self.run(&mut state)?;
+        Ok((0..self.results.len()).map(|number| self.result(&state, number)).collect())
+    }
+
     /// Computes the results, and new values of variables where the plan is of a step.
     pub fn run(&self, state: &mut State) -> Result<(), RunError> {
         assert!(state.block.len() >= self.bytes, "a state of this plan");
@@ -341,6 +380,7 @@ fn elsewhere(
     updates: &[(Id, Id)],
     apart: &Apart<'_>,
 ) -> FxHashMap<Id, usize> {
+    let updated: FxHashSet<Id> = updates.iter().map(|&(variable, _)| variable).collect();
     let mut far = FxHashMap::default();
     let mut add = |id: Id| {
         let next = far.len();
@@ -350,8 +390,7 @@ fn elsewhere(
     };
     for (id, item) in draft.items.iter().enumerate() {
         let Kind::Variable(number) = item.kind else { continue };
-        let updated = updates.iter().any(|&(variable, _)| variable as usize == id);
-        if !updated && *draft.variables[number as usize] != *apart.index {
+        if !updated.contains(&(id as Id)) && *draft.variables[number as usize] != *apart.index {
             add(id as Id);
         }
     }
@@ -393,5 +432,39 @@ fn write<T: Element>(block: &mut Block, at: usize, array: &Array<T>) {
     match array.as_slice() {
         Some(values) => to.copy_from_slice(values),
         None => to.iter_mut().zip(array.iter()).for_each(|(to, &x)| *to = x),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Origins;
+    use crate::ops::leaf::Literal;
+    use crate::ops::{Number, Scalar};
+
+    /// The values of a chain of operators where the system gives memory for code, and where it does not.
+    #[test]
+    fn no_memory_for_code() {
+        let mut model = Model::default();
+        let values = (0..700).map(|i| Number::ratio(i, 100)).collect();
+        let literal = Literal { dtype: DType::F64, shape: vec![700], values };
+        let mut node = model.insert(literal, &[], &Origins::default()).expect("it fits");
+        for row in [Scalar::Tanh, Scalar::Exp, Scalar::Square, Scalar::Log1p] {
+            node = model.insert(row, &[node], &Origins::default()).expect("it fits");
+        }
+        let engine = Arc::new(Engine { emit: Emit::Always, ..Engine::alone() });
+        let values = [false, true].map(|refused| {
+            let plan = Plan::new(&model, &[node], &Bindings::default()).expect("a plan");
+            if refused {
+                let (mut programs, groups) = (Programs::default(), groups(&plan.steps));
+                assert!(!groups.is_empty());
+                groups.iter().for_each(|group| group.programs(&engine, &mut programs));
+                programs.give(engine.level, None);
+            }
+            let mut state = plan.state(&engine).expect("memory");
+            plan.run(&mut state).expect("a run");
+            plan.result(&state, 0).to_f64()
+        });
+        assert_eq!(values[0], values[1]);
     }
 }

@@ -1,16 +1,18 @@
 //! Units to steps: which values meet memory, where they lie and for how long, and what may be written over.
 
 use super::arena::Arena;
+use super::budget::{self, Spared};
+use super::direct::direct;
 use super::draft::{Draft, Id, Kind, View};
 use super::ends;
-use super::fuse::{self, Role, Unit, is_leaf};
+use super::fuse::{self, Order, Unit, is_leaf};
 use super::gram;
 use super::group::{self, Group};
 use super::index::{Index, find};
 use super::layout::Layout;
 use super::scan::{self, Loop, ScanError};
 use super::step::{Move, Node, Operand, Product, Step};
-use super::tape::{Tape, tape};
+use super::tape::{self, Tape};
 use super::tiny::tiny;
 use super::windows::Windowed;
 use crate::exec::reference::RunError;
@@ -33,6 +35,8 @@ pub struct Placed {
     pub constants: Vec<(usize, Tensor)>,
     /// The size of the block.
     pub bytes: usize,
+    /// What is computed again for a budget.
+    pub spared: Option<Spared>,
 }
 
 /// The number of bytes of an element.
@@ -44,32 +48,59 @@ pub fn width(dtype: DType) -> usize {
     }
 }
 
-/// Gives every value a place. `updates` are variables with the items that become their values when all is done; `far` has
-/// items whose places are not ours to give, as far as arrays have places at all.
+/// What a draft is placed for.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// What is to be kept to the end.
+    pub roots: Vec<Id>,
+    /// Variables with the items that become their values when all is done.
+    pub updates: &'a [(Id, Id)],
+    /// The sizes of the dimensions.
+    pub bindings: &'a Bindings,
+    /// Items whose places are not ours to give, as far as arrays have places at all.
+    pub far: FxHashMap<Id, usize>,
+}
+
+/// Gives every value a place, in at most so many bytes where there is a budget.
 pub fn place(
-    model: &Model,
-    draft: &mut Draft,
+    mut draft: Draft,
     results: &[Id],
-    updates: &[(Id, Id)],
-    bindings: &Bindings,
-    far: FxHashMap<Id, usize>,
+    request: &Request<'_>,
+    budget: Option<usize>,
 ) -> Result<Placed, RunError> {
-    let roots: Vec<Id> =
-        results.iter().copied().chain(updates.iter().map(|&(_, item)| item)).collect();
-    let live = fuse::live(draft, &roots);
-    if let Some(placed) = tiny(draft, &live, results, updates) {
-        return Ok(placed);
+    let live = fuse::live(&draft, &request.roots);
+    if let Some(placed) = tiny(&draft, &live, results, request.updates) {
+        return match budget {
+            Some(budget) if placed.bytes > budget => {
+                Err(RunError::Budget { budget, least: placed.bytes })
+            }
+            _ => Ok(placed),
+        };
     }
-    ends::end(draft, &live, &roots);
-    gram::turn(draft, &live, &roots);
-    let (draft, live) = (&*draft, fuse::live(draft, &roots));
-    let (roles, units) = fuse::fuse(draft, &live, &roots);
+    ends::end(&mut draft, &live, &request.roots);
+    gram::turn(&mut draft, &live, &request.roots);
+    let order = fuse::order(&draft, &request.roots);
+    let placed = lay(request, &draft, &order)?;
+    match budget {
+        Some(budget) if placed.bytes > budget => {
+            budget::within(request, &draft, &order, placed, budget)
+        }
+        _ => Ok(placed),
+    }
+}
+
+/// Gives every value a place, where units run in this order.
+pub fn lay(request: &Request<'_>, draft: &Draft, order: &Order) -> Result<Placed, RunError> {
+    let Order { units, live, .. } = order;
     let count = draft.items.len();
     let mut unit_of = vec![usize::MAX; count];
     for (number, unit) in units.iter().enumerate() {
         unit.members().iter().for_each(|&id| unit_of[id as usize] = number);
     }
-    let mut last = vec![0usize; count];
+    let mut last: Vec<usize> =
+        unit_of.iter().map(|&unit| if unit == usize::MAX { 0 } else { unit }).collect();
     let mut outside = vec![false; count];
     for id in (0..count).filter(|&id| live[id]) {
         let user = unit_of[id];
@@ -79,23 +110,22 @@ pub fn place(
             outside[of] |= unit_of[of] != user;
         }
     }
-    for &id in &roots {
+    order.written.iter().for_each(|&id| outside[id as usize] = true);
+    for &id in &request.roots {
         last[id as usize] = usize::MAX;
         outside[id as usize] = true;
     }
     let mut placer = Placer {
-        model,
+        request,
         draft,
-        roles: &roles,
+        order,
         last,
         outside,
-        updates,
+        updates: request.updates.iter().rev().map(|&(variable, item)| (item, variable)).collect(),
         owned: vec![false; count],
         arena: Arena::default(),
         placed: Placed { at: vec![usize::MAX; count], ..Placed::default() },
         dying: vec![Vec::new(); units.len()],
-        bindings,
-        far,
         parts: FxHashMap::default(),
     };
     for id in (0..count).filter(|&id| live[id]) {
@@ -103,7 +133,7 @@ pub fn place(
             placer.parts.entry(draft.items[id].args[0].of).or_default().push(id as Id);
         }
     }
-    placer.leaves(&live);
+    placer.leaves(live);
     for id in (0..count).filter(|&id| live[id] && !is_leaf(&draft.items[id])) {
         if let Some(dying) = placer.dying.get_mut(placer.last[id]) {
             dying.push(id as Id);
@@ -112,7 +142,7 @@ pub fn place(
     for (number, unit) in units.iter().enumerate() {
         placer.unit(number, unit)?;
     }
-    for &(variable, item) in updates {
+    for &(variable, item) in request.updates {
         let (from, to) = (placer.placed.at[item as usize], placer.placed.at[variable as usize]);
         if from != to {
             let dtype = draft.items[item as usize].dtype;
@@ -129,19 +159,19 @@ pub fn place(
 }
 
 struct Placer<'a> {
-    model: &'a Model,
+    request: &'a Request<'a>,
     draft: &'a Draft,
-    roles: &'a [Role],
-    /// For each item the last unit that reads it.
+    order: &'a Order,
+    /// For each item the last unit that needs it.
     last: Vec<usize>,
+    /// Which items others than their unit need.
     outside: Vec<bool>,
-    updates: &'a [(Id, Id)],
+    /// The variables, by the items that become their values.
+    updates: FxHashMap<Id, Id>,
     /// Whether an item's place is its own, to be given back.
     owned: Vec<bool>,
     arena: Arena,
     placed: Placed,
-    bindings: &'a Bindings,
-    far: FxHashMap<Id, usize>,
     /// The results of loops that are needed.
     parts: FxHashMap<Id, Vec<Id>>,
     /// For each unit the items that nothing reads after it.
@@ -155,7 +185,7 @@ impl Placer<'_> {
     }
 
     fn take(&mut self, id: Id) -> usize {
-        if let Some(&at) = self.far.get(&id) {
+        if let Some(&at) = self.request.far.get(&id) {
             self.placed.at[id as usize] = at;
             return at;
         }
@@ -200,7 +230,15 @@ impl Placer<'_> {
             Unit::Item(id) => self.item(*id)?,
             Unit::Group(group) => {
                 let outside = |id: Id| self.outside[id as usize];
-                let tape = tape(self.draft, self.roles, group, &outside);
+                let own;
+                let merged = match &self.order.merged {
+                    Some(merged) => merged,
+                    None => {
+                        own = tape::merged(self.draft, group, &outside);
+                        &own
+                    }
+                };
+                let tape = tape::tape(self.draft, &self.order.roles, group, &outside, merged);
                 self.group(number, tape);
             }
         }
@@ -222,8 +260,8 @@ impl Placer<'_> {
         let args: Vec<Operand> = item.args.iter().map(|view| self.operand(view)).collect();
         let step = match item.kind {
             Kind::Product(ends, ref places) => {
-                let symmetric = gram::is_symmetric(self.draft, item);
-                let product = Product::new(item.dtype, &args, ends, places.as_ref(), to);
+                let symmetric = gram::is_symmetric(self.draft, item, &|id| self.order.origin(id));
+                let product = Product::new(item.dtype, &args, ends, places.as_deref(), to);
                 Step::Product(Box::new(Product { symmetric, ..product }))
             }
             Kind::Windows(ref windows, ends) => Step::Windows(Box::new(Windowed {
@@ -234,20 +272,16 @@ impl Placer<'_> {
                 count: item.sizes.iter().product(),
                 to,
             })),
-            Kind::Node(node) => Step::Node(Box::new(Node {
-                id: node,
-                op: self.model.op(node).clone(),
-                args: item
-                    .args
-                    .iter()
-                    .map(|view| self.draft.items[view.of as usize].dtype)
-                    .zip(args)
-                    .collect(),
-                sizes: item.sizes.to_vec(),
-                to,
-            })),
+            Kind::Node(node) => {
+                let op = self.request.model.op(node).clone();
+                let dtype = |view: &View| self.draft.items[view.of as usize].dtype;
+                let args: Vec<_> = item.args.iter().map(dtype).zip(args).collect();
+                let (direct, sizes) = (direct(&op, &args), item.sizes.to_vec());
+                Step::Node(Box::new(Node { id: node, op, args, direct, sizes, to }))
+            }
             Kind::Index(node) => {
-                let Some((find, indices, from, added, axis)) = find(self.model.op(node)) else {
+                let Some((find, indices, from, added, axis)) = find(self.request.model.op(node))
+                else {
                     return Ok(());
                 };
                 let lines = match from {
@@ -269,7 +303,7 @@ impl Placer<'_> {
                 Step::Index(Box::new((node, index)))
             }
             Kind::Scan(node) => {
-                let Op::Scan(scan) = self.model.op(node) else { return Ok(()) };
+                let Op::Scan(scan) = self.request.model.op(node) else { return Ok(()) };
                 let hoist = &self.draft.loops[&id].hoist;
                 let which = |part: &Id| match self.draft.items[*part as usize].kind {
                     Kind::Part(which) => Some((which, *part)),
@@ -278,7 +312,8 @@ impl Placer<'_> {
                 let wanted = self.parts.remove(&id).unwrap_or_default();
                 let wanted: Vec<(Which, Id)> = wanted.iter().filter_map(which).collect();
                 let asked: Vec<Which> = wanted.iter().map(|(which, _)| *which).collect();
-                let body = scan::body(scan, hoist, &asked, self.model, self.bindings);
+                let body =
+                    scan::body(scan, hoist, &asked, self.request.model, self.request.bindings);
                 let body = body.map_err(|error| match error {
                     ScanError::Run(error) => error,
                     ScanError::Value(error) => RunError::Value { node, error },
@@ -353,11 +388,11 @@ impl Placer<'_> {
     /// The operand that a result may be written over: of the same elements, read for the last time, each before it is written.
     fn reused(&self, number: usize, tape: &Tape, out: usize, taken: &[Id]) -> Option<Id> {
         let out = &tape.outs[out];
-        if out.truth || self.far.contains_key(&out.of) {
+        if out.truth || self.request.far.contains_key(&out.of) {
             return None;
         }
         let result = &self.draft.items[out.of as usize];
-        let variable = self.updates.iter().find(|(_, item)| *item == out.of).map(|(v, _)| *v);
+        let variable = self.updates.get(&out.of).copied();
         let fits = |of: Id| {
             let item = &self.draft.items[of as usize];
             let is_variable = matches!(item.kind, Kind::Variable(_));

@@ -95,7 +95,7 @@ pub fn body(
     let far: Vec<bool> =
         (0..yields.len()).map(|number| asked.contains(&Which::Yield(number))).collect();
     let apart = Apart { index: &name(0), results: &far };
-    Ok((Plan::build(&model, yields, &updates, bindings, Some(&apart))?, length))
+    Ok((Plan::build(&model, yields, &updates, bindings, None, Some(&apart))?, length))
 }
 
 /// Why a body has no plan.

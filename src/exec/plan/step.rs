@@ -1,6 +1,6 @@
 //! The steps of a plan, with addresses, and how each is run.
 
-use super::cast::cast;
+use super::direct::Direct;
 use super::ends::Ends;
 use super::group::Group;
 use super::index::Index;
@@ -111,6 +111,8 @@ pub struct Node {
     pub op: Op,
     /// The operands, dense.
     pub args: Vec<(DType, Operand)>,
+    /// How it goes without arrays between, where it does.
+    pub direct: Option<Direct>,
     /// The sizes of the result.
     pub sizes: Vec<usize>,
     /// The first byte of the result.
@@ -187,7 +189,8 @@ impl Step {
             Step::Node(node) => {
                 let read: f64 = node.args.iter().map(|(dtype, x)| bytes(*dtype, x.count)).sum();
                 let result: usize = node.sizes.iter().product();
-                ("reference", result as f64, read + bytes(DType::F32, result))
+                let what = if node.direct.is_some() { "direct" } else { "reference" };
+                (what, result as f64, read + bytes(DType::F32, result))
             }
             Step::Tiny(tiny) => ("tiny", tiny.len() as f64, 0.0),
             Step::Loop(looped) => {
@@ -330,9 +333,8 @@ impl Product {
 
 impl Node {
     fn run(&self, memory: Shared<'_>, bindings: &Bindings) -> Result<(), RunError> {
-        if let (Op::Cast(to), [number]) = (&self.op, self.args.as_slice())
-            && cast(memory, number, to.to, self.to)
-        {
+        if let Some(direct) = self.direct {
+            direct.run(memory, &self.args, self.to);
             return Ok(());
         }
         let args: Vec<Tensor> = self

@@ -24,6 +24,16 @@ pub struct Stretch {
     pub outputs: Vec<Place>,
 }
 
+impl Stretch {
+    /// Gives back the room that it has grown into.
+    pub fn shrink(&mut self) {
+        self.recipe.inputs.shrink_to_fit();
+        self.recipe.steps.shrink_to_fit();
+        self.inputs.shrink_to_fit();
+        self.outputs.shrink_to_fit();
+    }
+}
+
 /// No stretch is longer: its code has to fit a cache.
 const LONGEST: usize = 256;
 /// About so many bytes of registers are in use at a time.

@@ -41,6 +41,18 @@ pub struct Tape {
     pub registers: usize,
 }
 
+impl Tape {
+    /// Gives back the room that it has grown into: most groups are small, and there may be many.
+    fn shrink(&mut self) {
+        self.ports.shrink_to_fit();
+        self.outs.shrink_to_fit();
+        self.ends.shrink_to_fit();
+        self.code.shrink_to_fit();
+        self.stretches.shrink_to_fit();
+        self.stretches.iter_mut().for_each(Stretch::shrink);
+    }
+}
+
 /// What is read from memory.
 #[derive(Clone, Debug)]
 pub struct Port {
@@ -140,8 +152,43 @@ pub struct Code {
     pub to: Place,
 }
 
-/// The program of a group; `outside` tells what is used by others.
-pub fn tape(draft: &Draft, roles: &[Role], group: &Group, outside: &dyn Fn(Id) -> bool) -> Tape {
+/// Products of a group that are used once, by a sum in the group: both are one instruction. Each with its sum; `outside` tells
+/// what is used by others.
+pub fn merged(draft: &Draft, group: &Group, outside: &dyn Fn(Id) -> bool) -> FxHashMap<Id, Id> {
+    let is = |id: Id, row: Scalar| matches!(draft.items[id as usize].kind, Kind::Map(Action::Row(r)) if r == row);
+    let mut uses: FxHashMap<Id, u32> = FxHashMap::default();
+    for &id in &group.members {
+        for view in &draft.items[id as usize].args {
+            *uses.entry(view.of).or_default() += 1;
+        }
+    }
+    let members: FxHashSet<Id> = group.members.iter().copied().collect();
+    let mut merged = FxHashMap::default();
+    for &sum in group.members.iter().filter(|&&id| is(id, Scalar::Add)) {
+        let item = &draft.items[sum as usize];
+        let product = item.args.iter().map(|view| view.of).find(|&of| {
+            members.contains(&of)
+                && is(of, Scalar::Mul)
+                && !outside(of)
+                && uses[&of] == 1
+                && draft.items[of as usize].sizes == item.sizes
+                && item.dtype.is_float()
+        });
+        if let Some(product) = product {
+            merged.insert(product, sum);
+        }
+    }
+    merged
+}
+
+/// The program of a group; `outside` tells what is used by others, `merged` has the products that are one with a sum.
+pub fn tape(
+    draft: &Draft,
+    roles: &[Role],
+    group: &Group,
+    outside: &dyn Fn(Id) -> bool,
+    merged: &FxHashMap<Id, Id>,
+) -> Tape {
     let count: usize = group.sizes.iter().product();
     let cut = group.sizes.len() - group.cut;
     let width = if group.cut > 0 { group.sizes[cut..].iter().product::<usize>() } else { 1 };
@@ -172,9 +219,8 @@ pub fn tape(draft: &Draft, roles: &[Role], group: &Group, outside: &dyn Fn(Id) -
         loaded: FxHashMap::default(),
         virtual_registers: 0,
         unit: width,
-        merged: FxHashMap::default(),
+        merged,
     };
-    writer.merge_products(outside);
     writer.unit();
     for &id in &group.members {
         writer.member(id, outside(id));
@@ -184,6 +230,7 @@ pub fn tape(draft: &Draft, roles: &[Role], group: &Group, outside: &dyn Fn(Id) -
     stretch::stretches(&mut tape, writer.virtual_registers);
     stretch::allocate(&mut tape, writer.virtual_registers);
     tape.tile = tile(&tape, writer.unit);
+    tape.shrink();
     tape
 }
 
@@ -200,36 +247,10 @@ struct Writer<'a> {
     /// Tiles are of whole numbers of so many elements.
     unit: usize,
     /// Products that only a sum needs, by that sum.
-    merged: FxHashMap<Id, Id>,
+    merged: &'a FxHashMap<Id, Id>,
 }
 
 impl Writer<'_> {
-    /// Finds products that are used once, by a sum in the group: both are one instruction.
-    fn merge_products(&mut self, outside: &dyn Fn(Id) -> bool) {
-        let is = |id: Id, row: Scalar| matches!(self.draft.items[id as usize].kind, Kind::Map(Action::Row(r)) if r == row);
-        let mut uses: FxHashMap<Id, u32> = FxHashMap::default();
-        for &id in &self.group.members {
-            for view in &self.draft.items[id as usize].args {
-                *uses.entry(view.of).or_default() += 1;
-            }
-        }
-        let members: FxHashSet<Id> = self.group.members.iter().copied().collect();
-        for &sum in self.group.members.iter().filter(|&&id| is(id, Scalar::Add)) {
-            let item = &self.draft.items[sum as usize];
-            let product = item.args.iter().map(|view| view.of).find(|&of| {
-                members.contains(&of)
-                    && is(of, Scalar::Mul)
-                    && !outside(of)
-                    && uses[&of] == 1
-                    && self.draft.items[of as usize].sizes == item.sizes
-                    && item.dtype.is_float()
-            });
-            if let Some(product) = product {
-                self.merged.insert(product, sum);
-            }
-        }
-    }
-
     /// Sets the unit of tiles: rows, or what ports repeat.
     fn unit(&mut self) {
         if self.tape.width > 1 {

@@ -121,6 +121,7 @@ pub fn tiny(draft: &Draft, live: &[bool], results: &[Id], updates: &[(Id, Id)]) 
         at,
         constants,
         bytes: numbers * width(dtype),
+        spared: None,
     })
 }
 

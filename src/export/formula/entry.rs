@@ -132,6 +132,12 @@ impl Entry {
                 self.value = kept.map(|axis| self.value[axis]).collect();
             }
             (Op::MatMul(_), Some(other)) => self.product(model, other, place)?,
+            (Op::Outer(_), Some(other)) => {
+                let free = self.fresh(&model.ty(other).shape[0]);
+                let at = if place == 0 { self.value.len() } else { 0 };
+                self.value.insert(at, free);
+                self.factor(other, vec![free], false);
+            }
             _ => return None,
         }
         Some(())

@@ -1,7 +1,7 @@
 //! A scan as a statement of several lines.
 
 use super::draft::{Draft, Piece};
-use super::names::{Names, free};
+use super::names::{Names, Taken};
 use super::statements::{Line, Plan, Written, statement_of, written};
 use super::{Part, WIDTH};
 use crate::graph::scan::Inner;
@@ -128,7 +128,7 @@ struct Body<'a> {
     inner: Inner,
     /// What each input is called inside.
     display: Vec<String>,
-    taken: FxHashSet<String>,
+    taken: Taken,
     /// The carries whose values before the step are stacked.
     traces: Vec<usize>,
 }
@@ -154,11 +154,10 @@ impl<'a> Body<'a> {
         let mut inner = model.inner(scan);
         inner.model.floats = Some(model.float());
         let mut display = vec![String::new(); scan.body.inputs.len()];
-        let mut taken: FxHashSet<String> =
-            model.dims.iter().map(|(name, _)| name.to_string()).collect();
+        let mut taken = Taken::of(model.dims.iter().map(|(name, _)| name.to_string()).collect());
         for (place, operand) in operands.iter().enumerate().skip(scan.carries + scan.slices) {
             display[1 + place] = names.text.get(operand).cloned().unwrap_or_default();
-            taken.insert(display[1 + place].clone());
+            taken.names.insert(display[1 + place].clone());
         }
         for place in (1..outside).chain([0]) {
             let default = match place {
@@ -171,8 +170,7 @@ impl<'a> Body<'a> {
                 place.checked_sub(1).and_then(|place| plan.parts.get(&(id, Which::Final(place))));
             let last = last.and_then(|part| names.text.get(part)).map(String::as_str);
             let wanted = scan.body.names[place].as_deref().or(last).unwrap_or(default);
-            display[place] = free(&taken, wanted.to_string());
-            taken.insert(display[place].clone());
+            display[place] = taken.take(wanted.to_string());
         }
         let variables = std::mem::take(&mut inner.model.variables);
         inner.model.variables = variables
@@ -182,9 +180,7 @@ impl<'a> Body<'a> {
             .collect();
         let bound = std::mem::take(&mut inner.model.names);
         for (name, node) in bound {
-            let name = free(&taken, name.to_string());
-            taken.insert(name.clone());
-            inner.model.names.insert(name.into(), node);
+            inner.model.names.insert(taken.take(name.to_string()).into(), node);
         }
         let traces = (0..scan.carries)
             .filter(|&place| plan.parts.contains_key(&(id, Which::Trace(place))))
@@ -193,9 +189,7 @@ impl<'a> Body<'a> {
     }
 
     fn fresh(&mut self, wanted: String) -> String {
-        let name = free(&self.taken, wanted);
-        self.taken.insert(name.clone());
-        name
+        self.taken.take(wanted)
     }
 
     /// The lines, and how many statements they are.

@@ -20,7 +20,7 @@ pub struct Names {
 /// `x`, and for all others the name of their nearest named user with a number.
 pub fn names(plan: &Plan) -> Names {
     let model = plan.model;
-    let mut taken = taken(model);
+    let mut taken = Taken::of(taken(model));
     let mut text: FxHashMap<NodeId, String> = FxHashMap::default();
     for id in model.nodes() {
         if let Some(name) = &plan.known[id.index()] {
@@ -30,11 +30,9 @@ pub fn names(plan: &Plan) -> Names {
     for output in model.outputs.iter().filter(|output| output.kind == Kind::Gradient) {
         text.entry(output.node).or_insert_with(|| output.name.to_string());
     }
-    let before = before_activations(plan, &taken);
+    let before = before_activations(plan, &taken.names);
     let mut give = |text: &mut FxHashMap<NodeId, String>, id: NodeId, wanted: String| {
-        let name = free(&taken, wanted);
-        taken.insert(name.clone());
-        text.insert(id, name);
+        text.insert(id, taken.take(wanted));
     };
     let lines: Vec<NodeId> = model.nodes().filter(|id| has_name(plan, *id)).collect();
     for &id in &lines {
@@ -93,8 +91,7 @@ pub fn names(plan: &Plan) -> Names {
             loop {
                 *counter += 1;
                 let wanted = format!("{owner}_{counter}");
-                if !taken.contains(&wanted) {
-                    taken.insert(wanted.clone());
+                if taken.names.insert(wanted.clone()) {
                     text.insert(id, wanted);
                     break;
                 }
@@ -113,12 +110,40 @@ pub fn names(plan: &Plan) -> Names {
                 },
                 Which::Yield(_) | Which::Trace(_) => "unread".into(),
             };
-            let name = free(&taken, wanted);
-            taken.insert(name.clone());
-            unread.insert((id, which), name);
+            unread.insert((id, which), taken.take(wanted));
         }
     }
     Names { text, unread }
+}
+
+/// Names that have a meaning already.
+pub struct Taken {
+    /// The names.
+    pub names: FxHashSet<String>,
+    /// For names that were wanted again the number that was given last.
+    numbers: FxHashMap<String, usize>,
+}
+
+impl Taken {
+    /// These names.
+    pub fn of(names: FxHashSet<String>) -> Taken {
+        Taken { names, numbers: FxHashMap::default() }
+    }
+
+    /// The name that is wanted, or that with the first number with which it is free; it is taken from then on.
+    pub fn take(&mut self, wanted: String) -> String {
+        if self.names.insert(wanted.clone()) {
+            return wanted;
+        }
+        let number = self.numbers.entry(wanted.clone()).or_insert(1);
+        loop {
+            *number += 1;
+            let name = format!("{wanted}_{number}");
+            if self.names.insert(name.clone()) {
+                return name;
+            }
+        }
+    }
 }
 
 /// The names that a model has already.
@@ -158,17 +183,6 @@ fn applied(plan: &Plan, id: NodeId, text: &FxHashMap<NodeId, String>) -> Option<
 /// Whether a value is to get a name: it has a line, and is not several values.
 fn has_name(plan: &Plan, id: NodeId) -> bool {
     plan.lines[id.index()] && plan.region[id.index()] && !matches!(plan.model.op(id), Op::Scan(_))
-}
-
-/// The name that is wanted, or that with a number where it is taken.
-pub fn free(taken: &FxHashSet<String>, wanted: String) -> String {
-    if !taken.contains(&wanted) {
-        return wanted;
-    }
-    (2..)
-        .map(|number| format!("{wanted}_{number}"))
-        .find(|name| !taken.contains(name))
-        .expect("numbers do not end")
 }
 
 /// The names of unnamed values that feed an activation, numbered through in the order of the source.

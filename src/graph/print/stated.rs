@@ -3,7 +3,7 @@
 use super::Part;
 use super::comment::{Cited, cited};
 use super::names::{before_activations, taken};
-use super::statements::{Statement, Written, plan, statement_of, written};
+use super::statements::{Statement, Written, plan, statement_of, written_apart};
 use crate::graph::{Model, NodeId};
 use rustc_hash::FxHashMap;
 
@@ -22,9 +22,9 @@ pub struct Stated {
     pub cited: Cited,
 }
 
-/// The statements of `part`, operands before their users, without the updates of states.
+/// The statements of `part`, operands before their users, each of one value but for scans, without the updates of states.
 pub fn stated(model: &Model, part: Part) -> Vec<Stated> {
-    let Written { plan, order, names, called, .. } = written(model, part);
+    let Written { plan, order, names, called, .. } = written_apart(model, part);
     let mut stated = Vec::new();
     for (id, draft) in order {
         for statement in statement_of(&plan, &names, id, &draft, &called) {

@@ -130,8 +130,19 @@ pub struct Written<'a> {
 
 /// The lines of `part` with their names, which are taken to be as wide as they turn out.
 pub fn written(model: &Model, part: Part) -> Written<'_> {
-    const ROUNDS: usize = 6;
+    laid(plan(model, part, FxHashMap::default()), part)
+}
+
+/// The same with a line for each piece of a split.
+pub fn written_apart(model: &Model, part: Part) -> Written<'_> {
     let mut plan = plan(model, part, FxHashMap::default());
+    plan.splits.clear();
+    laid(plan, part)
+}
+
+fn laid(mut plan: Plan<'_>, part: Part) -> Written<'_> {
+    const ROUNDS: usize = 6;
+    let model = plan.model;
     let mut round = 1;
     loop {
         plan.lines.fill(false);
@@ -623,8 +634,7 @@ pub fn drafts(plan: &mut Plan, whole: Part) -> Drafts {
             }
         }
         for &operand in &operands {
-            let laid = matches!(model.op(id), Op::Broadcast(_));
-            if left[operand.index()] == 0 && !plan.lines[operand.index()] && !laid {
+            if left[operand.index()] == 0 && !plan.lines[operand.index()] {
                 done[operand.index()] = None;
             }
         }
@@ -675,11 +685,13 @@ fn relaid(plan: &Plan, done: &mut [Option<Draft>], id: NodeId) {
     done[id.index()] = Some(render(plan.model, id, vec![draft]));
 }
 
+/// How often each value is read; what is laid out once more, since it may be laid out anew.
 fn readers(plan: &Plan) -> Vec<u32> {
     let mut readers = vec![0; plan.model.len()];
     for id in plan.model.nodes().filter(|id| plan.region[id.index()]) {
         for operand in plan.model.operands(id) {
-            readers[operand.index()] += 1;
+            let laid = matches!(plan.model.op(id), Op::Broadcast(_));
+            readers[operand.index()] += 1 + u32::from(laid);
         }
     }
     for id in kept(plan.model) {

@@ -122,7 +122,11 @@ pub fn state(p: &mut Parser) -> ItemKind {
 pub fn declaration(p: &mut Parser) -> Declaration {
     let names = names(p, "a name to declare");
     p.arrays.extend(names.iter().map(|name| name.text.clone()));
-    p.expect(Kind::Colon, "`:` and a type after the name");
+    if !p.eat(Kind::Colon) {
+        let help = (p.peek() == Kind::OpenSquare)
+            .then(|| "the sizes stand behind the element type: `x: f32[N]`".to_string());
+        p.fail_expected("`:` and a type after the name", help);
+    }
     let ty = type_expr(p);
     let mut declared =
         Declaration { names, ty, range: None, init: None, frozen: false, symmetric: false };

@@ -220,16 +220,15 @@ fn nested(names: &[&str]) -> String {
     text
 }
 
+/// Each mode by each variable alone, whichever others there are.
 fn requests(names: &[&str]) -> Vec<Request> {
-    let vectors: Vec<String> = names.iter().map(|name| format!("v_{name}")).collect();
-    let vectors: Vec<&str> = vectors.iter().map(String::as_str).collect();
-    vec![
-        request(Mode::Grad, "L", names, &[]),
-        request(Mode::Jacobian, "f", names, &[]),
-        request(Mode::Hessian, "L", names, &[]),
-        request(Mode::Jvp, "f", names, &vectors),
-        request(Mode::Hvp, "L", names, &vectors),
-    ]
+    let mut all =
+        vec![request(Mode::Grad, "L", names, &[]), request(Mode::Jacobian, "f", names, &[])];
+    all.extend(names.iter().map(|name| request(Mode::Hessian, "L", &[name], &[])));
+    for (mode, of) in [(Mode::Jvp, "f"), (Mode::Hvp, "L")] {
+        all.extend(names.iter().map(|name| request(mode, of, &[name], &[&format!("v_{name}")])));
+    }
+    all
 }
 
 /// What central differences say of each of the requests, and of what is written in the text.

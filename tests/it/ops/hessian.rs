@@ -2,7 +2,7 @@
 
 use super::array::{Array, build};
 use super::machine::{Given, agree, array, derived, evaluate, model, request, results};
-use pullback::compile::Level;
+use pullback::compile::{self, Level, Request};
 use pullback::graph::Kind;
 use pullback::graph::print::{Part, print};
 use pullback::ops::Bindings;
@@ -135,4 +135,39 @@ fn diagonals_leak_no_nan() {
     let found = evaluate(&derived.model, &nodes, &given, &Bindings::default())[0].to_f64();
     let inf = f64::INFINITY;
     assert_eq!(found, [inf, 0.0, 0.0, 0.0, inf, 0.0, 0.0, 0.0, 0.5]);
+}
+
+/// Of several variables the Hessian has mixed blocks, and by vectors it is the sum of its blocks by theirs.
+#[test]
+fn hessians_of_several_variables_are_whole() {
+    let text = "input w: f64[3]\ninput b: f64\ninput x: f64[4, 3]\ninput v_w: f64[3]\ninput v_b: f64\n\
+        loss C = sum(softplus(x @ w + b)) + b^3 * sum(w)\n\
+        output whole_w = hessian(C, w) @ v_w + jacobian(grad(C, w), b) * v_b\n\
+        output whole_b = jacobian(grad(C, b), w) @ v_w + hessian(C, b) * v_b\n\
+        output moved = grad(C, w) @ v_w + grad(C, b) * v_b\noutput mixed = jacobian(grad(C, w), b)\n";
+    let mut given = given();
+    for (name, values) in [("b", vec![0.3]), ("v_w", vec![1.0, -2.0, 0.5]), ("v_b", vec![0.7])] {
+        let shape = if values.len() == 1 { vec![] } else { vec![values.len()] };
+        given.push(Given { name: name.into(), dtype: DType::F64, array: Array { shape, values } });
+    }
+    let asked = [
+        request(Mode::Hvp, "C", &["w", "b"], &["v_w", "v_b"]),
+        request(Mode::Jvp, "C", &["w", "b"], &["v_w", "v_b"]),
+        request(Mode::Hessian, "C", &["w", "b"], &[]),
+    ];
+    for level in [Level::Derived, Level::Readable] {
+        let derived = derived(&model(text), &asked, level, text).model;
+        let result = |name: &str| {
+            let output = derived.outputs.iter().find(|output| &*output.name == name);
+            let node = output.unwrap_or_else(|| panic!("no {name}")).node;
+            array(&evaluate(&derived, &[node], &given, &Bindings::default())[0])
+        };
+        for (asked, written) in
+            [("hv_w", "whole_w"), ("hv_b", "whole_b"), ("t_C", "moved"), ("d_d_w_b", "mixed")]
+        {
+            agree(&format!("{asked} at {level:?}"), &result(asked), &result(written), 1e-12);
+        }
+    }
+    let again = Request { order: 2, ..asked[1].clone() };
+    assert!(compile::differentiate(&model(text), &[again], Level::Derived).is_err());
 }

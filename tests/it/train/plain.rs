@@ -73,6 +73,7 @@ fn library(said: Training, threads: usize) -> Ended {
         data: &held,
         val: None,
         engine: Arc::new(engine),
+        budget: None,
     };
     let mut run = Run::new(job).expect("a run");
     let mut reports = Vec::new();

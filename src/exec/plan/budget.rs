@@ -1,0 +1,88 @@
+//! A plan within a budget of bytes: the order with the fewest values computed again of those that fit.
+
+use super::draft::Draft;
+use super::flow::Flow;
+use super::fuse::Order;
+use super::place::{self, Placed, Request};
+use super::redo::redone;
+use super::walk::walk;
+use crate::exec::reference::RunError;
+
+/// What a budget costs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spared {
+    /// The bytes of a state without the budget.
+    pub without: usize,
+    /// Floating-point operations that are done again.
+    pub flops: f64,
+    /// The number of values that are computed again, each as often as it is.
+    pub values: usize,
+}
+
+/// Each order has a peak that is smaller than that of the one before by such a part.
+const STEP: usize = 16;
+/// Orders between the last one that can be and the first that cannot.
+const CLOSER: usize = 4;
+/// A block is larger than what lives at a time, since places do not always fit into each other, but an order is not looked at
+/// for less than such a part.
+const GAPS: usize = 8;
+
+/// The draft in the first of its orders that fits into the budget; `placed` is the one in which nothing is computed again.
+pub fn within(
+    request: &Request<'_>,
+    draft: &Draft,
+    order: &Order,
+    placed: Placed,
+    budget: usize,
+) -> Result<Placed, RunError> {
+    let mut flow = Flow::new(request, draft, order, &placed);
+    let done: f64 = flops(&placed);
+    let without = placed.bytes;
+    // The orders do not depend on the budget, so that the least that is told is one that does.
+    let mut walks = Vec::new();
+    let Some(first) = walk(&mut flow, usize::MAX) else { return Ok(placed) };
+    let (mut reached, mut step) = (first.peak, first.peak / STEP);
+    while step > 0 {
+        match walk(&mut flow, reached.saturating_sub(step)) {
+            Some(walk) => {
+                reached = walk.peak;
+                step = step.min(reached / STEP);
+                walks.push(walk);
+            }
+            None if step > first.peak / (STEP << CLOSER) => step /= 2,
+            None => break,
+        }
+    }
+    let near = |peak: usize, bytes: usize| peak <= bytes.saturating_add(bytes / GAPS);
+    let mut tried = vec![None; walks.len()];
+    for (walk, tried) in walks.iter().zip(&mut tried) {
+        if !near(walk.peak, budget) {
+            continue;
+        }
+        let again = redone(draft, order, &request.roots, &walk.runs);
+        let found = place::lay(request, &again.draft, &again.order)?;
+        *tried = Some(found.bytes);
+        if found.bytes <= budget {
+            let flops = flops(&found) - done;
+            let spared = Some(Spared { without, flops, values: again.values });
+            return Ok(Placed { spared, ..found });
+        }
+    }
+    let mut least = without;
+    for (walk, tried) in walks.iter().zip(tried).rev() {
+        let bytes = match tried {
+            Some(bytes) => bytes,
+            None if near(walk.peak, least) => {
+                let again = redone(draft, order, &request.roots, &walk.runs);
+                place::lay(request, &again.draft, &again.order)?.bytes
+            }
+            None => continue,
+        };
+        least = least.min(bytes);
+    }
+    Err(RunError::Budget { budget, least })
+}
+
+fn flops(placed: &Placed) -> f64 {
+    placed.steps.iter().map(|step| step.cost().1).sum()
+}
