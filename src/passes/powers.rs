@@ -115,9 +115,9 @@ pub fn named_quotients(
     let above: Factors =
         product.factors.iter().copied().filter(|(_, exponent)| *exponent == 1).collect();
     for (a, _) in above {
-        let Some((place, inner, quotient)) = quotient_of(cx, product, a) else { continue };
+        let Some(Named { place, laid, quotient }) = quotient_of(cx, product, a) else { continue };
         let (factor, _) = product.factors[place];
-        match inner {
+        match laid {
             None => lower(product, factor),
             Some((mut inner, below)) => {
                 let (laid, source) = (cx.see().op(factor).clone(), cx.see().operands(factor)[0]);
@@ -137,12 +137,16 @@ pub fn named_quotients(
     Ok(())
 }
 
-/// A factor to divide `a` by: its place; if it is laid out with others, those and itself; and the quotient, which has a name.
-fn quotient_of(
-    cx: &mut Cx,
-    product: &Product,
-    a: NodeId,
-) -> Option<(usize, Option<(Product, NodeId)>, NodeId)> {
+/// A quotient that has a name.
+struct Named {
+    /// The place of the divisor among the factors.
+    place: usize,
+    /// If it is laid out with others, those and itself.
+    laid: Option<(Product, NodeId)>,
+    quotient: NodeId,
+}
+
+fn quotient_of(cx: &mut Cx, product: &Product, a: NodeId) -> Option<Named> {
     let named = |cx: &Cx, b: NodeId| {
         let quotient = cx.see().find(&Op::Scalar(Scalar::Div), &[a, b]);
         quotient.filter(|&quotient| cx.is_forward(quotient) && cx.is_named(quotient))
@@ -150,7 +154,7 @@ fn quotient_of(
     for (place, &(b, exponent)) in product.factors.iter().enumerate() {
         if exponent < 0 {
             if let Some(quotient) = named(cx, b) {
-                return Some((place, None, quotient));
+                return Some(Named { place, laid: None, quotient });
             }
             continue;
         }
@@ -165,7 +169,7 @@ fn quotient_of(
         for &(below, _) in inner.factors.iter().filter(|(_, exponent)| *exponent < 0) {
             let laid = cx.see().find(cx.see().op(b), &[below]);
             if let Some(quotient) = laid.and_then(|laid| named(cx, laid)) {
-                return Some((place, Some((inner, below)), quotient));
+                return Some(Named { place, laid: Some((inner, below)), quotient });
             }
         }
     }
