@@ -478,4 +478,12 @@ fn plans_are_kept() {
     plans.get(&sizes(5)).expect("a plan");
     plans.get(&sizes(6)).expect("a plan");
     assert_eq!(plans.len(), 1);
+    // Where two of three fit, the one that was not asked for the longest goes.
+    let mut plans = Plans::new(&trained.model, &trained.wanted, false, first.bytes() * 5 / 2);
+    let [five, six] = [5, 6].map(|rows| plans.get(&sizes(rows)).expect("a plan"));
+    plans.get(&sizes(5)).expect("a plan");
+    plans.get(&sizes(7)).expect("a plan");
+    assert_eq!(plans.len(), 2);
+    assert!(Arc::ptr_eq(&five, &plans.get(&sizes(5)).expect("a plan")));
+    assert!(!Arc::ptr_eq(&six, &plans.get(&sizes(6)).expect("a plan")));
 }

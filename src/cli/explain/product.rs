@@ -26,6 +26,16 @@ pub struct Goal {
     pub derived: Option<f64>,
     /// What differences say of it.
     pub slopes: Option<Slopes>,
+    /// Whether differences may say otherwise, as `stop_gradient` holds something still.
+    pub held: bool,
+}
+
+impl Goal {
+    /// Whether nothing speaks against the derivative.
+    pub fn holds(&self) -> bool {
+        let fine = |slopes: &Slopes| self.held || slopes.is_kink() || slopes.holds();
+        self.slopes.as_ref().is_none_or(fine)
+    }
 }
 
 /// A factor of the forward pass and one of the backward pass.
@@ -308,7 +318,8 @@ pub fn goal(lesson: &mut Lesson, number: usize) -> Result<Goal, Failure> {
     let station = &lecture.stations[number];
     let of = &lecture.stations[lecture.of];
     let name = station.name.to_string();
-    let mut found = Goal { name: name.clone(), entry: String::new(), derived: None, slopes: None };
+    let mut found =
+        Goal { name: name.clone(), entry: String::new(), derived: None, slopes: None, held: false };
     if number == lecture.of {
         let words = fill(lesson.phrases.itself, &[&name]);
         lesson.blocks.push(Block::Words(words));
@@ -460,6 +471,10 @@ fn check(lesson: &mut Lesson, number: usize, found: &mut Goal) -> Result<(), Fai
         slopes if slopes.is_kink() => phrases.kink,
         slopes if !(slopes.measured.is_finite() && derived.is_finite()) => phrases.infinite,
         slopes if slopes.holds() => phrases.ok,
+        _ if lecture.is_held(number) => {
+            found.held = true;
+            phrases.held
+        }
         _ => phrases.refuted,
     };
     let remark = match slopes.plain || slopes.is_kink() {

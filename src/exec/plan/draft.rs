@@ -81,7 +81,7 @@ pub struct Item {
     /// The sizes of the axes.
     pub sizes: Sizes,
     /// The operands.
-    pub args: SmallVec<[View; 2]>,
+    pub args: Box<[View]>,
 }
 
 /// A draft: items in an order of evaluation.
@@ -171,7 +171,8 @@ impl Draft {
         args: SmallVec<[View; 2]>,
         node: NodeId,
     ) -> View {
-        let id = self.push(Item { kind, dtype, sizes: sizes.into(), args }, node);
+        let id = self
+            .push(Item { kind, dtype, sizes: sizes.into(), args: args.into_boxed_slice() }, node);
         View { of: id, layout: Layout::rows(sizes) }
     }
 

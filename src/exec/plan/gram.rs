@@ -50,7 +50,7 @@ fn is_across(item: &Item) -> bool {
 /// done at its end. `origin` tells what items are copies of.
 pub fn is_symmetric(draft: &Draft, item: &Item, origin: &dyn Fn(Id) -> Id) -> bool {
     let Kind::Product(ends, None) = item.kind else { return false };
-    let [left, right] = item.args.as_slice() else { return false };
+    let [left, right] = &item.args[..] else { return false };
     if ends != Ends::default() || item.sizes.len() != 2 || left.layout.sizes.len() != 2 {
         return false;
     }

@@ -4,6 +4,8 @@ mod conv;
 mod emit;
 mod fold;
 mod gemm;
+#[cfg(target_os = "linux")]
+mod idle;
 mod math;
 mod pool;
 mod rows;
