@@ -33,11 +33,15 @@ impl Cost {
 
 impl std::fmt::Display for Cost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let said = |size: &Size| match size.is_too_large() {
-            true => "more than is written out".to_string(),
-            false => size.to_string(),
-        };
         write!(f, "{} flops, {} bytes", said(&self.flops), said(&self.bytes))
+    }
+}
+
+/// A number of operations or bytes in print.
+pub fn said(size: &Size) -> String {
+    match size.is_too_large() {
+        true => "more than is written out".into(),
+        false => size.to_string(),
     }
 }
 
@@ -63,9 +67,11 @@ pub fn total(model: &Model) -> (Cost, Cost) {
     (sum(&forward), sum(&backward))
 }
 
-/// The cost of each source line, as comment lines: first of what is computed there, then of its derivatives.
+/// The cost of each source line, as comment lines: first of what is computed there, then of its derivatives; and the values
+/// that are kept for these.
 pub fn lines(model: &Model) -> String {
     let (forward, backward) = parts(model);
+    let (names, kept) = (names(model), read_back(model));
     let mut text = String::new();
     for (title, part) in [("forward", forward), ("backward", backward)] {
         let mut costs: BTreeMap<usize, Cost> = BTreeMap::new();
@@ -86,17 +92,35 @@ pub fn lines(model: &Model) -> String {
             text += &format!("#   {place:6} {cost}\n");
         }
     }
+    let floats = |ids: &[NodeId]| {
+        let sizes = ids.iter().map(|id| elements(&model.ty(*id).shape));
+        said(&model.dims.resolve(&sizes.fold(Size::Known(0), |total, size| total + size)))
+    };
+    if !kept.is_empty() {
+        text += &format!("# kept: {} floats\n", floats(&kept));
+    }
+    for id in kept {
+        let span = model.origins(id).span().filter(|span| span.file == 0);
+        let place = span.map_or("elsewhere".into(), |span| format!(":{}", model.line(span)));
+        let name = names.get(&id).map_or("an unnamed value", |name| name);
+        text += &format!("#   {place:6} {name}: {} floats\n", floats(&[id]));
+    }
     text
 }
 
-/// What the derivatives read of the values that the source text computes: `h and p (N x 40 floats)`.
-pub fn kept(model: &Model) -> Option<String> {
-    let (forward, backward) = parts(model);
+/// The names of values.
+fn names(model: &Model) -> FxHashMap<NodeId, &Name> {
     let mut names: FxHashMap<NodeId, &Name> = FxHashMap::default();
     for (name, node) in &model.names {
         names.entry(*node).or_insert(name);
     }
-    let named = |id: &NodeId| names.get(id).copied();
+    names
+}
+
+/// What the derivatives read of the values that the source text computes.
+fn read_back(model: &Model) -> Vec<NodeId> {
+    let (forward, backward) = parts(model);
+    let names = names(model);
     // What costs less to compute again than to read is not kept, but what it is made of.
     let cheap = |id: NodeId| {
         let row = matches!(
@@ -105,7 +129,7 @@ pub fn kept(model: &Model) -> Option<String> {
                 | Op::Broadcast(_)
                 | Op::Permute(_)
         );
-        row && named(&id).is_none()
+        row && !names.contains_key(&id)
     };
     let mut kept: Vec<NodeId> = Vec::new();
     let mut seen = vec![false; model.len()];
@@ -123,7 +147,13 @@ pub fn kept(model: &Model) -> Option<String> {
         }
     }
     kept.sort_unstable();
-    let names: Vec<&Name> = kept.iter().filter_map(named).collect();
+    kept
+}
+
+/// What the derivatives read of the values that the source text computes, in words: `h and p (N x 40 floats)`.
+pub fn kept(model: &Model) -> Option<String> {
+    let (known, kept) = (names(model), read_back(model));
+    let names: Vec<&Name> = kept.iter().filter_map(|id| known.get(id).copied()).collect();
     let others = kept.len() - names.len();
     let count =
         kept.iter().fold(Size::Known(0), |total, id| total + elements(&model.ty(*id).shape));

@@ -169,8 +169,10 @@ fn passes(common: &Common, session: &Session, derived: &Derived) {
     for used in &derived.stable {
         out::talk(common.quiet, &format!("stable: {}", session::used(&session.model, used)));
     }
-    for (number, (before, after)) in derived.report.rounds.iter().enumerate() {
-        out::talk(common.quiet, &format!("round {}: {before} nodes -> {after} nodes", number + 1));
+    for (number, round) in derived.report.rounds.iter().enumerate() {
+        let name = if number == 0 { "derived".into() } else { format!("round {number}") };
+        let flops = cost::said(&round.flops);
+        out::talk(common.quiet, &format!("{name}: {} nodes, {flops} flops", round.nodes));
     }
     for (law, count) in &derived.report.laws {
         out::talk(common.quiet, &format!("  {law}: {}", counted(*count, "time")));

@@ -1,6 +1,7 @@
 //! The model as a graph: append-only, hash-consed, typed; the order of its nodes is topological.
 
 pub mod check;
+mod cost;
 pub mod fold;
 pub mod join;
 pub mod print;

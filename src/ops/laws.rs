@@ -82,7 +82,6 @@ laws! {
     "power of 1/2" (x): pow(x, half()) => sqrt(x);
     "power of -1" (x): pow(x, -1) => 1 / x;
     "square of a negative" (x): square(neg(x)) => square(x);
-    "square of a root" (x): square(sqrt(x)) => x;
     "square of an absolute value" (x): square(abs(x)) => square(x);
     "root of a square" (x): sqrt(square(x)) => abs(x);
     "absolute value of a negative" (x): abs(neg(x)) => abs(x);

@@ -55,6 +55,16 @@ pub fn choices_together(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Ori
     cx.build(Select, &[one[0], yes, no], origins).map(Some)
 }
 
+/// `sqrt(x)^2` is x, unless the root has a name and x is a formula.
+pub fn square_of_root(cx: &mut Cx, op: &Op, operands: &[NodeId], _: &Origins) -> Found {
+    let root = operands[0];
+    if *op != Op::Scalar(Scalar::Square) || *cx.see().op(root) != Op::Scalar(Scalar::Sqrt) {
+        return Ok(None);
+    }
+    let x = cx.see().operands(root)[0];
+    Ok(Some(x).filter(|&x| !cx.is_named(root) || cx.is_named(x)))
+}
+
 /// Where the source text computes r as `where(s == 0, 0, sqrt(s))`, r stands for `sqrt(s)` and `r == 0` for `s == 0`; if r
 /// has no name, `sqrt(s)` stands for r.
 pub fn root_by_name(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {

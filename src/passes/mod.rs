@@ -7,6 +7,7 @@ mod facts;
 mod law;
 mod logistic;
 mod pieces;
+mod powers;
 mod product;
 mod prove;
 mod reduction;

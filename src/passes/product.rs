@@ -2,8 +2,9 @@
 
 use super::facts::positive;
 use super::law::Cx;
+use super::powers::{named_quotients, open_quotients, open_squares};
 use super::vectors;
-use crate::graph::{NodeId, Operands, Origins};
+use crate::graph::{Model, NodeId, Operands, Origins};
 use crate::ops::leaf::SizeOf;
 use crate::ops::reduce::{Fold, Reduce};
 use crate::ops::{Misfit, Number, Op, Scalar, Select, Size, elements};
@@ -59,7 +60,9 @@ pub fn normal(
         _ => return Ok(None),
     }
     open_quotients(cx, &mut product);
+    open_squares(cx, &mut product);
     cancel(cx, &mut product);
+    named_quotients(cx, &mut product, origins)?;
     if let Some(node) = choice(cx, &product, like)? {
         cx.fire("factor into the choice");
         return Ok(Some(node));
@@ -172,6 +175,10 @@ pub fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
                 waiting.push((operands[0], exponent));
             }
             Op::Scalar(Scalar::Square) if open => waiting.push((operands[0], 2 * exponent)),
+            Op::Scalar(Scalar::Pow) if open && whole_power(model, id).is_some() => {
+                let power = whole_power(model, id).expect("it is one");
+                waiting.push((operands[0], power * exponent))
+            }
             Op::Scalar(Scalar::Sqrt) if exponent % 2 == 0 && cx.is_open(id) => {
                 waiting.push((operands[0], exponent / 2))
             }
@@ -184,19 +191,10 @@ pub fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
     }
 }
 
-/// `(a / b) / b` is `a / b^2`, even if the source text has a use for `a / b`.
-fn open_quotients(cx: &mut Cx, product: &mut Product) {
-    for (id, exponent) in product.factors.clone() {
-        if exponent != 1 || cx.is_named(id) || *cx.see().op(id) != Op::Scalar(Scalar::Div) {
-            continue;
-        }
-        let operands = cx.see().operands(id);
-        if product.factors.contains(&(operands[1], -1)) {
-            product.factors.retain(|factor| *factor != (id, 1));
-            gather(cx, operands[0], 1, product);
-            gather(cx, operands[1], -1, product);
-        }
-    }
+/// The exponent of a power where it is a small whole number above 2.
+fn whole_power(model: &Model, id: NodeId) -> Option<i32> {
+    let power = model.filled(model.operands(id)[1])?.to_i64()?;
+    i32::try_from(power).ok().filter(|power| (3..=16).contains(power))
 }
 
 /// Whether a value is a number times another one, or through it: taken apart, it costs nothing to write again.
@@ -211,7 +209,8 @@ fn is_multiple(cx: &Cx, id: NodeId) -> bool {
         }
 }
 
-fn add(product: &mut Product, id: NodeId, exponent: i32) {
+/// Multiplies by a power of a value.
+pub fn add(product: &mut Product, id: NodeId, exponent: i32) {
     let same =
         product.factors.iter_mut().find(|(known, e)| *known == id && (*e > 0) == (exponent > 0));
     match same {
@@ -220,7 +219,7 @@ fn add(product: &mut Product, id: NodeId, exponent: i32) {
     }
 }
 
-/// The same factor above and below goes where it is not 0.
+/// The same factor above and below goes where it is not 0, or where some of it stays below.
 fn cancel(cx: &mut Cx, product: &mut Product) {
     let above: Operands =
         product.factors.iter().filter(|(_, e)| *e > 0).map(|(id, _)| *id).collect();
@@ -228,10 +227,6 @@ fn cancel(cx: &mut Cx, product: &mut Product) {
         let below =
             product.factors.iter().find(|(known, e)| *known == id && *e < 0).map(|(_, e)| *e);
         let Some(below) = below else { continue };
-        if !positive(cx.see(), id) {
-            continue;
-        }
-        cx.fire("cancel what is not 0");
         let total = below
             + product
                 .factors
@@ -239,6 +234,10 @@ fn cancel(cx: &mut Cx, product: &mut Product) {
                 .filter(|(known, e)| *known == id && *e > 0)
                 .map(|(_, e)| *e)
                 .sum::<i32>();
+        if total >= 0 && !positive(cx.see(), id) {
+            continue;
+        }
+        cx.fire("cancel what is not 0");
         let mut left = Some(total).filter(|total| *total != 0);
         product.factors.retain_mut(|(known, e)| {
             if *known != id {

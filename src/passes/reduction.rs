@@ -1,7 +1,7 @@
 //! Laws of sums along axes.
 
 use super::law::Cx;
-use super::product::{Factors, emit, product_of};
+use super::product::{Factors, emit, product_of, written_product};
 use super::structure::Found;
 use crate::graph::{NodeId, Origins};
 use crate::ops::reduce::{Fold, Reduce};
@@ -68,8 +68,14 @@ pub fn sum_of_sums(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins)
 /// `sum[K](x - mean[K, keep](x))` is 0.
 pub fn sum_of_deviations(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
     let Op::Reduce(Reduce { kind: Fold::Sum | Fold::Mean, axes }) = op else { return Ok(None) };
-    let Op::Scalar(Scalar::Sub) = cx.see().op(operands[0]) else { return Ok(None) };
-    let parts = cx.see().operands(operands[0]);
+    let deviates = deviates(cx, operands[0], axes);
+    Ok(deviates.then(|| cx.number(operands[0], Number::ZERO, origins)))
+}
+
+/// Whether a value is `x - mean[K, keep](x)` along axes K.
+fn deviates(cx: &Cx, id: NodeId, axes: &[usize]) -> bool {
+    let Op::Scalar(Scalar::Sub) = cx.see().op(id) else { return false };
+    let parts = cx.see().operands(id);
     let (mean, along) = match cx.see().op(parts[1]) {
         Op::Broadcast(laid) => {
             let along: Vec<usize> =
@@ -79,10 +85,52 @@ pub fn sum_of_deviations(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Or
         _ => (parts[1], (0..cx.see().ty(parts[0]).rank()).collect()),
     };
     let Op::Reduce(Reduce { kind: Fold::Mean, axes: inner }) = cx.see().op(mean) else {
+        return false;
+    };
+    inner.as_slice() == axes && along == axes && cx.see().operands(mean)[0] == parts[0]
+}
+
+/// `sum[K](y + v * (x - mean[K, keep](x)))` is `sum[K](y)` where v is the same along K.
+pub fn sum_without_deviations(
+    cx: &mut Cx,
+    op: &Op,
+    operands: &[NodeId],
+    origins: &Origins,
+) -> Found {
+    let Op::Reduce(Reduce { kind: Fold::Sum | Fold::Mean, axes }) = op else { return Ok(None) };
+    let Op::Scalar(row @ (Scalar::Add | Scalar::Sub)) = *cx.see().op(operands[0]) else {
         return Ok(None);
     };
-    let same = inner == axes && along == axes.as_slice() && cx.see().operands(mean)[0] == parts[0];
-    Ok(same.then(|| cx.number(operands[0], Number::ZERO, origins)))
+    if !cx.is_open(operands[0]) {
+        return Ok(None);
+    }
+    let terms = cx.see().operands(operands[0]);
+    let left = match [0, 1].map(|side| is_deviation(cx, terms[side], axes)) {
+        [_, true] => terms[0],
+        [true, false] if row == Scalar::Add => terms[1],
+        [true, false] => cx.scalar(Scalar::Neg, &[terms[1]], origins)?,
+        [false, false] => return Ok(None),
+    };
+    cx.build(op.clone(), &[left], origins).map(Some)
+}
+
+/// Whether a value is a deviation from its mean along axes, times and through what is the same along them.
+fn is_deviation(cx: &mut Cx, id: NodeId, axes: &[usize]) -> bool {
+    let mut product = written_product(cx, id);
+    let alike = |cx: &Cx, id: NodeId| match cx.see().op(id) {
+        Op::Broadcast(broadcast) => axes.iter().all(|&axis| broadcast.from[axis].is_none()),
+        _ => cx.see().ty(id).rank() == 0,
+    };
+    product.factors.retain(|(id, _)| !alike(cx, *id));
+    let [(factor, 1)] = product.factors[..] else { return false };
+    let dev = match cx.see().op(factor) {
+        Op::Scalar(Scalar::Div) => {
+            let parts = cx.see().operands(factor);
+            if alike(cx, parts[1]) { parts[0] } else { return false }
+        }
+        _ => factor,
+    };
+    deviates(cx, dev, axes)
 }
 
 /// `sum[K](x * broadcast(v))` is `sum[K](x) * v` where v is the same along K.

@@ -3,17 +3,26 @@
 use super::law::Cx;
 use super::scan::{Memo, has_scans, prune, simplified};
 use crate::graph::{Kind, Model};
-use crate::ops::{Misfit, Op, Scalar};
+use crate::ops::{Misfit, Op, Scalar, Size};
 use indexmap::IndexMap;
 use std::borrow::Cow;
 
 /// What a run of the laws did.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// For each round the nodes before it and after it.
-    pub rounds: Vec<(usize, usize)>,
+    /// What there was before the first round, and after each.
+    pub rounds: Vec<Round>,
     /// How often each law was used.
     pub laws: IndexMap<&'static str, usize>,
+}
+
+/// What is left after a round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// The nodes that results need.
+    pub nodes: usize,
+    /// Their floating-point operations.
+    pub flops: Size,
 }
 
 /// No model has been seen to need more.
@@ -34,12 +43,12 @@ pub(super) fn simplify_within(model: Cow<'_, Model>, memo: &mut Memo) -> (Model,
     let mut report = Report::default();
     let mut model = pruned(model);
     let mut live = model.live();
+    report.rounds.push(left(&model, &live));
     for _ in 0..ROUNDS {
-        let before = count(&live);
         let (next, fired) = round(&model, &live, memo, &mut report);
         model = pruned(Cow::Owned(next));
         live = model.live();
-        report.rounds.push((before, count(&live)));
+        report.rounds.push(left(&model, &live));
         if fired.is_empty() {
             break;
         }
@@ -47,7 +56,7 @@ pub(super) fn simplify_within(model: Cow<'_, Model>, memo: &mut Memo) -> (Model,
             *report.laws.entry(law).or_insert(0) += count;
         }
     }
-    (if count(&live) < model.len() { model.compact() } else { model.into_owned() }, report)
+    (if live.contains(&false) { model.compact() } else { model.into_owned() }, report)
 }
 
 /// The model without what nothing asks of its scans; what is not live may stay.
@@ -58,8 +67,8 @@ fn pruned(model: Cow<'_, Model>) -> Cow<'_, Model> {
     }
 }
 
-fn count(live: &[bool]) -> usize {
-    live.iter().filter(|live| **live).count()
+fn left(model: &Model, live: &[bool]) -> Round {
+    Round { nodes: live.iter().filter(|live| **live).count(), flops: model.flops(live) }
 }
 
 fn round(

@@ -2,7 +2,7 @@
 
 use super::choices::{
     above_kink, choice_by_constant, choices_together, condition_by_constant, number_on_the_right,
-    root_by_name,
+    root_by_name, square_of_root,
 };
 use super::facts::{positive, symmetric};
 use super::law::Cx;
@@ -10,8 +10,9 @@ use super::logistic::other_side;
 use super::product::{Factors, Product, emit, product_of};
 use super::reduction::{
     factor_out_of_sum, sum_of_deviations, sum_of_one_hot, sum_of_repeated, sum_of_sums,
+    sum_without_deviations,
 };
-use super::vectors::{product_with_diagonal, sum_of_diagonal, sum_of_outer};
+use super::vectors::{product_with_diagonal, sum_of_diagonal, sum_of_outer, sum_with_outer};
 use crate::graph::{NodeId, Operands, Origins};
 use crate::ops::index::OneHot;
 use crate::ops::matmul::MatMul;
@@ -42,16 +43,23 @@ pub const LAWS: &[(&str, &str, StructureLaw)] = &[
         "where(c, x, 0) + where(c, 0, y) => where(c, x, y)",
         choices_together,
     ),
+    ("square of a root", "sqrt(x)^2 => x, if not shorter by a name", square_of_root),
     ("root by its name", "sqrt(s) => r where r = where(s == 0, 0, sqrt(s))", root_by_name),
     ("other side of a sigmoid", "1 - sigmoid(x) => s where s = sigmoid(-x)", other_side),
     ("sum of equal values", "sum[N](broadcast(x, [N, K])) => x * N", sum_of_repeated),
     ("sum of sums", "sum[N](sum[K](x)) => sum[N, K](x)", sum_of_sums),
     ("sum of deviations", "sum[K](x - mean[K, keep](x)) => 0", sum_of_deviations),
+    (
+        "sum without deviations",
+        "sum[K](y + v * (x - mean[K, keep](x))) => sum[K](y)",
+        sum_without_deviations,
+    ),
     ("scalar out of a linear operator", "f(s * x) => s * f(x), f linear", scalar_out),
     ("identity matrix", "A @ eye(N) => A", identity),
     ("product with a diagonal matrix", "diag(v) @ A => v[:, None] * A", product_with_diagonal),
     ("sum of a diagonal matrix", "sum[K](diag(v)) => v", sum_of_diagonal),
     ("sum of an outer product", "sum[K](outer(u, v)) => u * sum(v)", sum_of_outer),
+    ("sum with an outer product", "sum[N](outer(u, v) * A) => v * (u @ A)", sum_with_outer),
     ("product with a logarithm", "xlogy(c, x) => c * log(x), c is not 0", product_with_logarithm),
     ("linear in zeros", "f(0) => 0, f linear", linear_in_zeros),
     ("transpose of a symmetric matrix", "A' => A, A symmetric", transposed_symmetric),
@@ -141,17 +149,19 @@ fn before_laying_out(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origin
 
 /// `f(s * x)` is `s * f(x)` for a scalar s where f is linear.
 fn scalar_out(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
-    let moves = match op {
-        Op::Broadcast(_) | Op::Scalar(_) | Op::Cast(_) | Op::Barrier(_) => false,
-        op => op.is_linear(),
+    let linear = match op {
+        Op::Broadcast(_) | Op::Scalar(_) | Op::Cast(_) | Op::Barrier(_) => 0..0,
+        Op::Solve(_) => 1..2,
+        op if op.is_linear() => 0..operands.len(),
+        _ => 0..0,
     };
-    if !moves || !cx.see().ty(operands[0]).dtype.is_float() {
+    if linear.is_empty() || !cx.see().ty(operands[0]).dtype.is_float() {
         return Ok(None);
     }
     let mut rest: Operands = operands.into();
     let mut scalars = Product::one(origins.clone());
     let mut moved = false;
-    for place in 0..operands.len() {
+    for place in linear {
         let id = operands[place];
         let ty = cx.see().ty(id).clone();
         if !ty.dtype.is_float()

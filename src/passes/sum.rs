@@ -3,6 +3,7 @@
 use super::law::Cx;
 use super::logistic;
 use super::pieces;
+use super::powers::{divisors_together, squares_together};
 use super::product::{Factors, Product, emit, free_factors, product_of, written_product};
 use crate::graph::{NodeId, Origins};
 use crate::ops::matmul::MatMul;
@@ -44,6 +45,10 @@ pub fn normal(
     }
     if pieces::join(cx, &mut sum.terms, origins, like)? {
         cx.fire("pieces side by side");
+    }
+    squares_together(cx, &mut sum.terms);
+    if divisors_together(cx, &mut sum.terms, origins)? {
+        cx.fire("divisors laid out alike");
     }
     let node = match common(&sum) {
         Some(factor) => {

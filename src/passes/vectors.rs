@@ -1,12 +1,12 @@
 //! Laws of matrices that vectors make: diagonal ones, outer products.
 
 use super::law::Cx;
-use super::product::{Factors, Product, emit, gather};
+use super::product::{Factors, Product, emit, gather, product_of};
 use super::structure::Found;
 use crate::graph::{NodeId, Origins};
 use crate::ops::index::Diag;
 use crate::ops::leaf::SizeOf;
-use crate::ops::matmul::Outer;
+use crate::ops::matmul::{MatMul, Outer};
 use crate::ops::reduce::{Fold, Reduce};
 use crate::ops::shape::Broadcast;
 use crate::ops::{Misfit, Number, Op, Scalar, Size, elements};
@@ -168,6 +168,45 @@ pub fn sum_of_outer(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins
     let along = Reduce { kind: *kind, axes: smallvec::smallvec![0] };
     vectors[*axis] = cx.build(along, &[vectors[*axis]], origins)?;
     cx.scalar(Scalar::Mul, &vectors, origins).map(Some)
+}
+
+/// `sum[N](outer(u, v) * A)` is `v * (u @ A)`, `sum[K](outer(u, v) * A)` is `u * (A @ v)`.
+pub fn sum_with_outer(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = op else { return Ok(None) };
+    let id = operands[0];
+    let open = cx.is_open(id) && cx.see().ty(id).rank() == 2 && axes.len() == 1;
+    if !open || !matches!(cx.see().op(id), Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg)) {
+        return Ok(None);
+    }
+    let mut matrix = product_of(cx, id);
+    let outer = matrix.factors.iter().position(|&(id, exponent)| {
+        exponent == 1 && matches!(cx.see().op(id), Op::Outer(_)) && !cx.is_named(id)
+    });
+    let Some(outer) = outer else { return Ok(None) };
+    let vectors = cx.see().operands(matrix.factors.remove(outer).0);
+    let (scalars, rest): (Factors, Factors) =
+        matrix.factors.iter().copied().partition(|&(id, _)| cx.see().ty(id).rank() == 0);
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    let number = std::mem::replace(&mut matrix.number, Number::ONE);
+    matrix.factors = rest;
+    let matrix = emit(cx, &matrix, id)?;
+    let value = match axes.as_slice() {
+        [0] => {
+            let row = cx.build(MatMul, &[vectors[0], matrix], origins)?;
+            cx.scalar(Scalar::Mul, &[vectors[1], row], origins)?
+        }
+        _ => {
+            let column = cx.build(MatMul, &[matrix, vectors[1]], origins)?;
+            cx.scalar(Scalar::Mul, &[vectors[0], column], origins)?
+        }
+    };
+    let mut result = product_of(cx, value);
+    result.number = result.number * number;
+    result.factors.extend(scalars);
+    result.origins.unite(origins);
+    emit(cx, &result, value).map(Some)
 }
 
 /// `sum[K](diag(v))` is v, and `sum[K](eye(K))` is 1; a mean is their K-th part.

@@ -197,7 +197,14 @@ fn costs_are_polynomials() {
     let ran = run(&["grad", "--cost", "examples/lecture.nn"]);
     assert!(ran.stdout.contains("keeps h\n#   and p (N x 40 floats)"), "{}", ran.stdout);
     assert!(ran.stdout.contains("# backward: 2*D*H*N + 4*H*K*N"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("# kept: 40*N floats\n#   :12    h: 30*N floats"),
+        "{}",
+        ran.stdout
+    );
     let ran = run(&["grad", "--passes", "examples/lecture.nn"]);
+    assert!(ran.stderr.contains("derived: 49 nodes, 4*D*H*N + 6*H*K*N"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("round 1: 45 nodes, 4*D*H*N + 6*H*K*N"), "{}", ran.stderr);
     assert!(ran.stderr.contains("forward: 2*D*H*N"), "{}", ran.stderr);
 }
 

@@ -706,7 +706,9 @@ fn part(plan: &Plan, done: &[Option<Draft>], operand: NodeId) -> Draft {
         Some(name) => name.chars().count(),
         None => plan.widths.get(&operand).copied().unwrap_or(NAME),
     };
-    if plan.lines[operand.index()] || known.is_some() {
+    // A number is said, not called by the derivative that happens to be this number.
+    let number = known.is_none() && plan.model.filled(operand).is_some();
+    if (plan.lines[operand.index()] && !number) || known.is_some() {
         return Draft::name(operand, width);
     }
     done[operand.index()].clone().unwrap_or_else(|| Draft::name(operand, width))

@@ -3,9 +3,10 @@
 use super::array::Array;
 use super::case::drawn;
 use super::machine::{
-    Given, agree, array, evaluate, loosened, model, operators, results, verified,
+    Given, agree, array, derived, evaluate, loosened, model, operators, request, results, verified,
 };
 use pullback::autodiff::derive;
+use pullback::compile::Level;
 use pullback::graph::print::{Part, print};
 use pullback::graph::{Kind, Model, NodeId, Origin, Origins, Output};
 use pullback::ops::elementwise::Class;
@@ -222,6 +223,32 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("sum of a diagonal matrix", "!x: f64[N=2]", "x * mean[0](eye(N)) + sum(eye(N))"),
     ("sum of an outer product", "!x: f64[N=2]; y: f64[K=3]", "sum[0](outer(x, y))"),
     ("sum of an outer product", "!x: f64[N=2]; y: f64[K=3]", "mean[1](outer(x, y)) * x"),
+    (
+        "sum without deviations",
+        "!x: f64[N=2, K=3]; y: f64[N=2, K=3]; s: f64[N=2]",
+        "sum[K](y - s[:, None] * (tanh(x) - mean[K, keep](tanh(x))))",
+    ),
+    (
+        "sum without deviations",
+        "!x: f64[N=2, K=3]; y: f64[N=2, K=3]; s: f64[N=2]",
+        "mean[K]((tanh(x) - mean[K, keep](tanh(x))) / (1 + s^2)[:, None] - y)",
+    ),
+    ("square of a root", "!x: f64[N=3]", "sqrt(1 + x^2)^2 * x"),
+    (
+        "sum with an outer product",
+        "!x: f64[N=2]; y: f64[K=3]; A: f64[N=2, K=3]",
+        "sum[0](2 * outer(x, y) * A)",
+    ),
+    (
+        "sum with an outer product",
+        "!x: f64[N=2]; y: f64[K=3]; A: f64[N=2, K=3]",
+        "sum[1](outer(x, y) / A) + x",
+    ),
+    (
+        "scalar out of a linear operator",
+        "!x: f64[N=2, N=2]; y: f64[N=2]",
+        "solve(x + eye(N) * 2, y / 2)",
+    ),
     ("product with a logarithm", "x: f64[N=3]", "xlogy(-2 / N, 1 + x^2)"),
     ("product with a logarithm", "x: f64[N=3]", "xlogy(exp(x) * 3, x^2)"),
     ("linear in zeros", "x: f64[N=3]", "zeros(2, N) @ x"),
@@ -374,6 +401,33 @@ pub fn settled(model: &Model) {
     let (again, _) = simplify(model);
     let (one, two) = (print(model, Part::Whole).text, print(&again, Part::Whole).text);
     assert_eq!(one, two, "simplified twice, it changes");
+}
+
+/// What the source text has a name for is not written out, a number has none, and powers of one value meet.
+#[test]
+fn names_are_used() {
+    for (text, wanted) in [
+        ("x: f64, y: f64; q = x / y; q^2", "d_y = -2 * L / y"),
+        (
+            "x: f64[N, K], y: f64[N]; q = x / y[:, None]; 1/2 * sum(q^2)",
+            "d_x = q / y\nd_y = -sum[K](q^2) / y",
+        ),
+        ("x: f64, y: f64; s = sqrt(1 + y^2); x / s", "d_y = -L * y / s^2"),
+        ("x: f64, y: f64; exp(x^2 / y^2)", "d_y = -2 * L * x^2 / y^3"),
+        ("x: f64, y: f64; log(1 + x^2) / y^2", "d_y = -2 * L / y"),
+        ("x: f64, y: f64; where(y > 0, x^2, x)", "d_x = where(y > 0, 2 * x, 1)"),
+    ] {
+        let (given, formula) = text.split_once("; ").expect("variables and a formula");
+        let (statements, loss) = formula.rsplit_once("; ").unwrap_or(("", formula));
+        let given = given.replace("64, ", "64\ninput ").replace("], ", "]\ninput ");
+        let text = format!("dim N, K\ninput {given}\n{statements}\nloss L = {loss}\n");
+        let request = request(Mode::Grad, "L", &["x", "y"], &[]);
+        let derived = derived(&model(&text), &[request], Level::Readable, &text);
+        let printed = print(&derived.model, Part::Adjoint).text;
+        let lines = printed.lines().map(|line| line.split("  #").next().unwrap_or("").trim_end());
+        let lines = lines.collect::<Vec<_>>().join("\n");
+        assert!(lines.contains(wanted), "{lines}");
+    }
 }
 
 /// Laws about names have tests of their own: `roots_keep_their_names`, `sides_of_a_sigmoid`.
