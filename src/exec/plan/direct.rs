@@ -78,11 +78,15 @@ fn map<S: Element, T: Element>(
     to.iter_mut().zip(from).for_each(|(to, &x)| *to = number(x));
 }
 
+/// A single number stands for as many as there are on the other side.
 fn compare<T: Element + Ord>(memory: Shared<'_>, row: Scalar, args: [&Operand; 2], at: usize) {
     let [a, b] = args.map(|operand| dense::<T>(memory, operand));
-    let to = memory.span::<bool>(at, a.len()).write();
+    let size = if a.len() == 1 { b.len() } else { a.len() };
+    let to = memory.span::<bool>(at, size).write();
     let mut fill = |holds: fn(&T, &T) -> bool| {
-        to.iter_mut().zip(a.iter().zip(b)).for_each(|(to, (a, b))| *to = holds(a, b));
+        to.iter_mut()
+            .zip(a.iter().cycle().zip(b.iter().cycle()))
+            .for_each(|(to, (a, b))| *to = holds(a, b));
     };
     match row {
         Scalar::Eq => fill(|a, b| a == b),
