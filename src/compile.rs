@@ -8,9 +8,10 @@ use crate::diagnostic::Diagnostic;
 use crate::graph::{Claim, Kind, Model, NodeId, Origin, Origins, Output, check};
 use crate::lower::{Unit, lower};
 use crate::ops::special::Mode;
-use crate::ops::{Misfit, Name};
+use crate::ops::{Misfit, Name, free};
 use crate::passes::{
-    self, Condition, Report, Used, has_barriers, release, simplify, simplify_owned, stabilise,
+    self, Condition, Report, Used, Watch, has_barriers, release, simplify, simplify_owned,
+    simplify_watched, stabilise,
 };
 use crate::syntax;
 pub use import::{File, Nowhere, Refusal, Source};
@@ -220,6 +221,16 @@ fn stable(
 
 /// The model with the derivatives of `requests` as outputs; claims are put aside.
 pub fn differentiate(model: &Model, requests: &[Request], level: Level) -> Result<Derived, Misfit> {
+    differentiate_watched(model, requests, level, &mut |_, _| {})
+}
+
+/// The same; the rounds of the laws on the whole are before the eyes of `watch`.
+pub fn differentiate_watched(
+    model: &Model,
+    requests: &[Request],
+    level: Level,
+    watch: &mut Watch<'_>,
+) -> Result<Derived, Misfit> {
     let wrt = requests.iter().flat_map(|request| &request.wrt);
     let wrt: Vec<NodeId> = wrt.filter_map(|name| model.named(name)).collect();
     let (model, stable) = stable(model.unclaimed(), &wrt, level)?;
@@ -234,7 +245,7 @@ pub fn differentiate(model: &Model, requests: &[Request], level: Level) -> Resul
     debug_assert!(check::check(&model).is_ok(), "{:?}", check::check(&model));
     let (model, report) = match level {
         Level::Derived => (model, Report::default()),
-        Level::Readable => simplify_owned(model),
+        Level::Readable => simplify_watched(model, watch),
     };
     Ok(Derived { model, flows, report, stable })
 }
@@ -276,13 +287,16 @@ fn derived(
         if wrt.len() > 1 && !later.is_empty() {
             return Err(Misfit::call("a tangent is derived again by one variable: name it"));
         }
-        for &seed in &seeds {
+        for &seed in seeds.iter().filter(|_| seeds.len() > 1) {
             let alone = push(model, &[of], &[seed], &origins)?.remove(0).0;
             flows.push(reach(model, alone));
         }
-        let node = push(model, &[of], &seeds, &origins)?.remove(0).1;
+        let (flow, node) = push(model, &[of], &seeds, &origins)?.remove(0);
         let name = match &request.wrt[..] {
-            [one] => result_name(request, one),
+            [one] => {
+                flows.push(reach(model, flow));
+                result_name(request, one)
+            }
             _ => format!("t_{}", request.of),
         };
         result(model, &mut taken, name, node);
@@ -342,7 +356,7 @@ fn mixed(
 
 /// Adds a derivative to the outputs, whose names `taken` has.
 fn result(model: &mut Model, taken: &mut FxHashSet<Name>, name: String, node: NodeId) {
-    let name = fresh(model, taken, name);
+    let name = free(&name, |name| model.named(name).is_some() || taken.contains(name));
     taken.insert(name.clone());
     model.outputs.push(Output { kind: Kind::Gradient, name, node });
 }
@@ -384,17 +398,4 @@ fn result_name(request: &Request, wrt: &str) -> String {
         Mode::Hvp => format!("hv_{wrt}"),
     };
     format!("{}{first}", "d_".repeat(request.order.saturating_sub(1)))
-}
-
-/// The name, or the first numbered one that neither a value nor one of the results `taken` has.
-fn fresh(model: &Model, taken: &FxHashSet<Name>, wanted: String) -> Name {
-    let taken = |name: &str| model.named(name).is_some() || taken.contains(name);
-    if !taken(&wanted) {
-        return wanted.into();
-    }
-    (2..)
-        .map(|number| format!("{wanted}_{number}"))
-        .find(|name| !taken(name))
-        .expect("numbers do not end")
-        .into()
 }

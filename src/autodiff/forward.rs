@@ -8,20 +8,11 @@ use crate::ops::term::select;
 use crate::ops::{Misfit, Op, Operator, Scalar, Term};
 use rustc_hash::FxHashMap;
 
-/// The tangent of `of` where `x` moves along `seed`, which has the type of `x`. Only what lies between is walked.
+/// The tangents of several values where each of several others moves along the tangent beside it, which has its type. Only
+/// what lies between is walked.
 ///
 /// A scalar operator's row gives each partial derivative times a number, whichever way that number travels; a linear
 /// operator moves tangents as it moves values; of any other the rule that pulls adjoints back is transposed.
-pub fn forward(
-    model: &mut Model,
-    of: NodeId,
-    x: NodeId,
-    seed: NodeId,
-) -> Result<(Flow, Option<NodeId>), Misfit> {
-    Ok(forward_all(model, &[of], &[(x, seed)])?.remove(0))
-}
-
-/// The tangents of several values where each of several others moves along the tangent beside it.
 pub fn forward_all(
     model: &mut Model,
     of: &[NodeId],

@@ -9,6 +9,6 @@ mod reverse;
 mod scan;
 
 pub use derivative::{derive, expand, expand_innermost, pull, push};
-pub use forward::{forward, forward_all};
+pub use forward::forward_all;
 pub use reverse::{Flow, reverse};
 pub use scan::active;

@@ -71,7 +71,7 @@ pub fn total(model: &Model) -> (Cost, Cost) {
 /// that are kept for these.
 pub fn lines(model: &Model) -> String {
     let (forward, backward) = parts(model);
-    let (names, kept) = (names(model), read_back(model));
+    let (kept, names) = read_back(model);
     let mut text = String::new();
     for (title, part) in [("forward", forward), ("backward", backward)] {
         let mut costs: BTreeMap<usize, Cost> = BTreeMap::new();
@@ -92,10 +92,7 @@ pub fn lines(model: &Model) -> String {
             text += &format!("#   {place:6} {cost}\n");
         }
     }
-    let floats = |ids: &[NodeId]| {
-        let sizes = ids.iter().map(|id| elements(&model.ty(*id).shape));
-        said(&model.dims.resolve(&sizes.fold(Size::Known(0), |total, size| total + size)))
-    };
+    let floats = |ids: &[NodeId]| said(&floats(model, ids));
     if !kept.is_empty() {
         text += &format!("# kept: {} floats\n", floats(&kept));
     }
@@ -108,19 +105,13 @@ pub fn lines(model: &Model) -> String {
     text
 }
 
-/// The names of values.
-fn names(model: &Model) -> FxHashMap<NodeId, &Name> {
+/// What the derivatives read of the values that the source text computes, and the names of values.
+fn read_back(model: &Model) -> (Vec<NodeId>, FxHashMap<NodeId, &Name>) {
+    let (forward, backward) = parts(model);
     let mut names: FxHashMap<NodeId, &Name> = FxHashMap::default();
     for (name, node) in &model.names {
         names.entry(*node).or_insert(name);
     }
-    names
-}
-
-/// What the derivatives read of the values that the source text computes.
-fn read_back(model: &Model) -> Vec<NodeId> {
-    let (forward, backward) = parts(model);
-    let names = names(model);
     // What costs less to compute again than to read is not kept, but what it is made of.
     let cheap = |id: NodeId| {
         let row = matches!(
@@ -147,16 +138,20 @@ fn read_back(model: &Model) -> Vec<NodeId> {
         }
     }
     kept.sort_unstable();
-    kept
+    (kept, names)
+}
+
+/// How many numbers these values are.
+fn floats(model: &Model, ids: &[NodeId]) -> Size {
+    let sizes = ids.iter().map(|id| elements(&model.ty(*id).shape));
+    model.dims.resolve(&sizes.fold(Size::Known(0), |total, size| total + size))
 }
 
 /// What the derivatives read of the values that the source text computes, in words: `h and p (N x 40 floats)`.
 pub fn kept(model: &Model) -> Option<String> {
-    let (known, kept) = (names(model), read_back(model));
+    let (kept, known) = read_back(model);
     let names: Vec<&Name> = kept.iter().filter_map(|id| known.get(id).copied()).collect();
     let others = kept.len() - names.len();
-    let count =
-        kept.iter().fold(Size::Known(0), |total, id| total + elements(&model.ty(*id).shape));
     let mut words: Vec<String> = match names.len() {
         0..=5 => names.iter().map(|name| name.to_string()).collect(),
         count => vec![format!("{count} named values")],
@@ -171,7 +166,7 @@ pub fn kept(model: &Model) -> Option<String> {
         true => last,
         false => format!("{} and {last}", words.join(", ")),
     };
-    Some(format!("{list} ({} floats)", spelled(&model.dims.resolve(&count))))
+    Some(format!("{list} ({} floats)", spelled(&floats(model, &kept))))
 }
 
 /// `N x 40` for `40*N`.

@@ -12,6 +12,7 @@ use crate::compile::{Derived, Request};
 use crate::export;
 use crate::graph::print::{Part, Printed, print, print_folded};
 use crate::graph::{Kind, Model};
+use crate::ops::Size;
 use crate::ops::special::Mode;
 use std::path::Path;
 
@@ -22,9 +23,16 @@ pub fn grad(common: &Common, args: &Grad) -> Result<(), Failure> {
     }
     let mut session = session::open(common, &args.model, Some(&args.select))?;
     let mut request = session::request(common, &session, &args.select)?;
-    let derived = session::derive(common, &mut session, &mut request, args.optimise.level())?;
+    let mut rounds = Vec::new();
+    let mut watch = |model: &Model, live: &[bool]| {
+        if args.passes {
+            rounds.push((live.iter().filter(|live| **live).count(), model.flops(live)));
+        }
+    };
+    let level = args.optimise.level();
+    let derived = session::derive_watched(common, &mut session, &mut request, level, &mut watch)?;
     if args.passes {
-        passes(common, &session, &derived);
+        passes(common, &session, &derived, &rounds);
     }
     let path = args.target.output.as_deref();
     let text = match form(args.target.to, path, common.json)? {
@@ -165,14 +173,14 @@ fn wrapped(text: &str) -> String {
     lines + &line + "\n"
 }
 
-fn passes(common: &Common, session: &Session, derived: &Derived) {
+fn passes(common: &Common, session: &Session, derived: &Derived, rounds: &[(usize, Size)]) {
     for used in &derived.stable {
         out::talk(common.quiet, &format!("stable: {}", session::used(&session.model, used)));
     }
-    for (number, round) in derived.report.rounds.iter().enumerate() {
+    for (number, (nodes, flops)) in rounds.iter().enumerate() {
         let name = if number == 0 { "derived".into() } else { format!("round {number}") };
-        let flops = cost::said(&round.flops);
-        out::talk(common.quiet, &format!("{name}: {} nodes, {flops} flops", round.nodes));
+        let flops = cost::said(flops);
+        out::talk(common.quiet, &format!("{name}: {nodes} nodes, {flops} flops"));
     }
     for (law, count) in &derived.report.laws {
         out::talk(common.quiet, &format!("  {law}: {}", counted(*count, "time")));

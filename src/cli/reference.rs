@@ -2,13 +2,12 @@
 
 use crate::compile::{self, Level, PRELUDE, Request};
 use crate::graph::print::{Part, print};
-use crate::graph::{Kind, Model, NodeId, Origins, Output, Role, Variable};
+use crate::graph::{Kind, Model, NodeId, Origins, Output, Role};
 use crate::ops::builtin::{BUILTINS, Builtin};
 use crate::ops::elementwise::Class;
 use crate::ops::special::Mode;
-use crate::ops::{Form, Name, Op, Operator, Rule, Scalar, Type, leaf};
+use crate::ops::{Form, Name, Op, Operator, Rule, Scalar, Type};
 use std::fmt::Write;
-use std::sync::Arc;
 
 /// What a page is about.
 #[derive(Clone, Copy)]
@@ -376,10 +375,7 @@ fn rule(
     let mut model = model.clone();
     let ty = model.ty(value).clone();
     let adjoint: Name = format!("d_{result}").into();
-    let leaf = leaf::Variable { name: adjoint.clone(), ty: Arc::new(ty.clone()) };
-    let node = model.insert(leaf, &[], &Origins::default()).ok()?;
-    let declared = Variable::plain(node, Role::Input);
-    model.variables.insert(adjoint, declared);
+    let node = model.input(&adjoint, ty.clone());
     let variables: Vec<NodeId> = operands.iter().copied().chain([value, node]).collect();
     for (&operand, term) in operands.iter().zip(terms) {
         let (Some(term), Op::Variable(variable)) = (term, model.op(operand)) else { continue };

@@ -9,7 +9,7 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::{Model, NodeId, Origin, Origins, Role, Variable};
 use crate::ops::special::Mode;
 use crate::ops::{Name, Operator, leaf};
-use crate::passes::Used;
+use crate::passes::{Used, Watch};
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 use std::io::Read;
@@ -289,8 +289,20 @@ pub fn derive(
     request: &mut Request,
     level: Level,
 ) -> Result<Derived, Failure> {
+    derive_watched(common, session, request, level, &mut |_, _| {})
+}
+
+/// The same; the rounds of the laws are before the eyes of `watch`.
+pub fn derive_watched(
+    common: &Common,
+    session: &mut Session,
+    request: &mut Request,
+    level: Level,
+    watch: &mut Watch<'_>,
+) -> Result<Derived, Failure> {
     add_vectors(&mut session.model, request);
-    let derived = compile::differentiate(&session.model, std::slice::from_ref(request), level)
+    let requests = std::slice::from_ref(&*request);
+    let derived = compile::differentiate_watched(&session.model, requests, level, watch)
         .map_err(|misfit| Failure::Request(misfit.to_string()))?;
     let mut said = std::mem::take(&mut session.warnings);
     for (name, reach) in request.wrt.iter().zip(&derived.flows) {

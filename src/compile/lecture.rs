@@ -4,7 +4,7 @@ mod cut;
 mod looped;
 mod piece;
 
-use super::{Level, expanded, stable};
+use super::{Level, all_named, expanded, stable};
 use crate::autodiff::forward_all;
 use crate::graph::{Kind, Model, NodeId, Origins, Output, Role, Variable};
 use crate::ops::{Misfit, Name, Op, Operator, Scalar, leaf};
@@ -96,15 +96,9 @@ pub fn lecture(model: &Model, of: &Name, wrt: &[Name]) -> Result<Lecture, Misfit
     let asked: Vec<NodeId> = wrt.iter().filter_map(|name| model.named(name)).collect();
     let model = stable(model.unclaimed(), &asked, Level::Readable)?.0;
     let model = expanded(model, Level::Readable)?;
-    let named = |model: &Model, name: &Name| {
-        model.named(name).ok_or_else(|| Misfit {
-            code: "E0101",
-            ..Misfit::call(format!("nothing is called `{name}`"))
-        })
-    };
     let ends = |model: &Model| {
-        let goals = wrt.iter().map(|name| named(model, name));
-        Ok::<_, Misfit>((named(model, of)?, goals.collect::<Result<Vec<NodeId>, _>>()?))
+        let of = all_named(model, std::slice::from_ref(of))?[0];
+        Ok::<_, Misfit>((of, all_named(model, wrt)?))
     };
     let (end, goals) = ends(&model)?;
     let model = looped::apart(model, end, &goals)?;
@@ -154,9 +148,14 @@ impl Lecture {
         })
     }
 
+    /// The step that gives the derivative by a station.
+    pub fn step_of(&self, station: usize) -> Option<usize> {
+        self.steps.iter().position(|step| step.of.contains(&station))
+    }
+
     /// The loop that alone reads a station, and as which operand; `None` where it is read elsewhere too.
     pub fn looped(&self, station: usize) -> Option<(&Loop, usize)> {
-        let step = self.steps.iter().find(|step| step.of.contains(&station))?;
+        let step = &self.steps[self.step_of(station)?];
         let inside = |own: &&Loop| {
             step.after.iter().all(|next| own.results.iter().any(|(_, result)| result == next))
         };
@@ -195,7 +194,7 @@ impl Lecture {
 
     /// How a goal moves the stations next to it; `None` where it leads nowhere.
     pub fn nudge(&self, goal: usize) -> Result<Option<Nudge>, Misfit> {
-        let Some(step) = self.steps.iter().find(|step| step.of.contains(&goal)) else {
+        let Some(step) = self.step_of(goal).map(|step| &self.steps[step]) else {
             return Ok(None);
         };
         let station = &self.stations[goal];

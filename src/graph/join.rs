@@ -21,8 +21,9 @@ impl Joined {
     }
 }
 
-/// Both models in one. Variables of one name, element type and sizes are one variable, dimensions of one name one dimension: if only one
-/// model gives it a size, it has that. Fails where what the second model computes has no type among the first one's sizes.
+/// Both models in one. Variables of one name, element type and sizes are one variable, dimensions of one name one dimension: if
+/// only one model gives it a size, it has that. Fails where what the second model computes has no type among the first one's
+/// sizes.
 pub fn join(one: &Model, two: &Model) -> Result<Joined, Misfit> {
     let mut model = one.clone();
     for (name, size) in two.dims.iter() {

@@ -13,7 +13,7 @@ mod tidy;
 pub mod train;
 
 use crate::diagnostic::Span;
-use crate::ops::leaf::{Const, SizeOf};
+use crate::ops::leaf::{self, Const, SizeOf};
 pub use crate::ops::origin::{Origin, Origins};
 use crate::ops::{Dims, Misfit, Name, Number, Op, Size, Term, Type, elements};
 use crate::tensor::{DType, Tensor};
@@ -22,6 +22,7 @@ use indexmap::IndexMap;
 use petgraph::graph::{DiGraph, NodeIndex};
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use smallvec::SmallVec;
+use std::sync::Arc;
 use store::{Held, Store};
 pub use tidy::Operands;
 use tidy::{Tidy, tidy};
@@ -352,6 +353,15 @@ impl Model {
     /// The node of a scalar constant.
     pub fn number(&mut self, dtype: DType, value: Number, origins: &Origins) -> NodeId {
         self.insert(Const { dtype, value }, &[], origins).expect("a constant has no operands")
+    }
+
+    /// The node of an input about which nothing but its type is declared.
+    pub fn input(&mut self, name: &Name, ty: Type) -> NodeId {
+        let variable = leaf::Variable { name: name.clone(), ty: Arc::new(ty) };
+        let node = self.insert(variable, &[], &Origins::default());
+        let node = node.expect("a variable has no operands");
+        self.variables.insert(name.clone(), Variable::plain(node, Role::Input));
+        node
     }
 
     /// Plants a term whose variables are `variables`; numbers without a typed neighbour are of type `dtype`.

@@ -104,6 +104,13 @@ pub fn join<T: std::fmt::Display>(things: impl IntoIterator<Item = T>) -> String
     things.into_iter().map(|t| t.to_string()).collect::<Vec<_>>().join(", ")
 }
 
+/// The name that is wanted, or that with the first number from 2 on with which it is not taken.
+pub fn free(wanted: &str, taken: impl Fn(&str) -> bool) -> Name {
+    let numbered = (2..).map(|number| format!("{wanted}_{number}"));
+    let mut names = std::iter::once(wanted.to_string()).chain(numbered);
+    names.find(|name| !taken(name)).expect("numbers do not end").into()
+}
+
 /// Operands that an operator cannot take.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

@@ -26,7 +26,7 @@ pub use defined::{Condition, conditions};
 pub use prove::prove;
 pub use resize::resize;
 pub use retype::retype;
-pub use simplify::{Report, simplify, simplify_owned};
+pub use simplify::{Report, Watch, simplify, simplify_owned, simplify_watched};
 pub use stabilise::{Used, stabilise};
 
 /// The laws of structured operators by name, with their equalities, in the order in which they are tried.

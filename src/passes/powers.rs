@@ -85,25 +85,19 @@ pub fn divisors_together(
             }
             let inner = written_product(cx, source);
             if inner.factors.iter().any(|&(id, exponent)| id == below && exponent < 0) {
-                laid = Some((number, place, inner, source));
+                laid = Some((number, place, inner));
                 break;
             }
         }
         let Some(laid) = laid else { return Ok(false) };
         found.push(laid);
     }
-    for (number, place, mut inner, source) in found.clone() {
-        lower(&mut inner, below);
-        let by = std::mem::replace(&mut inner.number, Number::ONE);
-        terms[number].number = terms[number].number * by;
-        let value = emit(cx, &inner, source)?;
-        let same = cx.see().ty(value).rank() == cx.see().ty(source).rank();
-        let value = if same { cx.model().insert(op.clone(), &[value], origins)? } else { value };
-        terms[number].factors.remove(place);
-        gather(cx, value, 1, &mut terms[number]);
+    let any = !found.is_empty();
+    for (number, place, inner) in found {
+        relay(cx, &mut terms[number], place, (inner, below), origins)?;
         add(&mut terms[number], divisor, -1);
     }
-    Ok(!found.is_empty())
+    Ok(any)
 }
 
 /// `a * x / b` is `q * x` where the source text has a name for `q = a / b`; b may be laid out together with other factors.
@@ -119,16 +113,7 @@ pub fn named_quotients(
         let (factor, _) = product.factors[place];
         match laid {
             None => lower(product, factor),
-            Some((mut inner, below)) => {
-                let (laid, source) = (cx.see().op(factor).clone(), cx.see().operands(factor)[0]);
-                lower(&mut inner, below);
-                product.number = product.number * std::mem::replace(&mut inner.number, Number::ONE);
-                let value = emit(cx, &inner, source)?;
-                let same = cx.see().ty(value).rank() == cx.see().ty(source).rank();
-                let value = if same { cx.model().insert(laid, &[value], origins)? } else { value };
-                product.factors.remove(place);
-                gather(cx, value, 1, product);
-            }
+            Some(inner) => relay(cx, product, place, inner, origins)?,
         }
         let place = product.factors.iter().position(|factor| *factor == (a, 1));
         product.factors[place.expect("it is a factor")] = (quotient, 1);
@@ -174,6 +159,25 @@ fn quotient_of(cx: &mut Cx, product: &Product, a: NodeId) -> Option<Named> {
         }
     }
     None
+}
+
+/// Lays out anew the factor at a place, which is this product laid out, with one power less of what is `below` in it.
+fn relay(
+    cx: &mut Cx,
+    product: &mut Product,
+    place: usize,
+    (mut inner, below): (Product, NodeId),
+    origins: &Origins,
+) -> Result<(), Misfit> {
+    let (factor, _) = product.factors.remove(place);
+    let (laid, source) = (cx.see().op(factor).clone(), cx.see().operands(factor)[0]);
+    lower(&mut inner, below);
+    product.number = product.number * std::mem::replace(&mut inner.number, Number::ONE);
+    let value = emit(cx, &inner, source)?;
+    let same = cx.see().ty(value).rank() == cx.see().ty(source).rank();
+    let value = if same { cx.model().insert(laid, &[value], origins)? } else { value };
+    gather(cx, value, 1, product);
+    Ok(())
 }
 
 /// Takes one power from a factor below.

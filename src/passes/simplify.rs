@@ -3,52 +3,53 @@
 use super::law::Cx;
 use super::scan::{Memo, has_scans, prune, simplified};
 use crate::graph::{Kind, Model};
-use crate::ops::{Misfit, Op, Scalar, Size};
+use crate::ops::{Misfit, Op, Scalar};
 use indexmap::IndexMap;
 use std::borrow::Cow;
 
 /// What a run of the laws did.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// What there was before the first round, and after each.
-    pub rounds: Vec<Round>,
     /// How often each law was used.
     pub laws: IndexMap<&'static str, usize>,
 }
 
-/// What is left after a round.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Round {
-    /// The nodes that results need.
-    pub nodes: usize,
-    /// Their floating-point operations.
-    pub flops: Size,
-}
+/// Sees the model before the first round and after each, with what results need of it.
+pub type Watch<'w> = dyn FnMut(&Model, &[bool]) + 'w;
 
 /// No model has been seen to need more.
 const ROUNDS: usize = 8;
 
 /// The model in which every value that the source text does not need is in the form that the laws give it.
 pub fn simplify(model: &Model) -> (Model, Report) {
-    simplify_within(Cow::Borrowed(model), &mut Memo::default())
+    simplify_within(Cow::Borrowed(model), &mut Memo::default(), &mut |_, _| {})
 }
 
 /// The same of a model that is given away: it takes memory no longer than it must.
 pub fn simplify_owned(model: Model) -> (Model, Report) {
-    simplify_within(Cow::Owned(model), &mut Memo::default())
+    simplify_watched(model, &mut |_, _| {})
+}
+
+/// The same, round by round before the eyes of `watch`.
+pub fn simplify_watched(model: Model, watch: &mut Watch<'_>) -> (Model, Report) {
+    simplify_within(Cow::Owned(model), &mut Memo::default(), watch)
 }
 
 /// `simplify` where some scans have been seen already.
-pub(super) fn simplify_within(model: Cow<'_, Model>, memo: &mut Memo) -> (Model, Report) {
+pub(super) fn simplify_within(
+    model: Cow<'_, Model>,
+    memo: &mut Memo,
+    watch: &mut Watch<'_>,
+) -> (Model, Report) {
     let mut report = Report::default();
     let mut model = pruned(model);
     let mut live = model.live();
-    report.rounds.push(left(&model, &live));
+    watch(&model, &live);
     for _ in 0..ROUNDS {
         let (next, fired) = round(&model, &live, memo, &mut report);
         model = pruned(Cow::Owned(next));
         live = model.live();
-        report.rounds.push(left(&model, &live));
+        watch(&model, &live);
         if fired.is_empty() {
             break;
         }
@@ -65,10 +66,6 @@ fn pruned(model: Cow<'_, Model>) -> Cow<'_, Model> {
         true => Cow::Owned(prune(&model)),
         false => model,
     }
-}
-
-fn left(model: &Model, live: &[bool]) -> Round {
-    Round { nodes: live.iter().filter(|live| **live).count(), flops: model.flops(live) }
 }
 
 fn round(

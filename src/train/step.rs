@@ -8,7 +8,7 @@ use crate::ops::elementwise::Cast;
 use crate::ops::leaf::{self, Const, SizeOf};
 use crate::ops::random::STEP;
 use crate::ops::term::{apply, select, spread, sum};
-use crate::ops::{Misfit, Name, Number, Op, Scalar, Size, Term, Type};
+use crate::ops::{Misfit, Name, Number, Op, Scalar, Size, Term, Type, free};
 use crate::tensor::DType;
 use std::sync::Arc;
 
@@ -287,9 +287,7 @@ impl Builder<'_> {
                 || model.dims.contains(name)
                 || model.outputs.iter().any(|output| &*output.name == name)
         };
-        let numbered = (2..).map(|number| format!("{wanted}_{number}"));
-        let mut names = std::iter::once(wanted.to_string()).chain(numbered);
-        names.find(|name| !taken(name)).expect("numbers do not end").into()
+        free(wanted, taken)
     }
 
     /// A number in the element type of `like`.

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, Span};
 use crate::graph::{Model, Role};
-use crate::ops::{Dims, Name, Size};
+use crate::ops::{Dims, Name, Size, free};
 use rustc_hash::FxHashMap;
 
 /// How the dimensions of two models go together.
@@ -189,9 +189,7 @@ impl Meeting<'_> {
                 Some(size) => self.roles.renamed.push((size.to_string(), name.to_string())),
                 None if self.roles.second.values().any(taken) => {
                     let used = |name: &str| dims.contains(name) || self.one.dims.contains(name);
-                    let mut fresh = (2..).map(|number| format!("{name}_{number}"));
-                    let fresh = fresh.find(|name| !used(name)).unwrap_or_default();
-                    self.roles.second.insert(name.clone(), Size::named(&fresh));
+                    self.roles.second.insert(name.clone(), Size::Named(free(name, used)));
                 }
                 None => {}
             }

@@ -265,7 +265,7 @@ impl<'a> Lesson<'a> {
         }
         let station = &lecture.stations[number];
         let left = self.shown_name(&station.adjoint);
-        let step = lecture.steps.iter().position(|step| step.of.contains(&number));
+        let step = lecture.step_of(number);
         let Some(step) = step else {
             // The function behind it is a station itself.
             let Some(amplifier) = &station.amplifier else { return Ok(()) };

@@ -32,9 +32,8 @@ pub fn network(lecture: &Lecture) -> Vec<Node> {
                 let Some((derivative, value)) = lesson.operand(number, own, place) else {
                     continue;
                 };
-                let steps = own.inputs[place]
-                    .and_then(|goal| own.round.steps.iter().find(|step| step.of.contains(&goal)));
-                let after = steps.iter().flat_map(|step| &step.after);
+                let step = own.inputs[place].and_then(|goal| own.round.step_of(goal));
+                let after = step.iter().flat_map(|&step| &own.round.steps[step].after);
                 let from = after.filter_map(|next| inside[*next]).collect();
                 Node { derivative, value, amplifier: None, asked: asked(number), from }
             }
@@ -100,7 +99,7 @@ fn computed(lesson: &Lesson, number: usize) -> Option<(Vec<usize>, Formula)> {
     let lecture = lesson.lecture;
     let station = &lecture.stations[number];
     let one = Formula::Number("1".into());
-    let step = lecture.steps.iter().position(|step| step.of.contains(&number));
+    let step = lecture.step_of(number);
     let amplifier = station.amplifier.as_ref();
     let behind = amplifier.map(|amplifier| amplifier.node);
     let adjoint = amplifier.map_or(&station.adjoint, |known| &known.adjoint);

@@ -96,19 +96,32 @@ impl<'a> Lesson<'a> {
 
     /// The numbers of a value in each of the rounds that `backwards` tells the order of.
     fn numbered_rounds(&mut self, own: &'a Loop, name: &str, backwards: bool) {
+        self.each_round(own, name, backwards, |lesson, round| {
+            let known = lesson.staged(own, round);
+            Some(known.get(name).cloned().unwrap_or_else(|| Formula::name(name)))
+        });
+    }
+
+    /// The numbers of a value in each round, beside the formula of it there.
+    fn each_round(
+        &mut self,
+        own: &'a Loop,
+        name: &str,
+        backwards: bool,
+        formula: impl Fn(&Lesson<'a>, &Round) -> Option<Formula>,
+    ) {
         let Some(rounds) = self.rounds.remove(&own.node) else { return };
         let mut order: Vec<(usize, &Numbers)> = rounds.iter().enumerate().collect();
         if backwards {
             order.reverse();
         }
-        let count = rounds.len();
         for (number, numbers) in order {
             let Some(value) = numbers.value(name) else { continue };
-            let place = if own.reverse { count - 1 - number } else { number };
-            let known = self.staged(own, &Round::At(Size::Known(place as i64)));
-            let formula = known.get(name).cloned().unwrap_or_else(|| Formula::name(name));
-            let value = shown(value, self.phrases);
-            self.part(formula, Some(value));
+            let place = if own.reverse { rounds.len() - 1 - number } else { number };
+            if let Some(formula) = formula(self, &Round::At(Size::Known(place as i64))) {
+                let value = shown(value, self.phrases);
+                self.part(formula, Some(value));
+            }
         }
         self.rounds.insert(own.node, rounds);
     }
@@ -141,13 +154,11 @@ impl<'a> Lesson<'a> {
             }
         }
         let [first, last] = ends(own).map(|round| text(&round.number(own, 0)));
-        let about = [index(own), &first, &last].map(str::to_string);
-        let about = about.each_ref().map(String::as_str);
         if self.numbers.is_some() && !self.rounds.contains_key(&own.node) {
             let words = fill(self.phrases.many_rounds, &[&ROUNDS.to_string()]);
             self.blocks.push(Block::Words(words));
         }
-        self.blocks.push(Block::Words(fill(self.phrases.rounds, &about)));
+        self.blocks.push(Block::Words(fill(self.phrases.rounds, &[index(own), &first, &last])));
         let round = &own.round;
         let slopes = round.stations.iter().filter_map(|station| station.amplifier.as_ref());
         let unnamed: Vec<_> = slopes.filter(|known| !known.named).map(|known| known.node).collect();
@@ -199,9 +210,8 @@ impl<'a> Lesson<'a> {
             return Ok(());
         }
         let [first, last] = ends(own).map(|round| text(&round.number(own, 0)));
-        let about = [index(own), &last, &first].map(str::to_string);
-        let about = about.each_ref().map(String::as_str);
-        self.blocks.push(Block::Words(fill(self.phrases.rounds_back, &about)));
+        let words = fill(self.phrases.rounds_back, &[index(own), &last, &first]);
+        self.blocks.push(Block::Words(words));
         let round = &own.round;
         let here = Round::Any(0);
         for place in (0..own.carries.len()).filter(|&place| !own.carries[place].own) {
@@ -224,8 +234,7 @@ impl<'a> Lesson<'a> {
                     self.take(own, inner);
                 }
                 Some(place) => {
-                    let step = round.steps.iter().position(|step| step.of.contains(&number));
-                    let Some(step) = step else { continue };
+                    let Some(step) = round.step_of(number) else { continue };
                     inner.temporaries(step);
                     let stated = inner.own(step, &station.adjoint);
                     self.take(own, inner);
@@ -240,7 +249,7 @@ impl<'a> Lesson<'a> {
         }
         let mut inner = self.round(own, &here);
         for goal in goals {
-            if let Some(step) = round.steps.iter().position(|step| step.of.contains(&goal)) {
+            if let Some(step) = round.step_of(goal) {
                 inner.temporaries(step);
             }
         }
@@ -294,7 +303,7 @@ impl<'a> Lesson<'a> {
     pub fn carry_case(&self, own: &'a Loop, number: usize) -> Option<(Formula, Formula)> {
         let station = &own.round.stations[number];
         let place = own.carries.iter().position(|carry| is_carry(carry, &station.name))?;
-        let step = own.round.steps.iter().position(|step| step.of.contains(&number))?;
+        let step = own.round.step_of(number)?;
         let stated = self.round(own, &Round::Any(0)).own(step, &station.adjoint)?;
         let value =
             |known: &FxHashMap<Name, Formula>| read(&stated.text, &|name| known.get(name).cloned());
@@ -304,7 +313,7 @@ impl<'a> Lesson<'a> {
     /// The derivative by an input of a round through that round.
     fn flow(&self, own: &'a Loop, goal: usize, round: &Round) -> Option<Formula> {
         let inner = self.round(own, round);
-        let Some(step) = own.round.steps.iter().position(|step| step.of.contains(&goal)) else {
+        let Some(step) = own.round.step_of(goal) else {
             return Some(Formula::Number("0".into()));
         };
         let stated = inner.own(step, &own.round.stations[goal].adjoint)?;
@@ -321,7 +330,7 @@ impl<'a> Lesson<'a> {
         let Some((left, right)) = self.operand(number, own, place) else { return Ok(()) };
         let slice = matches!(self.meaning(own, place), Meaning::Slice(_));
         let first = matches!(self.meaning(own, place), Meaning::Before(_));
-        let step = own.round.steps.iter().position(|step| step.of.contains(&goal));
+        let step = own.round.step_of(goal);
         let mut inner = self.round(own, &Round::Any(0));
         let stated = step.and_then(|step| inner.own(step, &own.round.stations[goal].adjoint));
         let cited = stated.map(|stated| stated.cited).unwrap_or_default();
@@ -372,22 +381,11 @@ impl<'a> Lesson<'a> {
 
     /// What each round adds to a derivative, or has of it.
     fn terms(&mut self, own: &'a Loop, goal: usize, slice: bool) {
-        let Some(rounds) = self.rounds.remove(&own.node) else { return };
-        let name = &own.round.stations[goal];
-        for (number, numbers) in rounds.iter().enumerate().rev() {
-            let Some(value) = numbers.value(&name.adjoint) else { continue };
-            let place = if own.reverse { rounds.len() - 1 - number } else { number };
-            let round = Round::At(Size::Known(place as i64));
-            let formula = match slice {
-                true => self.staged(own, &round).get(&name.adjoint).cloned(),
-                false => self.flow(own, goal, &round),
-            };
-            if let Some(formula) = formula {
-                let value = shown(value, self.phrases);
-                self.part(formula, Some(value));
-            }
-        }
-        self.rounds.insert(own.node, rounds);
+        let adjoint = &own.round.stations[goal].adjoint;
+        self.each_round(own, adjoint, true, |lesson, round| match slice {
+            true => lesson.staged(own, round).get(adjoint).cloned(),
+            false => lesson.flow(own, goal, round),
+        });
     }
 
     /// How an operand of a loop moves the next values in a round; whether by factors.

@@ -2,10 +2,9 @@
 
 use crate::export::formula::{Formula, read};
 use crate::graph::print::{Part, stated};
-use crate::graph::{Kind, Model, NodeId, Origins, Output, Role, Variable};
-use crate::ops::{Name, Op, Operator, Rule, leaf};
+use crate::graph::{Kind, Model, NodeId, Origins, Output};
+use crate::ops::{Name, Op, Operator, Rule};
 use crate::passes::simplify;
-use std::sync::Arc;
 
 /// The operator of a node on plain names, and how the derivative by operand number `place` comes from that by its value.
 /// `None` where it is no single formula, or is given elsewhere.
@@ -34,11 +33,7 @@ pub fn rule(model: &Model, id: NodeId, place: usize, of: &str) -> Option<(Formul
     let types = types.iter().chain([model.ty(id), model.ty(id)]);
     let mut variables = Vec::new();
     for (name, ty) in names.zip(types) {
-        let name: Name = name.into();
-        let variable = leaf::Variable { name: name.clone(), ty: Arc::new(ty.clone()) };
-        let node = small.insert(variable, &[], &Origins::default()).ok()?;
-        small.variables.insert(name, Variable::plain(node, Role::Input));
-        variables.push(node);
+        variables.push(small.input(&name.into(), ty.clone()));
     }
     let dtype = model.ty(id).dtype;
     let node = small.plant(&term, &variables, dtype, &Origins::default()).ok()?;

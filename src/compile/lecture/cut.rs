@@ -7,7 +7,7 @@ use crate::autodiff::{Flow, pull};
 use crate::graph::print::preactivations;
 use crate::graph::{Model, NodeId, Origins};
 use crate::ops::elementwise::Class;
-use crate::ops::{Misfit, Name, Op, Operator, Scalar};
+use crate::ops::{Misfit, Name, Op, Operator, Scalar, free};
 use crate::passes::{release, simplify};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
@@ -189,12 +189,8 @@ impl Cut {
 
     /// A name that nothing else has: `wanted`, or that with a number behind it.
     pub fn fresh(&mut self, wanted: &str) -> Name {
-        let mut name: Name = wanted.into();
-        let mut number = 1;
-        while !self.taken.insert(name.clone()) {
-            number += 1;
-            name = format!("{wanted}_{number}").into();
-        }
+        let name = free(wanted, |name| self.taken.contains(name));
+        self.taken.insert(name.clone());
         name
     }
 

@@ -3,12 +3,11 @@
 use super::Lecture;
 use super::cut::{Cut, between};
 use crate::autodiff::active;
-use crate::graph::{Model, NodeId, Origins, Role, Variable};
+use crate::graph::{Model, NodeId, Origins};
 use crate::ops::scan::{Scan, Which};
 use crate::ops::special::Barrier;
-use crate::ops::{Misfit, Name, Op, Size, Term, leaf, term};
-use rustc_hash::FxHashMap;
-use std::sync::Arc;
+use crate::ops::{Misfit, Name, Op, Size, Term, free, term};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// A loop that steps lead through.
 pub struct Loop {
@@ -189,17 +188,13 @@ pub fn looped(cut: &mut Cut) -> Result<Vec<Loop>, Misfit> {
 #[derive(Default)]
 struct Names {
     meanings: FxHashMap<Name, Meaning>,
-    taken: Vec<Name>,
+    taken: FxHashSet<Name>,
 }
 
 impl Names {
     fn add(&mut self, wanted: &str, meaning: Meaning) -> Name {
-        let mut numbered = (2..).map(|number| format!("{wanted}_{number}"));
-        let mut name: Name = wanted.into();
-        while self.taken.contains(&name) {
-            name = numbered.next().unwrap_or_default().into();
-        }
-        self.taken.push(name.clone());
+        let name = free(wanted, |name| self.taken.contains(name));
+        self.taken.insert(name.clone());
         self.meanings.insert(name.clone(), meaning);
         name
     }
@@ -230,7 +225,7 @@ fn one(cut: &mut Cut, id: NodeId, scan: &Scan) -> Result<Loop, Misfit> {
     }
     let of = cut.names[&cut.end].clone();
     let mut names = Names::default();
-    names.taken.push(of.clone());
+    names.taken.insert(of.clone());
     names.taken.extend(cut.model.dims.iter().map(|(name, _)| name.clone()));
     let carried: Vec<Name> = (0..scan.carries).map(|place| input(scan, place, "carry")).collect();
     let outside = scan.carries + scan.slices;
@@ -253,10 +248,7 @@ fn one(cut: &mut Cut, id: NodeId, scan: &Scan) -> Result<Loop, Misfit> {
     model.floats = Some(cut.model.float());
     let mut inputs = Vec::new();
     for (name, ty) in variables.iter().zip(&scan.body.inputs) {
-        let variable = leaf::Variable { name: name.clone(), ty: Arc::new(ty.clone()) };
-        let node = model.insert(variable, &[], &Origins::default())?;
-        model.variables.insert(name.clone(), Variable::plain(node, Role::Input));
-        inputs.push(node);
+        inputs.push(model.input(name, ty.clone()));
     }
     let (ends, notes) = model.opened(&scan.body, &inputs, |model, step, operands| {
         model.insert(step.op.clone(), operands, &step.origins)
@@ -295,7 +287,7 @@ fn one(cut: &mut Cut, id: NodeId, scan: &Scan) -> Result<Loop, Misfit> {
     let mut seeds: Vec<(NodeId, NodeId)> = Vec::new();
     for (place, carry) in carries.iter_mut().enumerate().filter(|(place, _)| active[*place]) {
         let name = names.add(&format!("d_{}_out", carry.name), Meaning::Seed(place));
-        seeds.push((seed(&mut model, &name, next[place])?, next[place]));
+        seeds.push((seed(&mut model, &name, next[place]), next[place]));
         carry.seed = Some(name);
     }
     let before = inputs[1..=scan.carries].iter().enumerate();
@@ -305,7 +297,7 @@ fn one(cut: &mut Cut, id: NodeId, scan: &Scan) -> Result<Loop, Misfit> {
         let Some(number) = there(which) else { continue };
         let wanted = format!("{}_t", cut.found[number].adjoint);
         let name = names.add(&wanted, Meaning::Stacked(number));
-        seeds.push((seed(&mut model, &name, node)?, node));
+        seeds.push((seed(&mut model, &name, node), node));
     }
     let mut end = None;
     for (seed, node) in seeds {
@@ -362,9 +354,7 @@ fn one(cut: &mut Cut, id: NodeId, scan: &Scan) -> Result<Loop, Misfit> {
 }
 
 /// A variable like a value: the derivative by it.
-fn seed(model: &mut Model, name: &Name, like: NodeId) -> Result<NodeId, Misfit> {
-    let variable = leaf::Variable { name: name.clone(), ty: Arc::new(model.ty(like).clone()) };
-    let node = model.insert(variable, &[], &Origins::default())?;
-    model.variables.insert(name.clone(), Variable::plain(node, Role::Input));
-    Ok(node)
+fn seed(model: &mut Model, name: &Name, like: NodeId) -> NodeId {
+    let ty = model.ty(like).clone();
+    model.input(name, ty)
 }

@@ -5,7 +5,7 @@ use super::flow::Flow;
 use super::fuse::Order;
 use super::place::{self, Placed, Request};
 use super::redo::redone;
-use super::walk::walk;
+use super::walk::{Walk, walk};
 use crate::exec::reference::RunError;
 
 /// What a budget costs.
@@ -36,7 +36,7 @@ pub fn within(
     budget: usize,
 ) -> Result<Placed, RunError> {
     let mut flow = Flow::new(request, draft, order, &placed);
-    let done: f64 = flops(&placed);
+    let done = flops(&placed);
     let without = placed.bytes;
     // The orders do not depend on the budget, so that the least that is told is one that does.
     let mut walks = Vec::new();
@@ -53,18 +53,21 @@ pub fn within(
             None => break,
         }
     }
+    let laid = |walk: &Walk| {
+        let again = redone(draft, order, &request.roots, &walk.runs);
+        Ok::<_, RunError>((place::lay(request, &again.draft, &again.order)?, again.values))
+    };
     let near = |peak: usize, bytes: usize| peak <= bytes.saturating_add(bytes / GAPS);
     let mut tried = vec![None; walks.len()];
     for (walk, tried) in walks.iter().zip(&mut tried) {
         if !near(walk.peak, budget) {
             continue;
         }
-        let again = redone(draft, order, &request.roots, &walk.runs);
-        let found = place::lay(request, &again.draft, &again.order)?;
+        let (found, values) = laid(walk)?;
         *tried = Some(found.bytes);
         if found.bytes <= budget {
             let flops = flops(&found) - done;
-            let spared = Some(Spared { without, flops, values: again.values });
+            let spared = Some(Spared { without, flops, values });
             return Ok(Placed { spared, ..found });
         }
     }
@@ -72,10 +75,7 @@ pub fn within(
     for (walk, tried) in walks.iter().zip(tried).rev() {
         let bytes = match tried {
             Some(bytes) => bytes,
-            None if near(walk.peak, least) => {
-                let again = redone(draft, order, &request.roots, &walk.runs);
-                place::lay(request, &again.draft, &again.order)?.bytes
-            }
+            None if near(walk.peak, least) => laid(walk)?.0.bytes,
             None => continue,
         };
         least = least.min(bytes);

@@ -1,4 +1,5 @@
-//! Casts to larger types and between floats, whole numbers compared, and the places of extremes: operators of the reference without arrays between.
+//! Casts to larger types and between floats, whole numbers compared, and the places of extremes: operators of the reference
+//! without arrays between.
 
 use super::step::{Operand, dense};
 use crate::exec::kernels::memory::Shared;

@@ -51,6 +51,7 @@ pub struct Way {
 const MEMBERS: usize = 1 << 10;
 /// A byte that is read or written costs as much as so many flops.
 const BYTE: f64 = 4.0;
+
 impl<'a> Flow<'a> {
     /// The flow of a draft that has been placed without a budget.
     pub fn new(

@@ -138,17 +138,6 @@ impl Engine {
     }
 }
 
-/// The values of `wanted` by a plan: as `reference::run`, for a single run.
-pub fn run(
-    model: &Model,
-    wanted: &[NodeId],
-    values: &Values,
-    bindings: &Bindings,
-    engine: &Arc<Engine>,
-) -> Result<Vec<Tensor>, RunError> {
-    Plan::new(model, wanted, bindings)?.once(engine, values)
-}
-
 impl Plan {
     /// The plan that computes `wanted` of a model whose dimensions have the sizes `bindings`.
     pub fn new(model: &Model, wanted: &[NodeId], bindings: &Bindings) -> Result<Plan, RunError> {

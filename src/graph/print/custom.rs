@@ -2,11 +2,9 @@
 
 use super::Part;
 use super::statements::statements;
-use crate::graph::{Kind, Model, NodeId, Operands, Origins, Output, Role, Variable};
+use crate::graph::{Kind, Model, NodeId, Operands, Origins, Output};
 use crate::ops::custom::Custom;
-use crate::ops::leaf;
 use crate::ops::{Name, Op, Type};
-use std::sync::Arc;
 
 /// The functions that the calls of a printed model need: each returns its first argument, and what flows back to the others
 /// is by its rule.
@@ -28,7 +26,7 @@ fn function(model: &Model, id: NodeId, custom: &Custom) -> Vec<String> {
     let types = model.operand_types(id);
     let mut rule = Model { dims: model.dims.clone(), lines: vec![0], ..Model::default() };
     // The first float variable says what type numbers have.
-    variable(&mut rule, "?".into(), Type::scalar(model.float()));
+    rule.input(&"?".into(), Type::scalar(model.float()));
     let plain = |stem: &str| {
         let taken = |name: &str| model.dims.contains(name);
         let mut name = stem.to_string();
@@ -45,13 +43,10 @@ fn function(model: &Model, id: NodeId, custom: &Custom) -> Vec<String> {
         }
     };
     let adjoint = plain("dy");
-    let mut values: Operands = params
-        .iter()
-        .zip(&types)
-        .map(|(name, ty)| variable(&mut rule, name.clone(), ty.clone()))
-        .collect();
+    let mut values: Operands =
+        params.iter().zip(&types).map(|(name, ty)| rule.input(name, ty.clone())).collect();
     values.push(values[0]);
-    values.push(variable(&mut rule, adjoint.clone(), types[0].clone()));
+    values.push(rule.input(&adjoint, types[0].clone()));
     for (op, operands) in custom.steps.iter() {
         let operands: Operands = operands.iter().map(|&number| values[number]).collect();
         let step = rule.insert(op.clone(), &operands, &Origins::default());
@@ -77,12 +72,4 @@ fn function(model: &Model, id: NodeId, custom: &Custom) -> Vec<String> {
     lines.push(format!("    return {}", returned.join(", ")));
     lines.push("}".into());
     lines
-}
-
-fn variable(rule: &mut Model, name: Name, ty: Type) -> NodeId {
-    let leaf = leaf::Variable { name: name.clone(), ty: Arc::new(ty) };
-    let node = rule.insert(leaf, &[], &Origins::default()).expect("a variable has no operands");
-    let variable = Variable::plain(node, Role::Input);
-    rule.variables.insert(name, variable);
-    node
 }
