@@ -5,6 +5,7 @@ use super::bind::Bound;
 use super::out::Failure;
 use super::run::{How, run};
 use super::session::Session;
+use super::slopes;
 use crate::autodiff::{derive, expand};
 use crate::graph::{Kind, Model, NodeId, Output};
 use crate::ops::special::Mode;
@@ -133,6 +134,9 @@ fn deviation(
         own.values.insert(name.clone(), tensor.clone());
     }
     let derived = run(common, session, &model, &derived, &own, &How::Reference)?;
+    let names: Vec<Name> = args.iter().map(|(_, name)| name.clone()).collect();
+    let held = slopes::held(&model, value, &names, &mut own)?;
+    let value = held.model.outputs[0].node;
     let mut deviation = Deviation {
         name: whole.op(id).name().to_string(),
         line: whole.origins(id).span().map_or(0, |span| whole.line(span)),
@@ -154,7 +158,7 @@ fn deviation(
                 moved[entry] += by;
                 let moved = Tensor::from_f64(DType::F64, start.shape(), moved);
                 own.values.insert(name.clone(), moved);
-                let value = run(common, session, &model, &[value], &own, &How::Reference)?;
+                let value = run(common, session, &held.model, &[value], &own, &How::Reference)?;
                 Ok(value[0].item().unwrap_or(f64::NAN))
             };
             let step = 1e-4 * point[entry].abs().max(1.0);

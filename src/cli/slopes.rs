@@ -8,7 +8,9 @@ use super::run::{How, run};
 use super::session::Session;
 use super::show;
 use crate::graph::{Model, NodeId};
+use crate::ops::Name;
 use crate::ops::stream::Stream;
+use crate::passes::{Held, hold};
 use crate::tensor::{DType, Tensor};
 use serde_json::{Value, json};
 
@@ -44,13 +46,27 @@ pub struct Slopes {
     pub written: f64,
 }
 
-/// What is measured.
+/// What is measured: the one output of a model.
 pub struct Measure<'a> {
     pub common: &'a Common,
     pub session: &'a Session,
     pub model: &'a Model,
-    pub of: NodeId,
     pub how: &'a How,
+}
+
+/// The value `of` as differences see it: what `stop_gradient` holds stays what it is at the point `bound`.
+pub fn held(
+    model: &Model,
+    of: NodeId,
+    moving: &[Name],
+    bound: &mut Bound,
+) -> Result<Held, Failure> {
+    let held = hold(model, of, moving).map_err(|misfit| Failure::Request(misfit.to_string()))?;
+    for (name, still) in &held.still {
+        let point = bound.values.get(name).cloned();
+        bound.values.extend(point.map(|point| (still.clone(), point)));
+    }
+    Ok(held)
 }
 
 /// A line through the point of a parameter, and the derivative along it.
@@ -230,7 +246,8 @@ impl Measure<'_> {
         let moved = line.point.iter().zip(&line.direction).map(|(p, d)| p + distance * d).collect();
         let moved = Tensor::from_f64(DType::F64, line.start.shape(), moved);
         bound.values.insert(line.name.into(), moved);
-        let value = run(self.common, self.session, self.model, &[self.of], bound, self.how)?;
+        let of = self.model.outputs[0].node;
+        let value = run(self.common, self.session, self.model, &[of], bound, self.how)?;
         Ok(value[0].item().unwrap_or(f64::NAN))
     }
 }

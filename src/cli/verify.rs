@@ -11,7 +11,7 @@ use super::rules::{self, Deviation};
 use super::run::{self, How, run};
 use super::session::{self, Session};
 use super::show;
-use super::slopes::{Measure, Slopes, TOLERANCE};
+use super::slopes::{self, Measure, Slopes, TOLERANCE};
 use crate::compile::{self, Level, Request};
 use crate::graph::{Kind, Model, NodeId};
 use crate::ops::Name;
@@ -30,6 +30,8 @@ const SINGLE: f64 = 1e-2;
 struct Findings {
     of: String,
     slopes: Vec<Slopes>,
+    /// Whether `stop_gradient` holds something that would move.
+    held: bool,
     /// The entries that are finite where the source is derived as it is written, and how many there are.
     finite: (usize, usize),
     /// The derivative along one direction, by forward mode and by the gradient.
@@ -85,6 +87,7 @@ fn gradients(common: &Common, args: &Verify, session: &mut Session) -> Result<Fi
     let (_, written_nodes) = results(&written, &request)?;
     let written_values = run(common, session, &written, &written_nodes, &bound, &How::Reference)?;
 
+    let held = slopes::held(&model, of, &request.wrt, &mut bound)?;
     let mut slopes = Vec::new();
     let mut finite = (0, 0);
     for (place, name) in request.wrt.iter().enumerate() {
@@ -98,7 +101,7 @@ fn gradients(common: &Common, args: &Verify, session: &mut Session) -> Result<Fi
         finite.0 += as_written.iter().filter(|value| value.is_finite()).count();
         finite.1 += as_written.len();
         let differs = largest_difference(&gradient, &as_written);
-        let measure = Measure { common, session, model: &model, of, how: &how };
+        let measure = Measure { common, session, model: &held.model, how: &how };
         slopes.push(measure.parameter(
             name,
             &gradient,
@@ -117,7 +120,8 @@ fn gradients(common: &Common, args: &Verify, session: &mut Session) -> Result<Fi
         _ => None,
     };
     let rules = rules::deviations(common, session, &bound, args.data.seed())?;
-    Ok(Findings { of: request.of.to_string(), slopes, finite, dot, single, rules })
+    let held = !held.still.is_empty();
+    Ok(Findings { of: request.of.to_string(), slopes, held, finite, dot, single, rules })
 }
 
 fn results(model: &Model, request: &Request) -> Result<(NodeId, Vec<NodeId>), Failure> {
@@ -217,7 +221,12 @@ impl Findings {
 
     fn lines(&self) -> String {
         let width = self.slopes.iter().map(|slopes| slopes.name.len()).max().unwrap_or(0);
-        let mut text = format!("gradient of {} against central differences in f64\n", self.of);
+        let held = match self.held {
+            true => ", what `stop_gradient` holds standing still",
+            false => "",
+        };
+        let mut text =
+            format!("gradient of {} against central differences in f64{held}\n", self.of);
         self.slopes.iter().for_each(|slopes| text += &slopes.lines(width));
         let (forward, reverse) = self.dot;
         text += &format!(
@@ -270,6 +279,7 @@ fn report(common: &Common, findings: Option<&Findings>, claims: &[Verdict]) -> R
         let mut document = json!({"v": 1, "ok": good});
         if let Some(findings) = findings {
             document["of"] = json!(findings.of);
+            document["held"] = json!(findings.held);
             document["gradients"] = findings.slopes.iter().map(Slopes::json).collect();
             document["dot"] = json!({"jvp": findings.dot.0, "gradient": findings.dot.1,
                 "error": findings.apart(), "ok": findings.apart() < DOT});

@@ -7,7 +7,7 @@ mod piece;
 use super::{Level, all_named, expanded, stable};
 use crate::autodiff::forward_all;
 use crate::graph::{Kind, Model, NodeId, Origins, Output, Role, Variable};
-use crate::ops::{Misfit, Name, Op, Operator, Scalar, leaf};
+use crate::ops::{Misfit, Name, Operator, Scalar, leaf};
 use crate::passes::{release, simplify};
 use cut::{Cut, flows};
 pub use looped::{Carry, Loop, Meaning};
@@ -177,19 +177,6 @@ impl Lecture {
             needed[id.index()] && from && !flows[id.index()]
         };
         model.nodes().find(ends).map(|id| model.op(id).name().into_owned())
-    }
-
-    /// Whether `stop_gradient` holds something still for the derivative by a goal that moves with it.
-    pub fn is_held(&self, goal: usize) -> bool {
-        let (model, end) = (&self.model, self.stations[self.of].node);
-        let stop = |op: &Op| matches!(op, Op::StopGradient(_));
-        let stops = |id: NodeId| match model.op(id) {
-            Op::Scan(scan) => scan.body.holds(&stop),
-            op => stop(op),
-        };
-        let needed = model.needed([end].into_iter());
-        let mut stopping = model.nodes().filter(|id| needed[id.index()] && stops(*id));
-        stopping.any(|id| model.depends(id, self.stations[goal].node))
     }
 
     /// How a goal moves the stations next to it; `None` where it leads nowhere.

@@ -4,6 +4,7 @@ mod alone;
 mod choices;
 mod defined;
 mod facts;
+mod hold;
 mod law;
 mod logistic;
 mod pieces;
@@ -23,6 +24,7 @@ mod vectors;
 
 pub use crate::graph::release::{has_barriers, release};
 pub use defined::{Condition, conditions};
+pub use hold::{Held, hold};
 pub use prove::prove;
 pub use resize::resize;
 pub use retype::retype;

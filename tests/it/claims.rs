@@ -134,6 +134,38 @@ fn kinks_are_told() {
     assert!(ran.stdout.contains("1 at a kink, first x[0]"), "{}", ran.stdout);
 }
 
+/// Differences hold what `stop_gradient` holds: gradients past it are confirmed, and a wrong one is still found.
+#[test]
+fn what_is_held_stands_still() {
+    let round = "dim N, D = 3\ninput x: f64[N, D]\nparam w: f64[D] ~ normal()\nz = x @ w\n\
+        loss C = mean[N]((z + stop_gradient(round(z) - z) - 1)^2)\n";
+    let target = "dim N, D = 3\ninput s: f64[N, D]\ninput s2: f64[N, D]\ninput r: f64[N]\n\
+        param W: f64[D, 4] ~ glorot()\nparam v: f64[4] ~ normal()\n\
+        fn q(s: f64[M, D], W: f64[D, 4], v: f64[4]) -> f64[M] { return tanh(s @ W) @ v }\n\
+        loss C = mean[N]((q(s, W, v) - r - 0.9 * stop_gradient(q(s2, W, v)))^2)\n";
+    let loops = "dim N, S = 3\ninput x: f64[N, S]\nparam a: f64 = 0.7\n\
+        (hs, h) = scan t in N (h = a / 2) for xt in x {\n\
+        (g) = scan s in S (g = h) for xs in xt { g = tanh(a * xs + stop_gradient(g) * h + g) }\n\
+        h = g * stop_gradient(h + a)\nyield h * stop_gradient(a * xt[0])\n}\nloss C = sum(hs^2) + h\n";
+    let rule = "fn f(x: f64) -> f64 { return x^2 + stop_gradient(x) } vjp(dy) { return 2 * x * dy }\n\
+        dim N\ninput u: f64[N]\nparam x: f64 = 2\nloss C = f(x) * stop_gradient(x) + sum(u)\n";
+    let still = ", what `stop_gradient` holds standing still\n";
+    for model in [round, target, loops, rule] {
+        let ran = run_with(model, &["verify", "-", "-q", "--dim", "N=4"]);
+        assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains(still), "{}", ran.stdout);
+    }
+    let wrong = rule.replace("2 * x * dy", "3 * x * dy");
+    let ran = run_with(&wrong, &["verify", "-", "-q", "--dim", "N=4"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    assert!(ran.stdout.contains("x  REFUTED"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("f, called on line 5  REFUTED"), "{}", ran.stdout);
+    let apart = "param x: f64 = 2; input u: f64; loss C = x^2 * stop_gradient(u)";
+    let ran = run_with(apart, &["verify", "-", "-q", "--json"]);
+    let document: Value = serde_json::from_str(&ran.stdout).expect("a document");
+    assert_eq!((&document["ok"], &document["held"]), (&true.into(), &false.into()));
+}
+
 /// What only the laws make finite is told beside what both derivations agree on.
 #[test]
 fn the_source_as_written_is_compared() {

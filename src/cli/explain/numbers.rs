@@ -7,7 +7,7 @@ use crate::cli::out::Failure;
 use crate::cli::run::{self, How, run};
 use crate::cli::session::Session;
 use crate::cli::show;
-use crate::cli::slopes::{Measure, Slopes};
+use crate::cli::slopes::{self, Measure, Slopes};
 use crate::compile::lecture::{Lecture, Loop, Meaning, Nudge};
 use crate::graph::{Kind, Model, NodeId, Output};
 use crate::ops::scan::{Which, row};
@@ -275,20 +275,23 @@ impl<'a> Numbers<'a> {
         Ok(self.results(&nudge.moved)?.into_iter().map(|(_, value)| value).collect())
     }
 
-    /// The derivative by one entry of a goal against differences.
+    /// The derivative by one entry of a goal against differences, and whether `stop_gradient` holds something still in them.
     pub fn check(
         &mut self,
         lecture: &Lecture,
         goal: usize,
         entry: usize,
         derived: f64,
-    ) -> Result<Slopes, Failure> {
+    ) -> Result<(Slopes, bool), Failure> {
         let model = lecture.open(goal).map_err(fit)?;
         let model = retype(&release(&model), DType::F64).map_err(fit)?;
+        let name = &lecture.stations[goal].name;
         let of = model.outputs[0].node;
+        let held = slopes::held(&model, of, std::slice::from_ref(name), &mut self.bound)?;
         let (common, session, how) = (self.common, self.session, &self.how.clone());
-        let measure = Measure { common, session, model: &model, of, how };
-        measure.entry(&lecture.stations[goal].name, entry, derived, &mut self.bound)
+        let measure = Measure { common, session, model: &held.model, how };
+        let slopes = measure.entry(name, entry, derived, &mut self.bound)?;
+        Ok((slopes, !held.still.is_empty()))
     }
 
     /// What entry of an array that places stand for.

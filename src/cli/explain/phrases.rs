@@ -52,7 +52,7 @@ phrases! {
     trusted: "by differences of several steps", "取多种步长的差商";
     ok: "ok", "一致";
     kink: "a kink: the slopes to both sides differ, the derivative lies between them", "折点：两侧斜率不同，导数介于两者之间";
-    held: "not the derivative: `stop_gradient` holds still what moves here", "并非导数：`stop_gradient` 使此处变动的量保持不动";
+    held: ", what `stop_gradient` holds standing still", "（`stop_gradient` 所固定的量保持不动）";
     refuted: "REFUTED", "不一致";
     infinite: "the value is not finite there: give other data", "该点的值不是有限数：请换数据";
     apart: "{0} does not depend on {1}: the derivative is 0", "{0} 不依赖 {1}：导数为 0";

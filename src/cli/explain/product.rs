@@ -26,14 +26,12 @@ pub struct Goal {
     pub derived: Option<f64>,
     /// What differences say of it.
     pub slopes: Option<Slopes>,
-    /// Whether differences may say otherwise, as `stop_gradient` holds something still.
-    pub held: bool,
 }
 
 impl Goal {
     /// Whether nothing speaks against the derivative.
     pub fn holds(&self) -> bool {
-        let fine = |slopes: &Slopes| self.held || slopes.is_kink() || slopes.holds();
+        let fine = |slopes: &Slopes| slopes.is_kink() || slopes.holds();
         self.slopes.as_ref().is_none_or(fine)
     }
 }
@@ -318,8 +316,7 @@ pub fn goal(lesson: &mut Lesson, number: usize) -> Result<Goal, Failure> {
     let station = &lecture.stations[number];
     let of = &lecture.stations[lecture.of];
     let name = station.name.to_string();
-    let mut found =
-        Goal { name: name.clone(), entry: String::new(), derived: None, slopes: None, held: false };
+    let mut found = Goal { name: name.clone(), entry: String::new(), derived: None, slopes: None };
     if number == lecture.of {
         let words = fill(lesson.phrases.itself, &[&name]);
         lesson.blocks.push(Block::Words(words));
@@ -451,7 +448,7 @@ fn check(lesson: &mut Lesson, number: usize, found: &mut Goal) -> Result<(), Fai
     let Some(adjoint) = numbers.value(&station.adjoint).map(Tensor::to_f64) else { return Ok(()) };
     let told = found.derived.is_some();
     let derived = *found.derived.get_or_insert(adjoint[flat]);
-    let slopes = numbers.check(lecture, number, flat, derived)?;
+    let (slopes, held) = numbers.check(lecture, number, flat, derived)?;
     found.entry = place.clone();
     let places: Vec<Formula> = place
         .trim_matches(['[', ']'])
@@ -471,16 +468,15 @@ fn check(lesson: &mut Lesson, number: usize, found: &mut Goal) -> Result<(), Fai
         slopes if slopes.is_kink() => phrases.kink,
         slopes if !(slopes.measured.is_finite() && derived.is_finite()) => phrases.infinite,
         slopes if slopes.holds() => phrases.ok,
-        _ if lecture.is_held(number) => {
-            found.held = true;
-            phrases.held
-        }
         _ => phrases.refuted,
     };
-    let remark = match slopes.plain || slopes.is_kink() {
+    let mut remark = match slopes.plain || slopes.is_kink() {
         true => verdict.to_string(),
         false => format!("{verdict} ({})", phrases.trusted),
     };
+    if held {
+        remark += phrases.held;
+    }
     let of = &lecture.stations[lecture.of].name;
     let (step, twice) = match slopes.plain {
         true => (Formula::Number("1e-5".into()), Formula::Number("2e-5".into())),
