@@ -266,8 +266,9 @@ pub struct Machine {
     #[arg(long)]
     pub reference: bool,
     /// At most so many bytes: `64M`, `1.5GiB`. Variables, results and all between count, which lie in one block (bench shows
-    /// it), not what threads use for tiles and panels. Values that find no room are computed again, with the same bits; where
-    /// that does not suffice, the least that would do is told
+    /// it), not what threads use for tiles and panels. Values that find no room are computed again, with the same bits (but
+    /// for the last digits of sums over the steps of loops, which go in segments); where that does not suffice, the least that
+    /// would do is told
     #[arg(long, value_name = "BYTES", value_parser = super::memory::parsed, conflicts_with = "reference")]
     pub mem: Option<usize>,
 }

@@ -39,14 +39,20 @@ pub fn parsed(text: &str) -> Result<usize, String> {
 pub fn said(plan: &Plan) -> String {
     match plan.spared() {
         None => format!("{}B in one block", si(plan.bytes() as f64)),
-        Some(spared) => format!(
-            "{}B in one block, {}B without --mem: {} values are computed again, {}flop more ({:.0} %)",
-            si(plan.bytes() as f64),
-            si(spared.without as f64),
-            spared.values,
-            si(spared.flops),
-            100.0 * share(plan)
-        ),
+        Some(spared) => {
+            let loops = match spared.segments {
+                1 => String::new(),
+                segments => format!("loops go in {segments} segments, "),
+            };
+            format!(
+                "{}B in one block, {}B without --mem: {loops}{} values are computed again, {}flop more ({:.0} %)",
+                si(plan.bytes() as f64),
+                si(spared.without as f64),
+                spared.values,
+                si(spared.flops),
+                100.0 * share(plan)
+            )
+        }
     }
 }
 
@@ -56,6 +62,7 @@ pub fn json(plan: &Plan) -> Value {
     json!({
         "bytes": plan.bytes(),
         "bytes_without": spared.map_or(plan.bytes(), |spared| spared.without),
+        "segments": spared.map_or(1, |spared| spared.segments),
         "values_again": spared.map_or(0, |spared| spared.values),
         "flops_again": spared.map_or(0.0, |spared| spared.flops),
         "flops_again_share": share(plan),

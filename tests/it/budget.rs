@@ -1,9 +1,10 @@
 //! Plans within a budget of bytes.
 
-use crate::plan::{Trained, descent};
+use crate::plan::{Trained, agree, descent};
 use proptest::prelude::*;
 use pullback::exec::plan::{Engine, Options};
-use pullback::exec::{Plan, RunError};
+use pullback::exec::pool::Pool;
+use pullback::exec::{Plan, RunError, reference};
 use pullback::tensor::Tensor;
 use std::sync::{Arc, LazyLock};
 
@@ -54,13 +55,12 @@ const EXAMPLES: &[(&str, &[(&str, usize)])] = &[
     (include_str!("../../examples/linear_regression.nn"), &[("N", 300), ("D", 20)]),
     (include_str!("../../examples/logistic.nn"), &[("N", 300), ("D", 20)]),
     (include_str!("../../examples/softmax_regression.nn"), &[("N", 100), ("D", 20), ("K", 7)]),
-    (include_str!("../../examples/lstm.nn"), &[("T", 5), ("N", 16)]),
     (include_str!("../../examples/mlp.nn"), &[("N", 300), ("D", 4)]),
     (include_str!("../../examples/pinn.nn"), &[("N", 500)]),
     (include_str!("../../examples/vae.nn"), &[("N", 12)]),
 ];
 
-/// What is computed again is the same bit by bit: with the least budget, and between that and none.
+/// What is computed again outside of loops is the same bit by bit: with the least budget, and between that and none.
 #[test]
 fn a_budget_changes_no_bit() {
     let mut smaller = 0;
@@ -107,6 +107,152 @@ fn the_least_budget_is_told() {
     let tiny = descent("param a: f64\nloss C = sin(a)^2\n", &[], &[]);
     let bytes = planned(&tiny, None).expect("a plan").bytes();
     assert_eq!(self::least(&tiny), bytes);
+}
+
+/// Loops over arrays `x: f64[T, N, H]`, with weights.
+const LOOPS: &[(&str, &str)] = &[
+    (
+        "plain",
+        "h = scan t in T (h = zeros(N, H)) for xt in x { h = tanh(xt @ w + h @ v + b) }
+         loss C = mean(h^2)",
+    ),
+    (
+        "read elsewhere",
+        "(o, last) = scan t in T (h = first) for xt in x {
+             h = tanh(xt @ w + h @ v); yield sigmoid(h * b) }
+         loss C = mean(o^2) + mean(last^3)",
+    ),
+    (
+        "from the end, with the number of the step",
+        "(ys, h) = scan reverse t in T (h = first) { h = sin(x[t] * h + b * f64(t)); yield h * h }
+         loss C = mean(ys @ w) + mean(h * b)",
+    ),
+    (
+        "several carries",
+        "(hs, n, h, s) = scan t in T (n = 0, h = first, s = 0) for xt in x {
+             n = n + 2; h = tanh(h @ w + f64(n) * xt); s = s + sum(h^3); yield h }
+         loss C = s / T + mean(hs[1:]) + mean(v)",
+    ),
+    (
+        "carries that are yielded",
+        "(ys, a, c) = scan t in T (a = first, c = 2 * first) for xt in x {
+             old = a; a = tanh(c @ w) * xt; c = old; yield c }
+         loss C = mean(ys^2) + mean(c * a)",
+    ),
+    (
+        "nothing is carried",
+        "ys = scan t in T for xt in x { tanh(xt @ w)^2 }
+         loss C = mean(ys^2) + mean(v)",
+    ),
+    (
+        "both ways, two layers",
+        "(f, lost) = scan t in T (h = first) for xt in x { h = tanh(xt @ w + h); yield h }
+         (g, last) = scan reverse t in T (h = first) for xt in x { h = tanh(xt @ v + h); yield h }
+         h = scan t in T (h = zeros(N, H)) for p in f, q in g { h = sigmoid(p * b + q @ w + h) }
+         loss C = mean(h^2) + mean(last)",
+    ),
+    (
+        "random numbers",
+        "h = scan t in T (h = first) for xt in x { h = dropout(tanh(xt @ w + h @ v), 0.25) }
+         loss C = mean(h^2)",
+    ),
+    (
+        "a loop in a loop",
+        "h = scan t in T (h = first) for xt in x {
+             h = scan s in 3 (g = h) { g = tanh(g @ w + xt * f64(s)) } }
+         loss C = mean(h^2) + mean(v)",
+    ),
+    (
+        "a gradient in the loss",
+        "h = scan t in T (h = first) for xt in x { h = tanh(xt @ w + h @ v) }
+         q = mean(h^2)
+         loss C = q + mean(grad(q, w)^2) + mean(grad(q, x)^2)",
+    ),
+];
+
+fn looped(text: &str, steps: usize) -> Trained {
+    let head = "dim T, N, H = 6\ninput x: f64[T, N, H]\ninput first: f64[N, H]\n\
+                param w, v: f64[H, H]\nparam b: f64[H]\n";
+    descent(&format!("{head}{text}\n"), &[("T", steps), ("N", 4)], &[])
+}
+
+/// The results for one, two and three threads, which are the same.
+fn same(trained: &Trained, plan: &Plan) -> Vec<Tensor> {
+    let results = |threads| {
+        let engine = Arc::new(Engine { pool: Pool::new(threads), ..Engine::default() });
+        let mut state = plan.state(&engine).expect("memory");
+        plan.bind(&mut state, &trained.values).expect("all that is needed");
+        (0..2).for_each(|_| plan.run(&mut state).expect("a run"));
+        (0..trained.wanted.len()).map(|n| plan.result(&state, n)).collect::<Vec<Tensor>>()
+    };
+    let one = results(1);
+    (2..4).for_each(|threads| assert!(format!("{:?}", results(threads)) == format!("{one:?}")));
+    one
+}
+
+/// Loops in segments say what the reference says, with the same bits as without a budget but for sums over their steps, in
+/// every budget that is kept to. The least that is told does, and one byte less is refused.
+#[test]
+fn loops_go_in_segments() {
+    for (what, text) in LOOPS {
+        for steps in [1, 2, 3, 4, 7, 16, 31, 60] {
+            let (what, exact) = (format!("{what}, {steps} steps"), !text.contains("grad("));
+            let segments = in_budgets(&what, &looped(text, steps), exact);
+            assert!(segments > 1 || steps < 16, "{what}");
+        }
+    }
+    const LSTM: &str = include_str!("../../examples/lstm.nn");
+    for steps in [1, 2, 5, 37, 64] {
+        let trained = descent(LSTM, &[("T", steps), ("N", 16)], &[]);
+        let segments = in_budgets(&format!("an LSTM of {steps} steps"), &trained, true);
+        assert!(segments > 1 || steps < 5);
+    }
+}
+
+/// What a model has to hold to in some budgets; told is the number of segments in the least of them. It is `exact` if no result
+/// but the gradients of weights depends on sums over steps.
+fn in_budgets(what: &str, trained: &Trained, exact: bool) -> usize {
+    let Trained { model, wanted, values, bindings } = trained;
+    let (plan, least) = (planned(trained, None).expect("a plan"), least(trained));
+    let (without, spare) = (same(trained, &plan), plan.bytes() - least);
+    let expected = reference::run(model, wanted, values, bindings).expect("values");
+    let mut segments = Vec::new();
+    for budget in [0, 1, 2, 4].map(|part| least + spare * part / 5) {
+        let within = planned(trained, Some(budget)).expect("a plan within the budget");
+        assert!(within.bytes() <= budget, "{} bytes of {budget}: {what}", within.bytes());
+        segments.push(within.spared().map_or(1, |spared| spared.segments));
+        for (number, found) in same(trained, &within).iter().enumerate() {
+            let name = &model.outputs[number].name;
+            agree(&expected[number], found, 1.0).unwrap_or_else(|why| panic!("{what}: {why}"));
+            let summed = ["w", "v", "b", "Wx", "Wh"].iter().any(|of| **name == format!("d_{of}"));
+            let bits = format!("{found:?}") == format!("{:?}", without[number]);
+            assert!(bits || summed || !exact, "{what}: {name}");
+        }
+    }
+    match planned(trained, Some(least - 1)) {
+        Err(RunError::Budget { least: told, .. }) => assert_eq!(told, least, "{what}"),
+        other => panic!("{what}: a refusal, not {other:?}"),
+    }
+    segments[0]
+}
+
+/// A long LSTM takes less than twice what is given to it and what it gives, for less than half again the operations.
+#[test]
+fn a_long_lstm_in_little_memory() {
+    let text = include_str!("../../benches/peers/models/W7.nn");
+    let trained = descent(text, &[("T", 1024), ("N", 16)], &[]);
+    let plan = planned(&trained, None).expect("a plan");
+    let given: usize = plan
+        .variables()
+        .iter()
+        .chain(plan.results())
+        .map(|slot| 4 * slot.sizes.iter().product::<usize>())
+        .sum();
+    let within = planned(&trained, Some(2 * given)).expect("a plan");
+    assert!(plan.bytes() > 10 * given);
+    let spared = within.spared().expect("what it took");
+    let flops = plan.costs().iter().map(|cost| cost.flops).sum::<f64>();
+    assert!(spared.segments > 1 && spared.flops < 0.5 * flops, "{spared:?}");
 }
 
 proptest! {

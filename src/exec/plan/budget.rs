@@ -1,4 +1,5 @@
-//! A plan within a budget of bytes: the order with the fewest values computed again of those that fit.
+//! A plan within a budget of bytes: of the orders that fit the one with the fewest values computed again, and of the lengths of
+//! segments of loops the one with the fewest operations.
 
 use super::draft::Draft;
 use super::flow::Flow;
@@ -6,6 +7,7 @@ use super::fuse::Order;
 use super::place::{self, Placed, Request};
 use super::redo::redone;
 use super::walk::{Walk, walk};
+use super::{Plan, Room};
 use crate::exec::reference::RunError;
 
 /// What a budget costs.
@@ -15,14 +17,18 @@ pub struct Spared {
     pub without: usize,
     /// Floating-point operations that are done again.
     pub flops: f64,
-    /// The number of values that are computed again, each as often as it is.
+    /// The number of values that are computed again, each as often as it is, but for those of loops.
     pub values: usize,
+    /// Loops are in about so many segments; what they keep of each step is computed again for one segment at a time.
+    pub segments: usize,
 }
 
 /// Each order has a peak that is smaller than that of the one before by such a part.
 const STEP: usize = 16;
 /// Orders between the last one that can be and the first that cannot.
 const CLOSER: usize = 4;
+/// Loops of so many steps are not cut.
+const SHORT: usize = 2;
 /// A block is larger than what lives at a time, since places do not always fit into each other, but an order is not looked at
 /// for less than such a part.
 const GAPS: usize = 8;
@@ -67,7 +73,7 @@ pub fn within(
         *tried = Some(found.bytes);
         if found.bytes <= budget {
             let flops = flops(&found) - done;
-            let spared = Some(Spared { without, flops, values });
+            let spared = Some(Spared { without, flops, values, segments: 1 });
             return Ok(Placed { spared, ..found });
         }
     }
@@ -81,6 +87,53 @@ pub fn within(
         least = least.min(bytes);
     }
     Err(RunError::Budget { budget, least })
+}
+
+/// The plan that takes the fewest operations of those within the budget, with loops as they are and in segments; `longest` is the
+/// number of steps of the longest.
+pub fn cut(
+    budget: usize,
+    longest: usize,
+    build: impl Fn(&Room<'_>) -> Result<Plan, RunError>,
+) -> Result<Plan, RunError> {
+    let room = |parts| Room { budget: Some(budget), parts, apart: None };
+    let mut best = build(&room(1));
+    let fits = |plan: &Result<Plan, RunError>| {
+        !matches!(plan, Ok(Plan { spared: Some(_), .. }) | Err(RunError::Budget { .. }))
+    };
+    if longest <= SHORT || fits(&best) {
+        return best;
+    }
+    let whole = build(&Room::default())?;
+    let mut parts = 2;
+    while parts < longest {
+        let found = build(&room(parts));
+        let last = fits(&found);
+        let more = |plan: &Plan| plan.spared.as_ref().map_or(0.0, |spared| spared.flops);
+        best = match (found.map(|plan| plan.against(&whole, parts)), best) {
+            (Ok(found), Ok(best)) if more(&best) <= more(&found) => Ok(best),
+            (Ok(found), _) => Ok(found),
+            (Err(RunError::Budget { .. }), Ok(best)) => Ok(best),
+            (Err(RunError::Budget { least, .. }), Err(RunError::Budget { least: other, .. })) => {
+                Err(RunError::Budget { budget, least: least.min(other) })
+            }
+            (Err(error), _) => return Err(error),
+        };
+        if last {
+            break;
+        }
+        parts *= 2;
+    }
+    best
+}
+
+impl Plan {
+    /// The plan, whose loops are in so many segments, with what that costs in comparison to the plan without a budget.
+    fn against(self, whole: &Plan, segments: usize) -> Plan {
+        let flops = self.flops() - whole.flops();
+        let values = self.spared.map_or(0, |spared| spared.values);
+        Plan { spared: Some(Spared { without: whole.bytes, flops, values, segments }), ..self }
+    }
 }
 
 fn flops(placed: &Placed) -> f64 {

@@ -4,6 +4,7 @@ use super::ends::Ends;
 use super::hoist::{Factors, Looped};
 use super::index::find;
 use super::layout::{Layout, Sizes};
+use super::segments::{Pieces, Segments};
 use super::windows::Windows;
 use crate::exec::kernels::rows::Action;
 use crate::exec::reference::RunError;
@@ -99,18 +100,27 @@ pub struct Draft {
     pub(super) products: FxHashMap<Factors, View>,
     /// The last values of carries that are none any more.
     pub(super) finals: FxHashMap<(Id, usize), View>,
+    /// Other results of loops.
+    pub(super) parts: FxHashMap<(Id, Which), View>,
+    /// Loops that have been cut.
+    pub(super) pieces: FxHashMap<NodeId, Pieces>,
+    /// Operands of loops that have been cut, as they take them, and the numbers of so many steps.
+    pub(super) plain: FxHashMap<NodeId, View>,
+    pub(super) counted: FxHashMap<usize, View>,
     numbers: FxHashMap<(DType, u64), Id>,
 }
 
-/// The draft of what `wanted` needs, and where each of these is.
+/// The draft of what `wanted` needs, with its loops in about so many segments, and where each of these is.
 pub fn draft(
     model: &Model,
     wanted: &[NodeId],
     bindings: &Bindings,
+    parts: usize,
 ) -> Result<(Draft, Vec<Id>), RunError> {
     let needed = model.needed(wanted.iter().copied());
     let uses = uses(model, &needed);
     let traced = traced(model, &needed);
+    let segments = Segments::new(model, (wanted, &needed), bindings, parts)?;
     let last = wanted.iter().map(|id| id.index() + 1).max().unwrap_or(0);
     let nodes = needed.iter().filter(|needed| **needed).count();
     let mut draft = Draft::default();
@@ -124,7 +134,9 @@ pub fn draft(
             .map(|operand| views[operand.index()].clone().expect("operands come first"))
             .collect();
         let (draft, uses, traced) = (&mut draft, &uses, &traced);
-        let mut writer = Writer { draft, model, bindings, id, uses, views: &views, traced };
+        let segments = &segments;
+        let mut writer =
+            Writer { draft, model, bindings, id, uses, views: &views, traced, segments };
         views[id.index()] = Some(writer.node(args)?);
     }
     let mut results = Vec::with_capacity(wanted.len());
@@ -226,6 +238,8 @@ pub(super) struct Writer<'a> {
     pub(super) views: &'a [Option<View>],
     /// Carries whose values before each step are needed.
     pub(super) traced: &'a FxHashSet<(NodeId, usize)>,
+    /// Where loops are cut.
+    pub(super) segments: &'a Segments,
 }
 
 impl Writer<'_> {
@@ -340,13 +354,8 @@ impl Writer<'_> {
             },
             Op::Conv(conv) if float => self.conv(conv, args, &to)?,
             Op::Pool(pool) if float => self.pool(pool, args, &to)?,
-            Op::Scan(scan) => self.scan(scan, args)?,
-            Op::Part(part) => match part.which {
-                Which::Final(carry) if self.draft.finals.contains_key(&(args[0].of, carry)) => {
-                    self.draft.finals[&(args[0].of, carry)].clone()
-                }
-                which => self.draft.add(Kind::Part(which), ty.dtype, &to, args, id),
-            },
+            Op::Scan(scan) => self.looped(scan, args)?,
+            Op::Part(part) => self.picked(part.which, &args[0])?,
             op if find(op).is_some() => {
                 let args = args.into_iter().map(|view| self.plain(view)).collect();
                 self.draft.add(Kind::Index(id), ty.dtype, &to, args, id)

@@ -27,7 +27,8 @@ pub struct Hoist {
 /// A loop in a draft.
 #[derive(Clone, Debug)]
 pub struct Looped {
-    scan: Scan,
+    /// What it does.
+    pub scan: Scan,
     args: SmallVec<[View; 2]>,
     /// The difference.
     pub hoist: Hoist,

@@ -22,6 +22,7 @@ mod place;
 mod products;
 mod redo;
 mod scan;
+mod segments;
 mod step;
 mod stretch;
 mod tape;
@@ -162,7 +163,11 @@ impl Plan {
             .filter(|_| options.updates)
             .filter_map(|(name, &value)| Some((model.variables.get(name)?.node, value)))
             .collect();
-        Plan::build(model, wanted, &updates, bindings, options.budget, None)
+        let build = |room: &Room<'_>| Plan::build(model, wanted, &updates, bindings, room);
+        let Some(budget) = options.budget else { return build(&Room::default()) };
+        let roots: Vec<NodeId> =
+            wanted.iter().copied().chain(updates.iter().map(|&(_, value)| value)).collect();
+        budget::cut(budget, segments::longest(model, &roots, bindings)?, build)
     }
 
     fn build(
@@ -170,12 +175,11 @@ impl Plan {
         wanted: &[NodeId],
         updates: &[(NodeId, NodeId)],
         bindings: &Bindings,
-        budget: Option<usize>,
-        apart: Option<&Apart<'_>>,
+        room: &Room<'_>,
     ) -> Result<Plan, RunError> {
         let mut roots = wanted.to_vec();
         roots.extend(updates.iter().flat_map(|&(variable, value)| [value, variable]));
-        let (mut draft, mut ids) = draft::draft(model, &roots, bindings)?;
+        let (mut draft, mut ids) = draft::draft(model, &roots, bindings, room.parts)?;
         let variable = |draft: &draft::Draft, id: Id| {
             matches!(draft.items[id as usize].kind, Kind::Variable(_))
         };
@@ -203,7 +207,8 @@ impl Plan {
         let pairs: Vec<(Id, Id)> =
             ids[wanted.len()..].chunks_exact(2).map(|pair| (pair[1], pair[0])).collect();
         let results = &ids[..wanted.len()];
-        let far = apart.map(|apart| elsewhere(&draft, results, &pairs, apart)).unwrap_or_default();
+        let far =
+            room.apart.map(|apart| elsewhere(&draft, results, &pairs, apart)).unwrap_or_default();
         let slot = |id: Id, name: Name, sizes: Vec<usize>| {
             (id, Slot { name, dtype: draft.items[id as usize].dtype, sizes, at: 0 })
         };
@@ -225,7 +230,7 @@ impl Plan {
         let mut roots = results.to_vec();
         roots.extend(pairs.iter().map(|&(_, item)| item));
         let request = place::Request { model, roots, updates: &pairs, bindings, far };
-        let placed = place::place(draft, results, &request, budget)?;
+        let placed = place::place(draft, results, &request, room.budget)?;
         let at = |(id, slot): (Id, Slot)| Slot { at: placed.at[id as usize], ..slot };
         Ok(Plan {
             steps: placed.steps,
@@ -257,6 +262,10 @@ impl Plan {
     /// What is computed again, where a budget asks for it.
     pub fn spared(&self) -> Option<&Spared> {
         self.spared.as_ref()
+    }
+
+    fn flops(&self) -> f64 {
+        self.steps.iter().map(|step| step.cost().1).sum()
     }
 
     /// What each step does and costs.
@@ -352,6 +361,17 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// What a plan is made for.
+#[derive(Default)]
+struct Room<'a> {
+    /// The bytes that it may take.
+    budget: Option<usize>,
+    /// Its loops are in about so many segments, if that is more than one.
+    parts: usize,
+    /// Of a loop's body, what may lie elsewhere.
+    apart: Option<&'a Apart<'a>>,
 }
 
 /// What of a loop's body may lie elsewhere in each step: variables that nothing updates, and results.

@@ -8,6 +8,7 @@ use super::ends;
 use super::fuse::{self, Order, Unit, is_leaf};
 use super::gram;
 use super::group::{self, Group};
+use super::hoist::Looped;
 use super::index::{Index, find};
 use super::layout::Layout;
 use super::scan::{self, Loop, ScanError};
@@ -17,8 +18,8 @@ use super::tiny::tiny;
 use super::windows::Windowed;
 use crate::exec::reference::RunError;
 use crate::graph::{Model, NodeId};
+use crate::ops::Bindings;
 use crate::ops::scan::Which;
-use crate::ops::{Bindings, Op};
 use crate::tensor::{DType, Tensor};
 use rustc_hash::FxHashMap;
 
@@ -303,8 +304,7 @@ impl Placer<'_> {
                 Step::Index(Box::new((node, index)))
             }
             Kind::Scan(node) => {
-                let Op::Scan(scan) = self.request.model.op(node) else { return Ok(()) };
-                let hoist = &self.draft.loops[&id].hoist;
+                let Looped { scan, hoist, .. } = &self.draft.loops[&id];
                 let which = |part: &Id| match self.draft.items[*part as usize].kind {
                     Kind::Part(which) => Some((which, *part)),
                     _ => None,

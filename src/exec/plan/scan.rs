@@ -4,7 +4,7 @@ use super::Plan;
 use super::hoist::Hoist;
 use super::place::width;
 use super::step::Operand;
-use super::{Apart, Engine, Slot};
+use super::{Apart, Engine, Room, Slot};
 use crate::exec::kernels::memory::{Far, PLACES, Shared, place};
 use crate::exec::reference::RunError;
 use crate::graph::{Model, NodeId, Origins};
@@ -95,7 +95,8 @@ pub fn body(
     let far: Vec<bool> =
         (0..yields.len()).map(|number| asked.contains(&Which::Yield(number))).collect();
     let apart = Apart { index: &name(0), results: &far };
-    Ok((Plan::build(&model, yields, &updates, bindings, None, Some(&apart))?, length))
+    let room = Room { apart: Some(&apart), ..Room::default() };
+    Ok((Plan::build(&model, yields, &updates, bindings, &room)?, length))
 }
 
 /// Why a body has no plan.
