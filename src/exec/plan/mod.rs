@@ -374,10 +374,12 @@ struct Room<'a> {
     apart: Option<&'a Apart<'a>>,
 }
 
-/// What of a loop's body may lie elsewhere in each step: variables that nothing updates, and results.
+/// What of a loop's body may lie elsewhere in each step: variables that nothing updates, some that are updated, and results.
 struct Apart<'a> {
     /// The name of a variable that may not.
     index: &'a str,
+    /// The names of variables that may though they are updated.
+    carries: &'a [Name],
     /// For each result whether it may.
     results: &'a [bool],
 }
@@ -399,7 +401,9 @@ fn elsewhere(
     };
     for (id, item) in draft.items.iter().enumerate() {
         let Kind::Variable(number) = item.kind else { continue };
-        if !updated.contains(&(id as Id)) && *draft.variables[number as usize] != *apart.index {
+        let name = &draft.variables[number as usize];
+        let free = !updated.contains(&(id as Id)) || apart.carries.contains(name);
+        if free && **name != *apart.index {
             add(id as Id);
         }
     }
