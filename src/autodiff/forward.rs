@@ -1,5 +1,6 @@
 //! Forward mode: from the tangent of a variable to the tangent of what is computed from it.
 
+use super::beside::Beside;
 use super::derivative::{pulled, shaped, zeros};
 use super::reverse::{Flow, between, contributions, origin, shared};
 use super::scan;
@@ -20,23 +21,19 @@ pub fn forward_all(
 ) -> Result<Vec<(Flow, Option<NodeId>)>, Misfit> {
     let moving: Vec<NodeId> = seeds.iter().map(|(x, _)| *x).collect();
     let between = between(model, of.iter().copied(), &moving);
-    let mut tangents: Vec<Option<NodeId>> = vec![None; between.len()];
-    let mut cuts: Vec<Option<NodeId>> = vec![None; between.len()];
+    let mut tangents: Beside<Option<NodeId>> = between.like(None);
+    let mut cuts: Beside<Option<NodeId>> = between.like(None);
     let mut scans: FxHashMap<NodeId, scan::Pushed> = FxHashMap::default();
-    let first = moving.iter().map(|x| x.index()).min().unwrap_or(between.len());
-    for &(x, seed) in seeds.iter().filter(|(x, _)| between.get(x.index()) == Some(&true)) {
-        tangents[x.index()] = Some(seed);
+    for &(x, seed) in seeds.iter().filter(|(x, _)| between.holds(*x)) {
+        tangents[x] = Some(seed);
     }
-    for index in (first..between.len()).filter(|&index| between[index]) {
-        let id = NodeId::new(index);
+    for id in between.marked() {
         if moving.contains(&id) {
             continue;
         }
         let operands = model.operands(id);
-        let moved: Vec<Option<NodeId>> = operands
-            .iter()
-            .map(|operand| tangents.get(operand.index()).copied().flatten())
-            .collect();
+        let moved: Vec<Option<NodeId>> =
+            operands.iter().map(|&operand| tangents.known(operand)).collect();
         match model.op(id).clone() {
             Op::Scan(_) if moved.iter().any(Option::is_some) => {
                 scans.insert(id, scan::pushed(model, id, &moved)?);
@@ -49,24 +46,22 @@ pub fn forward_all(
                     let origins = model.origins(scan).clone();
                     let part = which.map(|which| looped.part(which));
                     let part = part.map(|part| model.insert(part, &[scan], &origins));
-                    tangents[index] = part.transpose()?;
+                    tangents[id] = part.transpose()?;
                 }
             }
             _ if moved.iter().any(Option::is_some) => {
-                tangents[index] = tangent(model, id, &operands, &moved)?;
+                tangents[id] = tangent(model, id, &operands, &moved)?;
             }
             _ => {}
         }
-        if tangents[index].is_none() {
-            let cut =
-                operands.iter().find_map(|operand| cuts.get(operand.index()).copied().flatten());
-            cuts[index] = cut.or(Some(id));
+        if tangents[id].is_none() {
+            let cut = operands.iter().find_map(|&operand| cuts.known(operand));
+            cuts[id] = cut.or(Some(id));
         }
     }
-    let at = |all: &[Option<NodeId>], of: &NodeId| all.get(of.index()).copied().flatten();
     Ok(of
         .iter()
-        .map(|of| match (at(&tangents, of), at(&cuts, of)) {
+        .map(|&of| match (tangents.known(of), cuts.known(of)) {
             (Some(tangent), _) => (Flow::Adjoint(tangent), Some(tangent)),
             (None, Some(cut)) => (Flow::Cut(cut), None),
             (None, None) => (Flow::Apart, None),

@@ -3,6 +3,7 @@
 //! A value that only one branch needs has a condition for each of its elements: whether the branch taken needs it. The
 //! conditions follow the adjoints backwards, through every operator, and are built where a slope or a value may be infinite.
 
+use super::beside::Beside;
 use super::need::{carried, singular};
 use crate::graph::{Model, NodeId, Operands, Origins};
 use crate::ops::reduce::{Fold, Reduce};
@@ -14,10 +15,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What is known of the conditions while adjoints are made.
 pub struct Guards {
-    /// Values that may be infinite or undefined, or depend on such: empty where there is no choice.
-    irregular: Vec<bool>,
-    /// Whether a value is needed under conditions only, as far as its users have been seen.
-    conditional: Vec<bool>,
+    /// Whether values may be infinite or undefined, or depend on such, where that was asked.
+    irregular: FxHashMap<NodeId, bool>,
+    /// Whether a value is needed under conditions only, as far as its users have been seen: nothing where there is no choice.
+    conditional: Option<Beside<bool>>,
     /// Who uses a value, and as which operand.
     users: FxHashMap<NodeId, Vec<(NodeId, usize)>>,
     conditions: FxHashMap<NodeId, NodeId>,
@@ -25,48 +26,61 @@ pub struct Guards {
 
 impl Guards {
     /// What can be said before the first adjoint; `between` are the nodes that adjoints are made of, from those of `roots`.
-    pub fn new(model: &Model, roots: impl Iterator<Item = NodeId>, between: &[bool]) -> Guards {
-        let choice = |index: usize| matches!(model.op(NodeId::new(index)), Op::Select(_));
-        let any = (0..between.len()).any(|index| between[index] && choice(index));
-        let mut irregular = Vec::new();
-        if any {
-            for id in (0..between.len()).map(NodeId::new) {
-                let within = model.operands(id).iter().any(|operand| irregular[operand.index()]);
-                irregular.push(within || singular(model, id));
-            }
-        }
-        let conditional = if any { vec![true; between.len()] } else { Vec::new() };
+    pub fn new(
+        model: &Model,
+        roots: impl Iterator<Item = NodeId>,
+        between: &Beside<bool>,
+    ) -> Guards {
+        let any = between.marked().any(|id| matches!(model.op(id), Op::Select(_)));
         let mut guards = Guards {
-            irregular,
-            conditional,
+            irregular: FxHashMap::default(),
+            conditional: any.then(|| between.like(true)),
             users: FxHashMap::default(),
             conditions: FxHashMap::default(),
         };
-        roots.for_each(|root| guards.needed(root));
+        roots.filter(|root| between.holds(*root)).for_each(|root| guards.needed(root));
         guards
     }
 
     /// Notes that a value is needed under all conditions.
-    pub fn needed(&mut self, id: NodeId) {
-        if let Some(conditional) = self.conditional.get_mut(id.index()) {
-            *conditional = false;
+    fn needed(&mut self, id: NodeId) {
+        if let Some(conditional) = &mut self.conditional {
+            conditional[id] = false;
         }
     }
 
     /// Notes that the adjoint of `user` flows to its operand number `place`.
     pub fn flows(&mut self, model: &Model, user: NodeId, place: usize, operand: NodeId) {
-        if self.conditional.is_empty() {
-            return;
-        }
-        self.conditional[operand.index()] &=
-            self.is_conditional(user) || (chooses(model, user) && place > 0);
-        if self.conditional[operand.index()] {
+        let under = self.is_conditional(user) || (chooses(model, user) && place > 0);
+        let Some(conditional) = &mut self.conditional else { return };
+        conditional[operand] &= under;
+        if conditional[operand] {
             self.users.entry(operand).or_default().push((user, place));
         }
     }
 
     fn is_conditional(&self, id: NodeId) -> bool {
-        self.conditional.get(id.index()).copied().unwrap_or(false)
+        self.conditional.as_ref().is_some_and(|conditional| conditional.holds(id))
+    }
+
+    fn is_irregular(&mut self, model: &Model, id: NodeId) -> bool {
+        let mut waiting = vec![id];
+        while let Some(&next) = waiting.last() {
+            if !self.irregular.contains_key(&next) {
+                let operands = model.operands(next);
+                let within = |operand: &NodeId| self.irregular.get(operand) == Some(&true);
+                let found = singular(model, next) || operands.iter().any(within);
+                let unknown = |operand: &&NodeId| !self.irregular.contains_key(*operand);
+                let before = waiting.len();
+                waiting.extend(operands.iter().filter(unknown).filter(|_| !found));
+                if waiting.len() > before {
+                    continue;
+                }
+                self.irregular.insert(next, found);
+            }
+            waiting.pop();
+        }
+        self.irregular[&id]
     }
 
     /// The flow `term` from `id` to its operand number `place`, so guarded that what is not needed adds nothing to it.
@@ -92,14 +106,14 @@ impl Guards {
         if let Some(guard) = &guard {
             variables[adjoint] = guard.taken;
         }
-        let wary = self.is_conditional(id) && self.irregular[id.index()] && uses(term, adjoint);
+        let wary = self.is_conditional(id) && uses(term, adjoint) && self.is_irregular(model, id);
         let condition = if wary { self.condition(model, id, origins)? } else { None };
         let said = |guard: &Guard| condition.is_some_and(|condition| guard.says(model, condition));
         let condition = condition.filter(|_| !guard.as_ref().is_some_and(said));
         let contraction = is_contraction(model.op(id));
         if let Some(condition) = condition.filter(|_| contraction) {
             for other in (0..adjoint - 1).filter(|&other| other != place) {
-                if self.irregular[variables[other].index()] {
+                if self.is_irregular(model, variables[other]) {
                     let there = carried(model, (id, other), condition, origins)?;
                     let harmless = select(Term::Var(0), Term::Var(1), 0);
                     variables[other] =
@@ -132,7 +146,7 @@ impl Guards {
         flow: NodeId,
         origins: &Origins,
     ) -> Result<NodeId, Misfit> {
-        if !self.is_conditional(scan) || !self.irregular[scan.index()] {
+        if !self.is_conditional(scan) || !self.is_irregular(model, scan) {
             return Ok(flow);
         }
         let Some(condition) = self.condition(model, scan, origins)? else { return Ok(flow) };

@@ -1,6 +1,7 @@
 //! The chain rule, graph to graph.
 
 mod batch;
+mod beside;
 mod derivative;
 mod forward;
 mod guard;

@@ -1,11 +1,13 @@
 //! Reverse mode: from the adjoint of a value to the adjoints of what it is computed from.
 
+use super::beside::Beside;
 use super::derivative::{derive, shaped};
 use super::guard::{Guards, sum_of, summed};
 use super::scan::{self, Bundle};
 use crate::graph::{Model, NodeId, Operands, Origin, Origins};
-use crate::ops::{Misfit, Op, Operator, Rule, Term};
+use crate::ops::{Misfit, Name, Op, Operator, Rule, Term};
 use rustc_hash::FxHashMap;
+use std::cell::OnceCell;
 
 /// What reaches a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,25 @@ pub enum Flow {
     Apart,
     /// Nothing: each way to it leads through an operator without derivative, such as this one.
     Cut(NodeId),
+}
+
+/// What nodes are called; where there are several names, by the first.
+pub(super) struct Called(FxHashMap<NodeId, Name>);
+
+impl Called {
+    pub fn new(model: &Model) -> Called {
+        let variables = model.variables.iter().map(|(name, variable)| (name, variable.node));
+        let mut called = FxHashMap::default();
+        for (name, node) in model.names.iter().map(|(name, node)| (name, *node)).chain(variables) {
+            called.entry(node).or_insert_with(|| name.clone());
+        }
+        Called(called)
+    }
+
+    /// The name of a node.
+    pub fn name(&self, id: NodeId) -> Option<&Name> {
+        self.0.get(&id)
+    }
 }
 
 /// The adjoints of `wrt` where the adjoint of `of` is `seed`, which has the type of `of`. Only what lies between is walked.
@@ -34,20 +55,30 @@ pub fn reverse_all(
     roots: &[(NodeId, NodeId)],
     wrt: &[NodeId],
 ) -> Result<Vec<Flow>, Misfit> {
+    reverse_called(model, roots, wrt, &OnceCell::new())
+}
+
+/// The same where what nodes are called may be known already.
+pub(super) fn reverse_called(
+    model: &mut Model,
+    roots: &[(NodeId, NodeId)],
+    wrt: &[NodeId],
+    called: &OnceCell<Called>,
+) -> Result<Vec<Flow>, Misfit> {
     let between = between(model, roots.iter().map(|(of, _)| *of), wrt);
     let mut guards = Guards::new(model, roots.iter().map(|(of, _)| *of), &between);
-    let mut adjoints: Vec<Option<NodeId>> = vec![None; between.len()];
-    let mut cuts: Vec<Option<NodeId>> = vec![None; between.len()];
+    let mut adjoints: Beside<Option<NodeId>> = between.like(None);
+    let mut cuts: FxHashMap<NodeId, NodeId> = FxHashMap::default();
     let mut bundles: FxHashMap<NodeId, Bundle> = FxHashMap::default();
-    for &(of, seed) in roots.iter().filter(|(of, _)| between[of.index()]) {
+    for &(of, seed) in roots.iter().filter(|(of, _)| between.holds(*of)) {
         let origins = model.origins(seed).clone();
         add(model, &mut adjoints, of, seed, &origins)?;
     }
-    for index in (0..between.len()).rev().filter(|&index| between[index]) {
-        let id = NodeId::new(index);
+    for id in between.marked().rev() {
         let operands = model.operands(id);
         if let Some(bundle) = bundles.remove(&id) {
-            let flows = scan::pulled(model, id, &bundle, |operand| between[operand.index()])?;
+            let wanted = |operand| between.holds(operand);
+            let flows = scan::pulled(model, id, &bundle, wanted, called)?;
             for (place, (&operand, flow)) in operands.iter().zip(flows).enumerate() {
                 match flow {
                     Some(flow) => {
@@ -56,24 +87,24 @@ pub fn reverse_all(
                         let flow = guards.whole(model, id, flow, &origins)?;
                         add(model, &mut adjoints, operand, flow, &origins)?;
                     }
-                    None if between[operand.index()] => cuts[operand.index()] = Some(id),
+                    None if between.holds(operand) => drop(cuts.insert(operand, id)),
                     None => {}
                 }
             }
             continue;
         }
-        let Some(adjoint) = adjoints[index] else {
+        let Some(adjoint) = adjoints[id] else {
             // The cut nearest to the variable tells most: beyond it the value is not continuous in the variable.
             let flows = if operands.is_empty() { Vec::new() } else { contributions(model, id) };
             for (operand, flow) in operands.into_iter().zip(flows) {
-                let cut = if flow.is_none() { Some(id) } else { cuts[index] };
-                cuts[operand.index()] = cut.or(cuts[operand.index()]);
+                let cut = if flow.is_none() { Some(id) } else { cuts.get(&id).copied() };
+                cuts.extend(cut.map(|cut| (operand, cut)));
             }
             continue;
         };
         model.adjoints.push((id, adjoint));
         if let Op::Part(part) = model.op(id) {
-            bundles.entry(operands[0]).or_default().push((part.which, adjoint));
+            bundles.entry(operands[0]).or_default().push((part.which, id, adjoint));
             guards.flows(model, id, 0, operands[0]);
             continue;
         }
@@ -83,11 +114,11 @@ pub fn reverse_all(
         let shared = shared(model, id, adjoint)?;
         for (place, term) in contributions(model, id).into_iter().enumerate() {
             let operand = operands[place];
-            if !between[operand.index()] {
+            if !between.holds(operand) {
                 continue;
             }
             let Some(term) = term else {
-                cuts[operand.index()] = Some(id);
+                cuts.insert(operand, id);
                 continue;
             };
             let origins = origin(model, id, place, operands.len());
@@ -102,15 +133,10 @@ pub fn reverse_all(
     }
     Ok(wrt
         .iter()
-        .map(|id| {
-            match (
-                adjoints.get(id.index()).copied().flatten(),
-                cuts.get(id.index()).copied().flatten(),
-            ) {
-                (Some(adjoint), _) => Flow::Adjoint(adjoint),
-                (None, Some(cut)) => Flow::Cut(cut),
-                (None, None) => Flow::Apart,
-            }
+        .map(|&id| match (adjoints.known(id), cuts.get(&id)) {
+            (Some(adjoint), _) => Flow::Adjoint(adjoint),
+            (None, Some(&cut)) => Flow::Cut(cut),
+            (None, None) => Flow::Apart,
         })
         .collect())
 }
@@ -118,46 +144,47 @@ pub fn reverse_all(
 /// Adds to the adjoint of a node.
 fn add(
     model: &mut Model,
-    adjoints: &mut [Option<NodeId>],
+    adjoints: &mut Beside<Option<NodeId>>,
     of: NodeId,
     flow: NodeId,
     origins: &Origins,
 ) -> Result<(), Misfit> {
-    let total = match adjoints[of.index()] {
+    let total = match adjoints[of] {
         None => flow,
         Some(known) => sum_of(model, known, flow, origins)?,
     };
-    adjoints[of.index()] = Some(total);
+    adjoints[of] = Some(total);
     Ok(())
 }
 
-/// Which nodes up to the last of `roots` depend on `wrt` and are needed by one of the roots.
+/// Which nodes from the first of `wrt` to the last of `roots` depend on `wrt` and are needed by one of the roots.
 pub(super) fn between(
     model: &Model,
     roots: impl Iterator<Item = NodeId>,
     wrt: &[NodeId],
-) -> Vec<bool> {
+) -> Beside<bool> {
     let roots: Vec<NodeId> = roots.collect();
-    let Some(&of) = roots.iter().max() else { return Vec::new() };
-    let mut depends = vec![false; of.index() + 1];
-    for id in wrt.iter().filter(|id| **id <= of) {
-        depends[id.index()] = true;
-    }
     let first = wrt.iter().map(|id| id.index()).min().unwrap_or(0);
-    for index in first..=of.index() {
-        depends[index] |=
-            model.operands(NodeId::new(index)).iter().any(|operand| depends[operand.index()]);
+    let end = roots.iter().map(|id| id.index() + 1).max().unwrap_or(0);
+    let mut depends = Beside::new(first, end.saturating_sub(first), false);
+    for &id in wrt.iter().filter(|id| id.index() < end) {
+        depends[id] = true;
     }
-    let mut needed = vec![false; of.index() + 1];
-    roots.iter().for_each(|root| needed[root.index()] = true);
-    for index in (first..=of.index()).rev().filter(|&index| depends[index]) {
-        if needed[index] {
-            for operand in model.operands(NodeId::new(index)) {
-                needed[operand.index()] = true;
+    for id in depends.nodes() {
+        depends[id] |= model.operands(id).iter().any(|operand| depends.holds(*operand));
+    }
+    let mut needed = depends.like(false);
+    for &root in roots.iter().filter(|root| depends.holds(**root)) {
+        needed[root] = true;
+    }
+    for id in depends.marked().rev() {
+        if needed[id] {
+            for &operand in model.operands(id).iter().filter(|operand| depends.holds(**operand)) {
+                needed[operand] = true;
             }
         }
     }
-    depends.iter().zip(needed).map(|(depends, needed)| *depends && needed).collect()
+    needed
 }
 
 pub(super) fn contributions(model: &Model, id: NodeId) -> Vec<Option<Term>> {

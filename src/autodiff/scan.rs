@@ -2,14 +2,15 @@
 
 use super::derivative::{derive, shaped, zeros};
 use super::forward::forward_all;
-use super::reverse::{Flow, reverse_all};
+use super::reverse::{Called, Flow, reverse_called};
 use crate::graph::scan::{Frame, Notes};
 use crate::graph::{Model, NodeId, Origin, Origins};
 use crate::ops::scan::{Part, Scan, Which};
 use crate::ops::{Misfit, Op, Scalar};
+use std::cell::OnceCell;
 
-/// The adjoints of some results of a scan.
-pub type Bundle = Vec<(Which, NodeId)>;
+/// Some results of a scan, their nodes and the adjoints of these.
+pub type Bundle = Vec<(Which, NodeId, NodeId)>;
 
 /// The adjoints of the operands of a scan, given those of its results; `None` where nothing flows to an operand or it is not
 /// `wanted`. In each step the body is computed anew from the carries before the step.
@@ -18,14 +19,16 @@ pub fn pulled(
     id: NodeId,
     bundle: &Bundle,
     wanted: impl Fn(NodeId) -> bool,
+    names: &OnceCell<Called>,
 ) -> Result<Vec<Option<NodeId>>, Misfit> {
     let Op::Scan(scan) = model.op(id).clone() else { unreachable!("a bundle is of a scan") };
+    let called = names.get_or_init(|| Called::new(model));
     let operands = model.operands(id);
     let span = model.origins(id).span().unwrap_or_default();
     let origins: Origins = Origin::Adjoint { span, rule: "scan".into(), operand: None }.into();
     let origins = origins.within(model.origins(id).call());
     let seed =
-        |which: Which| bundle.iter().find(|(known, _)| *known == which).map(|(_, seed)| *seed);
+        |which: Which| bundle.iter().find(|(known, ..)| *known == which).map(|(_, _, seed)| *seed);
     let active = active(&scan, |which| seed(which).is_some());
     let first_adjoint = model.adjoints.len();
 
@@ -67,13 +70,9 @@ pub fn pulled(
         frame.carries.push((adjoint, first));
         roots.push((results[place], adjoint));
     }
-    let outer = |model: &Model, which: Which| {
-        let part = scan.part(which);
-        let known = model.names.iter().find(|(_, node)| {
-            matches!(model.op(**node), Op::Part(known) if *known == part)
-                && model.operands(**node)[0] == id
-        });
-        known.map(|(name, _)| name.clone())
+    let outer = |which: Which| {
+        let (_, node, _) = bundle.iter().find(|(known, ..)| *known == which)?;
+        called.name(*node)
     };
     let mut sliced = |model: &mut Model, notes: &mut Notes, which: Which| {
         let Some(seed) = seed(which) else { return Ok(None) };
@@ -81,7 +80,7 @@ pub fn pulled(
         let array = shaped_as(model, seed, &part, &origins)?;
         let row = part.ty.with_shape(part.ty.shape[1..].iter().cloned());
         let slice = model.placeholder(row, &origins)?;
-        notes.names.extend(outer(model, which).map(|name| (format!("d_{name}_t").into(), slice)));
+        notes.names.extend(outer(which).map(|name| (format!("d_{name}_t").into(), slice)));
         frame.slices.push((slice, array));
         Ok::<_, Misfit>(Some(slice))
     };
@@ -107,7 +106,7 @@ pub fn pulled(
                 .map(|(inner, _)| *inner),
         )
         .collect();
-    let flows = reverse_all(model, &roots, &targets)?;
+    let flows = reverse_called(model, &roots, &targets, names)?;
     let flow = |inner: NodeId| {
         let place = targets.iter().position(|target| *target == inner)?;
         match flows[place] {
@@ -157,12 +156,7 @@ pub fn pulled(
         let ty = model.ty(*inner).clone();
         let first = zeros(model, &ty, &origins)?;
         let sum = model.placeholder(ty, &origins)?;
-        let outer = model.names.iter().find(|(_, node)| *node == operand).map(|(name, _)| name);
-        let outer = outer.or_else(|| {
-            let mut variables = model.variables.iter();
-            variables.find(|(_, variable)| variable.node == *operand).map(|(name, _)| name)
-        });
-        notes.names.extend(outer.map(|name| (format!("d_{name}").into(), sum)));
+        notes.names.extend(called.name(*operand).map(|name| (format!("d_{name}").into(), sum)));
         frame.carries.push((sum, first));
         picked[kept + place] = Some(Which::Final(next.len()));
         next.push(model.insert(Scalar::Add, &[sum, node], &origins)?);

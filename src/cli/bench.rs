@@ -39,6 +39,7 @@ pub fn bench(common: &Common, args: &Bench) -> Result<(), Failure> {
     let mut session = session::open(common, &args.model, Some(&args.select))?;
     let begun = Instant::now();
     let mut model = derived(common, args, &mut session)?;
+    session.forget();
     super::eval::precision(&mut model, &args.data)?;
     if let Some(rate) = args.step {
         descend(&mut model, rate)?;

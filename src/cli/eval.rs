@@ -42,7 +42,6 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
         let mut request = session::request(common, &session, &args.select)?;
         let derived = session::derive(common, &mut session, &mut request, args.optimise.level())?;
         wrt = request.wrt.iter().map(|name| name.to_string()).collect();
-        session.model = derived.model.clone();
         derived.model
     } else {
         out::diagnostics(common, &session.warnings, &session.sources);
@@ -50,6 +49,7 @@ pub fn eval(common: &Common, args: &Eval) -> Result<(), Failure> {
             .map_err(|misfit| Failure::Request(misfit.to_string()))?
             .0
     };
+    session.forget();
     precision(&mut model, &args.data)?;
     let mut outputs: Vec<Output> = model.outputs.clone();
     if let Some(of) = &args.select.of

@@ -25,6 +25,13 @@ pub struct Session {
     pub warnings: Vec<Diagnostic>,
 }
 
+impl Session {
+    /// Gives back the room of the model, where what is derived of it is all that is needed from here on.
+    pub fn forget(&mut self) {
+        self.model = Model::default();
+    }
+}
+
 /// The name and text of a file; `-` is standard input.
 pub fn text_of(path: &Path) -> Result<(String, String), Failure> {
     let name =

@@ -79,7 +79,7 @@ pub fn trap(
     if !told.is_empty() {
         diagnostic = diagnostic.help(format!("from there it goes on: {}", told.join(" -> ")));
     }
-    diagnostic = diagnostic.help(cure(session, model, first, level));
+    diagnostic = diagnostic.help(cure(model, first, level));
     out::diagnostics(common, &[diagnostic], &session.sources);
     Err(Failure::Said(1))
 }
@@ -164,11 +164,10 @@ fn step(model: &Model, id: NodeId) -> String {
 }
 
 /// What would make the value finite: the law that -O0 switched off, or another way to write it.
-fn cure(session: &Session, model: &Model, id: NodeId, level: Level) -> String {
+fn cure(model: &Model, id: NodeId, level: Level) -> String {
     let span = model.origins(id).span();
     if level == Level::Derived
-        && let (Some(span), Ok((_, used))) =
-            (span, compile::forward(&session.model, Level::Readable))
+        && let (Some(span), Ok((_, used))) = (span, compile::forward(model, Level::Readable))
     {
         let within = used.iter().find(|used| {
             used.at.source().is_some_and(|law| {

@@ -6,6 +6,7 @@ use crate::ops::leaf;
 use crate::ops::scan::{Body, Scan, Step};
 use crate::ops::{Misfit, Name, Op, Size, Type};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 /// What inserts a step of a body on operands.
@@ -302,7 +303,8 @@ struct Closing<'a> {
     /// The nodes that depend on the step.
     inner: FxHashSet<NodeId>,
     slices: FxHashSet<NodeId>,
-    named: FxHashSet<NodeId>,
+    /// Nodes with names, once these are asked for.
+    named: OnceCell<FxHashSet<NodeId>>,
     places: FxHashMap<NodeId, Place>,
     outside: Vec<NodeId>,
     steps: Vec<NodeId>,
@@ -323,13 +325,12 @@ impl<'a> Closing<'a> {
         let places = held.iter().enumerate();
         let places = places.map(|(place, id)| (*id, Place::Input(place))).collect();
         let slices = frame.slices.iter().map(|(inner, _)| *inner).collect();
-        let named = model.names.values().copied().collect();
         Closing {
             model,
             whole,
             inner,
             slices,
-            named,
+            named: OnceCell::new(),
             places,
             outside: Vec::new(),
             steps: Vec::new(),
@@ -364,6 +365,10 @@ impl<'a> Closing<'a> {
         }
     }
 
+    fn is_named(&self, id: NodeId) -> bool {
+        self.named.get_or_init(|| self.model.names.values().copied().collect()).contains(&id)
+    }
+
     /// Whether a node is computed in each step: it depends on the step, or is no more than a way to look at a value.
     fn belongs(&self, id: NodeId) -> bool {
         let operands = self.model.operands(id);
@@ -373,7 +378,7 @@ impl<'a> Closing<'a> {
         match self.model.op(id) {
             Op::Variable(_) => false,
             _ if self.model.is_written_inside(id) => true,
-            _ if self.named.contains(&id) => false,
+            _ if self.is_named(id) => false,
             _ if operands.is_empty() => true,
             Op::Broadcast(_) | Op::Permute(_) | Op::Reshape(_) => true,
             _ => false,

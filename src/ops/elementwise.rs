@@ -187,6 +187,12 @@ rows! {
         Sqrt = sqrt(x) -> y, dy { value: x.sqrt(), grad: [dy / (2 * y)], probe: [[0.25], [1.0], [9.0]], }
         /// `1 / sqrt(x)`.
         Rsqrt = rsqrt(x) -> y, dy { value: 1.0 / x.sqrt(), grad: [-(dy * y / (2 * x))], probe: [[0.25], [1.0], [9.0]], }
+        /// `sqrt(1 + x) - 1`, exact near 0.
+        Sqrt1pm1 = sqrt1pm1(x) -> y, dy {
+            value: if x < 1.0 { x / ((1.0 + x).sqrt() + 1.0) } else { (1.0 + x).sqrt() - 1.0 },
+            grad: [dy / (2 * sqrt(1 + x))],
+            probe: [[-0.5], [0.0], [1e-3], [8.0]],
+        }
         /// The sine of an angle in radians.
         Sin = sin(x) -> y, dy { value: x.sin(), grad: [dy * cos(x)], probe: [[-2.0], [0.0], [0.7], [3.0]], }
         /// The cosine of an angle in radians.
@@ -229,6 +235,12 @@ rows! {
             grad: [dy * (2 / sqrt(pi()) * exp(-square(x)))],
             probe: [[-1.5], [0.0], [0.3], [2.0]],
         }
+        /// `1 - erf(x)`, exact where that is small.
+        Erfc = erfc(x) -> y, dy {
+            value: Real::erfc(x),
+            grad: [-(dy * (2 / sqrt(pi()) * exp(-square(x))))],
+            probe: [[-1.5], [0.0], [0.3], [2.0]],
+        }
         /// The inverse of `erf` on `(-1, 1)`.
         Erfinv = erfinv(x) -> y, dy {
             value: x.erfinv(),
@@ -259,6 +271,14 @@ rows! {
         Polyexprel = polyexprel(n, x) -> y, dy {
             value: Real::polyexprel(n, x),
             grad: [dy * 0, dy * polyexprel(n + 1, x)],
+            probe: [[1.0, 0.0], [1.0, -3.0], [2.0, 0.7], [3.0, 4.0]],
+        }
+        /// `x / (eˣ - 1)`, 1 at 0 as in the limit.
+        Rexprel = rexprel(x) -> y, dy { value: x.rexprel(), grad: [dy * polyrexprel(1, x)], probe: [[-3.0], [0.0], [1e-3], [2.0]], }
+        /// The derivative of order n of `rexprel`, n a whole number; there is no derivative by n.
+        Polyrexprel = polyrexprel(n, x) -> y, dy {
+            value: Real::polyrexprel(n, x),
+            grad: [dy * 0, dy * polyrexprel(n + 1, x)],
             probe: [[1.0, 0.0], [1.0, -3.0], [2.0, 0.7], [3.0, 4.0]],
         }
         /// `x^y`; where y is 0 the derivative by x is 0, where x is 0 the derivative by y is 0.
@@ -384,7 +404,7 @@ macro_rules! functions {
 }
 functions! {
     exp Exp(x); log Log(x); sqrt Sqrt(x); sin Sin(x); cos Cos(x); sinh Sinh(x); cosh Cosh(x); sigmoid Sigmoid(x);
-    digamma Digamma(x); polygamma Polygamma(n, x); polysinc Polysinc(n, x); polyexprel Polyexprel(n, x); pow Pow(x, y); floor Floor(x); sign Sign(x); square Square(x);
+    digamma Digamma(x); polygamma Polygamma(n, x); polysinc Polysinc(n, x); polyexprel Polyexprel(n, x); polyrexprel Polyrexprel(n, x); pow Pow(x, y); floor Floor(x); sign Sign(x); square Square(x);
     powlog Powlog(x, n); xlogy Xlogy(x, y); eq Eq(x, y); gt Gt(x, y); lt Lt(x, y); and And(x, y);
 }
 
@@ -475,6 +495,7 @@ impl Scalar {
                     | Scalar::Softplus
                     | Scalar::Relu
                     | Scalar::Erf
+                    | Scalar::Erfc
                     | Scalar::Logaddexp
                     | Scalar::Floor
                     | Scalar::Ceil
@@ -488,7 +509,10 @@ impl Scalar {
 impl Scalar {
     /// Whether the first argument is the order of a derivative, a number, by which there is none.
     pub fn has_order(self) -> bool {
-        matches!(self, Scalar::Polygamma | Scalar::Polysinc | Scalar::Polyexprel)
+        matches!(
+            self,
+            Scalar::Polygamma | Scalar::Polysinc | Scalar::Polyexprel | Scalar::Polyrexprel
+        )
     }
 }
 

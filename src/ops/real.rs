@@ -11,7 +11,9 @@ pub trait Real: Sized + Copy {
     fn softplus(self) -> Self;
     /// The error function.
     fn erf(self) -> Self;
-    /// Its inverse.
+    /// 1 less the error function.
+    fn erfc(self) -> Self;
+    /// The inverse of the error function.
     fn erfinv(self) -> Self;
     /// `ln |Γ(x)|`.
     fn lgamma(self) -> Self;
@@ -27,6 +29,10 @@ pub trait Real: Sized + Copy {
     fn exprel(self) -> Self;
     /// The derivative of exprel of order `order`.
     fn polyexprel(order: Self, x: Self) -> Self;
+    /// `x / (eˣ - 1)`, 1 at 0.
+    fn rexprel(self) -> Self;
+    /// The derivative of rexprel of order `order`.
+    fn polyrexprel(order: Self, x: Self) -> Self;
     /// -1, 0 or 1; NaN of NaN.
     fn sign(self) -> Self;
     /// The larger; NaN where one is NaN.
@@ -40,7 +46,7 @@ pub trait Real: Sized + Copy {
 }
 
 macro_rules! real {
-    ($type:ident, $erf:path) => {
+    ($type:ident, $erf:path, $erfc:path) => {
         impl Real for $type {
             fn sigmoid(self) -> Self {
                 let e = (-self.abs()).exp();
@@ -51,6 +57,9 @@ macro_rules! real {
             }
             fn erf(self) -> Self {
                 $erf(self)
+            }
+            fn erfc(self) -> Self {
+                $erfc(self)
             }
             fn erfinv(self) -> Self {
                 erfinv(f64::from(self)) as $type
@@ -84,6 +93,19 @@ macro_rules! real {
                 let value = |order| series::exprel(order, x, x.exp());
                 series::order(order).map_or(f64::NAN, value) as $type
             }
+            fn rexprel(self) -> Self {
+                match self {
+                    0.0 => 1.0,
+                    $type::INFINITY => 0.0,
+                    x if x > 0.0 => x * (-x).exp() / -(-x).exp_m1(),
+                    x => x / x.exp_m1(),
+                }
+            }
+            fn polyrexprel(order: Self, x: Self) -> Self {
+                let (order, x) = (f64::from(order), f64::from(x));
+                let value = |order| series::rexprel(order, x, (-x.abs()).exp());
+                series::order(order).map_or(f64::NAN, value) as $type
+            }
             fn sign(self) -> Self {
                 if self == 0.0 || self.is_nan() { self } else { self.signum() }
             }
@@ -104,8 +126,8 @@ macro_rules! real {
         }
     };
 }
-real!(f32, libm::erff);
-real!(f64, libm::erf);
+real!(f32, libm::erff, libm::erfcf);
+real!(f64, libm::erf, libm::erfc);
 
 /// Giles' approximation, then two steps of Newton.
 fn erfinv(y: f64) -> f64 {

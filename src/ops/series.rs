@@ -66,3 +66,73 @@ pub fn exprel<F: Field>(n: i32, x: F, exp: F) -> F {
         term * x * of(n + number) / (of::<F>(number) * of(n + 1 + number))
     })
 }
+
+/// The derivative of order n of `x / (eˣ - 1)` for x with the exponential `fall` of -|x|: near 0 by the series of powers, whose
+/// numbers are Bernoulli's over factorials, far from it by that of exponentials.
+pub fn rexprel<F: Field>(n: i32, x: F, fall: F) -> F {
+    let size = x.abs();
+    if size.is_nan() {
+        return x;
+    }
+    if size < of(n.clamp(2, 5)) {
+        return rexprel_near(n, x);
+    }
+    // Of the k-th term the derivative is (-k)ⁿ⁻¹ (n - k x) e⁻ᵏˣ.
+    let mut sum = of::<F>(0);
+    let mut power = fall;
+    for k in 1..1000 {
+        let factor = (1..n).fold(of::<F>(1), |factor, _| -(factor * of(k)));
+        let term = match n {
+            0 => size * power,
+            _ => factor * (of::<F>(n) - of::<F>(k) * size) * power,
+        };
+        if power == of(0) || sum + term == sum && k > n {
+            break;
+        }
+        sum += term;
+        power = power * fall;
+    }
+    match (x < of(0), n) {
+        (false, _) => sum,
+        (true, 0) => sum + size,
+        (true, 1) => -sum - of(1),
+        (true, _) => {
+            if n % 2 == 0 {
+                sum
+            } else {
+                -sum
+            }
+        }
+    }
+}
+
+/// The same near 0. The numbers of even powers are those of `x/2 cosh(x/2)` over `sinh(x/2)`.
+fn rexprel_near<F: Field>(n: i32, x: F) -> F {
+    let (mut even, mut sines): (Vec<F>, Vec<F>) = (Vec::new(), Vec::new());
+    let (mut sum, mut power, mut factorial) = (of::<F>(0), of::<F>(1), of::<F>(1));
+    for k in 0..1000 {
+        if k % 2 == 0 {
+            if k > 0 {
+                factorial = factorial / of(4 * k * (k - 1));
+            }
+            sines.push(factorial / of(k + 1));
+            let pairs = even.iter().zip(sines.iter().rev());
+            even.push(pairs.fold(factorial, |rest, (&number, &sine)| rest + -(number * sine)));
+        }
+        if k < n {
+            continue;
+        }
+        let number = match k {
+            1 => of::<F>(-1) / of(2),
+            _ if k % 2 == 1 => of(0),
+            _ => even[k as usize / 2],
+        };
+        let term = (k - n + 1..=k).fold(number * power, |term, by| term * of(by));
+        if k > n + 2 && k % 2 == 0 && sum + term == sum {
+            break;
+        }
+        sum += term;
+        power = power * x;
+    }
+    sum
+}

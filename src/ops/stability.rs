@@ -94,7 +94,8 @@ macro_rules! functions {
 functions! {
     exp Exp(x); log Log(x); log1p Log1p(x); expm1 Expm1(x); sqrt Sqrt(x); square Square(x); abs Abs(x); pow Pow(x, y);
     sinh Sinh(x); cosh Cosh(x); tanh Tanh(x); asinh Asinh(x); atanh Atanh(x); sigmoid Sigmoid(x); softplus Softplus(x);
-    logaddexp Logaddexp(x, y); eq Eq(x, y); ge Ge(x, y); sin Sin(x); cos Cos(x); sinc Sinc(x); exprel Exprel(x); xlogx Xlogx(x); rel_entr RelEntr(x, y); xlogy Xlogy(x, y);
+    logaddexp Logaddexp(x, y); eq Eq(x, y); ge Ge(x, y); sin Sin(x); cos Cos(x); sinc Sinc(x);
+    tan Tan(x); asin Asin(x); atan Atan(x); erf Erf(x); erfc Erfc(x); sqrt1pm1 Sqrt1pm1(x); lt Lt(x, y); rexprel Rexprel(x); exprel Exprel(x); xlogx Xlogx(x); rel_entr RelEntr(x, y); xlogy Xlogy(x, y);
 }
 
 fn folded(kind: Fold, x: impl Into<Term>) -> Term {
@@ -182,22 +183,47 @@ laws! {
     "log of cosh" (x): log(cosh(x)) => logaddexp(x, -x) - log(2);
     "asinh written out" (x): log(x + sqrt(square(x) + 1)) => asinh(x);
     "atanh written out" (x): log((1 + x) / (1 - x)) => 2 * atanh(x);
+    "log of 1 + erf" (x): log(1 + erf(x)) => log(erfc(-x));
+    "log of a multiple of 1 + erf" (x, y): log(y * (1 + erf(x))) => log(y * erfc(-x));
+    "log of a part of 1 + erf" (x, y): log((1 + erf(x)) / y) => log(erfc(-x) / y);
     "log of 1 + x" (x): log(1 + x) => log1p(x);
     "log of 1 - x" (x): log(1 - x) => log1p(-x);
     "log of a square root" (x): log(sqrt(x)) => log(x) / 2;
     "exp - 1" (x): exp(x) - 1 => expm1(x);
     "1 - exp" (x): 1 - exp(x) => -expm1(x);
     "log of exp - 1" (x): log(expm1(x)) => x + log(-expm1(-x));
+    "1 - erf" (x): 1 - erf(x) => erfc(x);
+    "1 - half of 1 + erf" (x): 1 - half() * (1 + erf(x)) => half() * erfc(x);
+    "1 - 1 + erf by 2" (x): 1 - (1 + erf(x)) / 2 => erfc(x) / 2;
+    "root of 1 + x less 1" (x): sqrt(1 + x) - 1 => sqrt1pm1(x);
+    "root of 1 - x less 1" (x): sqrt(1 - x) - 1 => sqrt1pm1(-x);
+    "1 - root of 1 + x" (x): 1 - sqrt(1 + x) => -sqrt1pm1(x);
+    "1 - root of 1 - x" (x): 1 - sqrt(1 - x) => -sqrt1pm1(-x);
     "sine by its angle" (x): sin(x) / x => sinc(x);
     "angle by its sine" (x): x / sin(x) => 1 / sinc(x);
     "1 - cos by the square" (x): (1 - cos(x)) / square(x) => square(sinc(x / 2)) / 2;
     "1 - cos by the angle" (x): (1 - cos(x)) / x => x * square(sinc(x / 2)) / 2;
     "exp - 1 by its argument" (x): expm1(x) / x => exprel(x);
     "1 - exp by its argument" (x): -expm1(-x) / x => exprel(-x);
-    "argument by exp - 1" (x): x / expm1(x) => 1 / exprel(x);
-    "argument by 1 - exp" (x): x / -expm1(-x) => 1 / exprel(-x);
-    "log1p by its argument" (x): log1p(x) / x => 1 / exprel(log1p(x));
+    "argument by exp - 1" (x): x / expm1(x) => rexprel(x);
+    "argument by 1 - exp" (x): x / -expm1(-x) => rexprel(-x);
+    "log1p by its argument" (x): log1p(x) / x => rexprel(log1p(x));
     "argument by its log1p" (x): x / log1p(x) => exprel(log1p(x));
+    "sinh by its argument" (x): sinh(x) / x => select(lt(abs(x), 1), (exprel(x) + exprel(-x)) / 2, sinh(x) / x);
+    "argument by its sinh" (x): x / sinh(x) => 2 * sigmoid(x) * rexprel(x);
+    "tanh by its argument" (x): tanh(x) / x => 2 / (rexprel(2 * x) + rexprel(-(2 * x)));
+    "argument by its tanh" (x): x / tanh(x) => (rexprel(2 * x) + rexprel(-(2 * x))) / 2;
+    "tangent by its angle" (x): tan(x) / x => sinc(x) / cos(x);
+    "angle by its tangent" (x): x / tan(x) => cos(x) / sinc(x);
+    "asin by its argument" (x): asin(x) / x => 1 / sinc(asin(x));
+    "argument by its asin" (x): x / asin(x) => sinc(asin(x));
+    "atan by its argument" (x):
+        atan(x) / x => select(lt(abs(x), 1), 1 / (sqrt(1 + square(x)) * sinc(atan(x))), atan(x) / x);
+    "argument by its atan" (x):
+        x / atan(x) => select(lt(abs(x), 1), sqrt(1 + square(x)) * sinc(atan(x)), x / atan(x));
+    "asinh by its argument" (x):
+        asinh(x) / x => select(lt(abs(x), 1), 2 / (exprel(asinh(x)) + exprel(-asinh(x))), asinh(x) / x);
+    "atanh by its argument" (x): atanh(x) / x => (log1p(x) / x + log1p(-x) / -x) / 2;
     "product of exponentials" (x, y): exp(x) * exp(y) => exp(x + y);
     "quotient of exponentials" (x, y): exp(x) / exp(y) => exp(x - y);
     "quotient of equal values" (x) [Positive 0]: x / x => 1;

@@ -35,6 +35,7 @@ fn condition(model: &Model, id: NodeId) -> Option<Condition> {
             Scalar::Div | Scalar::Mod => (x[1], "!= 0"),
             Scalar::Log | Scalar::Rsqrt | Scalar::Polygamma => (x[x.len() - 1], "> 0"),
             Scalar::Log1p => (x[0], "> -1"),
+            Scalar::Sqrt1pm1 => (x[0], ">= -1"),
             Scalar::Sqrt | Scalar::Xlogx | Scalar::Powlog => (x[0], ">= 0"),
             Scalar::Xlogy | Scalar::RelEntr => (x[1], "> 0"),
             Scalar::Asin | Scalar::Acos => (x[0], "in [-1, 1]"),

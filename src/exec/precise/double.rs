@@ -339,17 +339,24 @@ pub fn scalar(row: Scalar, x: &[Double]) -> Option<Double> {
             let more = x - one;
             (more + (more * (two + more)).sqrt()).ln_one_more()
         }
+        (Scalar::Sqrt1pm1, &[x]) if x.high().is_finite() => x / ((one + x).sqrt() + one),
         (Scalar::Erf, &[x]) => special::erf(x),
+        (Scalar::Erfc, &[x]) => special::erfc(x),
         (Scalar::Erfinv, &[y]) => special::erfinv(y, row.at(&[y.high()])?),
         (Scalar::Lgamma, &[x]) if x.high().is_finite() => special::lgamma(x),
         (Scalar::Digamma, &[x]) if x.high().is_finite() => special::digamma(x),
         (Scalar::Polygamma, &[n, x]) => special::polygamma(n.high(), x)?,
-        (Scalar::Sinc | Scalar::Exprel, &[x]) if x.high() == 0.0 => one,
+        (Scalar::Sinc | Scalar::Exprel | Scalar::Rexprel, &[x]) if x.high() == 0.0 => one,
         (Scalar::Sinc, &[x]) => x.sine().0 / x,
         (Scalar::Exprel, &[x]) => x.exp_less_one() / x,
+        (Scalar::Rexprel, &[x]) if x.high() > 0.0 => x * (-x).exp() / -(-x).exp_less_one(),
+        (Scalar::Rexprel, &[x]) => x / x.exp_less_one(),
         (Scalar::Polysinc, &[n, x]) => {
             let (sine, cosine) = x.sine();
             series::sinc(series::order(n.high())?, x, sine, cosine)
+        }
+        (Scalar::Polyrexprel, &[n, x]) => {
+            series::rexprel(series::order(n.high())?, x, (-x.abs()).exp())
         }
         (Scalar::Polyexprel, &[n, x]) => series::exprel(series::order(n.high())?, x, x.exp()),
         (Scalar::Xlogx, &[x]) if x.high() != 0.0 => x * x.ln(),

@@ -541,6 +541,11 @@ impl Normal {
                 }
             }
             Scalar::Sqrt => self.elementwise(row.into(), x),
+            Scalar::Sqrt1pm1 => {
+                let root = self.scalar(Scalar::Sqrt, &[added(&x[0], &one, (1, 1))?])?;
+                added(&root, &one, (-1, 1))
+            }
+            Scalar::Erfc => added(&one, &self.scalar(Scalar::Erf, x)?, (-1, 1)),
             Scalar::Rsqrt => {
                 let root = self.elementwise(Scalar::Sqrt.into(), x)?;
                 self.power(&root, -1)

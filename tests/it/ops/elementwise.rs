@@ -19,6 +19,7 @@ fn meaning(row: Scalar, x: &[f64]) -> f64 {
         Scalar::Log1p => libm::log1p(a),
         Scalar::Sqrt => libm::sqrt(a),
         Scalar::Rsqrt => libm::pow(a, -0.5),
+        Scalar::Sqrt1pm1 => libm::expm1(libm::log1p(a) / 2.0),
         Scalar::Sin => libm::sin(a),
         Scalar::Cos => libm::cos(a),
         Scalar::Tan => libm::tan(a),
@@ -42,6 +43,7 @@ fn meaning(row: Scalar, x: &[f64]) -> f64 {
             }
         }
         Scalar::Erf => erf(a),
+        Scalar::Erfc => 1.0 - erf(a),
         Scalar::Erfinv => inverse(erf, a),
         Scalar::Lgamma => lgamma(a),
         Scalar::Digamma => digamma(a),
@@ -50,6 +52,8 @@ fn meaning(row: Scalar, x: &[f64]) -> f64 {
         Scalar::Polysinc => sinc(a as i32, b),
         Scalar::Exprel => exprel(0, a),
         Scalar::Polyexprel => exprel(a as i32, b),
+        Scalar::Rexprel => rexprel(0, a),
+        Scalar::Polyrexprel => rexprel(a as i32, b),
         Scalar::Pow => libm::pow(a, b),
         Scalar::Logaddexp => libm::log(libm::exp(a) + libm::exp(b)),
         Scalar::Xlogx => a * libm::log(a),
@@ -102,6 +106,23 @@ fn sinc(n: i32, x: f64) -> f64 {
 /// `∫₀¹ tⁿ eᵗˣ dt`.
 fn exprel(n: i32, x: f64) -> f64 {
     integral(|t| t.powi(n) * libm::exp(t * x))
+}
+
+/// `n!/2πi ∮ f(z) / (z - x)ⁿ⁺¹ dz` of `f(z) = z / (eᶻ - 1)` on a circle around x, by the rule of trapezia.
+fn rexprel(n: i32, x: f64) -> f64 {
+    const POINTS: i32 = 200;
+    let radius = 2.0;
+    let value = |step: i32| {
+        let angle = 2.0 * PI * (f64::from(step) + 0.5) / f64::from(POINTS);
+        let (re, im) = (x + radius * angle.cos(), radius * angle.sin());
+        let (below, beside) = (re.exp() * im.cos() - 1.0, re.exp() * im.sin());
+        let size = below * below + beside * beside;
+        let f = ((re * below + im * beside) / size, (im * below - re * beside) / size);
+        let turned = f64::from(n) * angle;
+        f.0 * turned.cos() + f.1 * turned.sin()
+    };
+    let factorial: f64 = (1..=n).map(f64::from).product();
+    factorial / radius.powi(n) * (0..POINTS).map(value).sum::<f64>() / f64::from(POINTS)
 }
 
 /// `2/√π e^(-x²) Σ 2ⁿ x^(2n+1) / (1·3·…·(2n+1))`: no term cancels another.
@@ -193,6 +214,13 @@ const POINTS: &[(Scalar, &[f64], f64)] = &[
     (Scalar::Erfinv, &[1.0], INF),
     (Scalar::Erfinv, &[-1.0], -INF),
     (Scalar::Erfinv, &[1.5], NAN),
+    (Scalar::Erfc, &[7.5], 2.776_649_386_030_569e-26),
+    (Scalar::Erfc, &[-30.0], 2.0),
+    (Scalar::Erfc, &[30.0], 0.0),
+    (Scalar::Sqrt1pm1, &[1e-9], 4.999_999_998_75e-10),
+    (Scalar::Sqrt1pm1, &[-1.0], -1.0),
+    (Scalar::Sqrt1pm1, &[-2.0], NAN),
+    (Scalar::Sqrt1pm1, &[INF], INF),
     (Scalar::Lgamma, &[0.5], 0.572_364_942_924_700_1),
     (Scalar::Lgamma, &[-1.5], 0.860_047_015_376_481),
     (Scalar::Lgamma, &[100.0], 359.134_205_369_575_4),
@@ -223,6 +251,15 @@ const POINTS: &[(Scalar, &[f64], f64)] = &[
     (Scalar::Polyexprel, &[3.0, INF], INF),
     (Scalar::Polyexprel, &[3.0, -INF], 0.0),
     (Scalar::Polyexprel, &[-1.0, 2.0], NAN),
+    (Scalar::Rexprel, &[-1e300], 1e300),
+    (Scalar::Rexprel, &[1e300], 0.0),
+    (Scalar::Rexprel, &[INF], 0.0),
+    (Scalar::Rexprel, &[-INF], INF),
+    (Scalar::Polyrexprel, &[2.0, 0.0], 1.0 / 6.0),
+    (Scalar::Polyrexprel, &[6.0, 3.0], -0.011_404_770_405_417_155),
+    (Scalar::Polyrexprel, &[1.0, -1e300], -1.0),
+    (Scalar::Polyrexprel, &[3.0, INF], 0.0),
+    (Scalar::Polyrexprel, &[1.5, 2.0], NAN),
     (Scalar::Pow, &[0.0, 0.0], 1.0),
     (Scalar::Pow, &[-2.0, 3.0], -8.0),
     (Scalar::Pow, &[-8.0, 0.5], NAN),
