@@ -44,6 +44,7 @@ use draft::{Id, Kind};
 use group::{Group, Programs};
 use ndarray::{ArrayD, IxDyn};
 use rustc_hash::{FxHashMap, FxHashSet};
+pub use segments::Cuts;
 use smallvec::smallvec;
 use std::sync::Arc;
 use step::Step;
@@ -179,7 +180,7 @@ impl Plan {
     ) -> Result<Plan, RunError> {
         let mut roots = wanted.to_vec();
         roots.extend(updates.iter().flat_map(|&(variable, value)| [value, variable]));
-        let (mut draft, mut ids) = draft::draft(model, &roots, bindings, room.parts)?;
+        let (mut draft, mut ids) = draft::draft(model, &roots, bindings, room.cuts)?;
         let variable = |draft: &draft::Draft, id: Id| {
             matches!(draft.items[id as usize].kind, Kind::Variable(_))
         };
@@ -368,8 +369,8 @@ impl Plan {
 struct Room<'a> {
     /// The bytes that it may take.
     budget: Option<usize>,
-    /// Its loops are in about so many segments, if that is more than one.
-    parts: usize,
+    /// How its loops are cut.
+    cuts: Option<Cuts>,
     /// Of a loop's body, what may lie elsewhere.
     apart: Option<&'a Apart<'a>>,
 }
