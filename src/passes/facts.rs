@@ -1,6 +1,7 @@
 //! What is known of values before they have numbers: the side conditions of laws.
 
 use crate::graph::{Model, NodeId};
+use crate::ops::index::Diag;
 use crate::ops::linalg::Matrix;
 use crate::ops::reduce::{Fold, Reduce};
 use crate::ops::{Number, Op, Scalar};
@@ -127,31 +128,143 @@ fn sum_of_squares(model: &Model, id: NodeId, depth: usize) -> bool {
 
 /// Whether a matrix equals its transpose.
 pub fn symmetric(model: &Model, id: NodeId) -> bool {
-    is_symmetric(model, id, DEPTH)
+    model.ty(id).rank() == 2 && Turned { model, work: WORK }.is(id, id)
 }
 
-fn is_symmetric(model: &Model, id: NodeId, depth: usize) -> bool {
-    if depth == 0 || model.ty(id).rank() != 2 {
-        return false;
+/// So many pairs of values are looked at for the symmetry of one.
+const WORK: usize = 200;
+
+/// Values and the same with their first two axes in the other order.
+struct Turned<'a> {
+    model: &'a Model,
+    work: usize,
+}
+
+impl Turned<'_> {
+    /// Whether b is a with its first two axes in the other order. If not, nothing is known.
+    fn is(&mut self, a: NodeId, b: NodeId) -> bool {
+        let model = self.model;
+        let (one, two) = (&model.ty(a).shape, &model.ty(b).shape);
+        if one.len() < 2 || two.len() < 2 || (&one[0], &one[1]) != (&two[1], &two[0]) {
+            return false;
+        }
+        let Some(work) = self.work.checked_sub(1) else { return false };
+        self.work = work;
+        if is_transpose_of(model, a, b) {
+            return true;
+        }
+        let (x, y) = (model.operands(a), model.operands(b));
+        match (model.op(a), model.op(b)) {
+            (Op::Eye(_) | Op::Diag(Diag::Make), _) => a == b && one.len() == 2,
+            (Op::Variable(variable), _) => {
+                a == b && model.variables.get(&variable.name).is_some_and(|known| known.symmetric)
+            }
+            (Op::Outer(_), Op::Outer(_)) => x[0] == y[1] && x[1] == y[0],
+            (Op::MatMul(_), Op::MatMul(_)) => self.is_product(a, b),
+            (Op::Matrix(Matrix::Inverse), Op::Matrix(Matrix::Inverse)) => self.is(x[0], y[0]),
+            (Op::Broadcast(one), Op::Broadcast(two)) => {
+                let mut turned = two.from.clone();
+                turned.swap(0, 1);
+                x[0] == y[0] && one.from == turned
+                    || one.from == two.from
+                        && one.from[..2] == [Some(0), Some(1)]
+                        && self.is(x[0], y[0])
+            }
+            (Op::Reduce(one), Op::Reduce(two)) => {
+                one == two && one.axes.iter().all(|&axis| axis > 1) && self.is(x[0], y[0])
+            }
+            (Op::Select(_), Op::Select(_)) => (0..3).all(|i| self.is_or_scalar(x[i], y[i])),
+            (Op::Scalar(Scalar::Add | Scalar::Sub), Op::Scalar(Scalar::Add | Scalar::Sub)) => {
+                self.is_sum(a, b)
+            }
+            (Op::Scalar(row), Op::Scalar(other)) if row == other => {
+                let mut places = 0..x.len();
+                places.all(|i| self.is_or_scalar(x[i], y[i]))
+                    || *row == Scalar::Mul
+                        && self.is_or_scalar(x[0], y[1])
+                        && self.is_or_scalar(x[1], y[0])
+                    || matches!(row, Scalar::Square | Scalar::Abs | Scalar::Cos | Scalar::Cosh)
+                        && self.is_opposite(x[0], y[0])
+            }
+            _ => false,
+        }
     }
-    let operands = model.operands(id);
-    let of = |i: usize| is_symmetric(model, operands[i], depth - 1);
-    match model.op(id) {
-        Op::Eye(_) => true,
-        Op::Variable(variable) => {
-            model.variables.get(&variable.name).is_some_and(|variable| variable.symmetric)
+
+    fn is_or_scalar(&mut self, a: NodeId, b: NodeId) -> bool {
+        a == b && self.model.ty(a).rank() == 0 || self.is(a, b)
+    }
+
+    /// Whether b is the opposite of a with its first two axes in the other order.
+    fn is_opposite(&mut self, a: NodeId, b: NodeId) -> bool {
+        let model = self.model;
+        let difference = |id| matches!(model.op(id), Op::Scalar(Scalar::Sub));
+        let (x, y) = (model.operands(a), model.operands(b));
+        difference(a) && difference(b) && self.is(x[0], y[1]) && self.is(x[1], y[0])
+    }
+
+    /// The same of sums, whatever the order of their terms.
+    fn is_sum(&mut self, a: NodeId, b: NodeId) -> bool {
+        let (one, mut two) = (terms(self.model, a), terms(self.model, b));
+        one.len() == two.len()
+            && one.iter().all(|&(a, sign)| {
+                let like = two.iter().position(|&(b, s)| s == sign && self.is_or_scalar(a, b));
+                like.map(|like| two.swap_remove(like)).is_some()
+            })
+    }
+
+    /// The same of products: the factors from the other end, each turned. A number before a factor counts for all.
+    fn is_product(&mut self, a: NodeId, b: NodeId) -> bool {
+        let (mut one, mut two) = (Factored::default(), Factored::default());
+        one.gather(self.model, a);
+        two.gather(self.model, b);
+        let same = one.factors.len() == two.factors.len() && one.scalars == two.scalars;
+        let mut pairs = one.factors.iter().zip(two.factors.iter().rev());
+        same && pairs.all(|(&a, &b)| self.is(a, b))
+    }
+}
+
+/// The terms of a sum, and whether each is subtracted.
+fn terms(model: &Model, id: NodeId) -> Vec<(NodeId, bool)> {
+    let mut found = Vec::new();
+    let mut waiting = vec![(id, false)];
+    while let Some((id, negative)) = waiting.pop() {
+        let row = match model.op(id) {
+            Op::Scalar(row @ (Scalar::Add | Scalar::Sub)) if found.len() < DEPTH => *row,
+            _ => {
+                found.push((id, negative));
+                continue;
+            }
+        };
+        let operands = model.operands(id);
+        waiting.push((operands[0], negative));
+        waiting.push((operands[1], negative != (row == Scalar::Sub)));
+    }
+    found
+}
+
+/// The factors of a matrix product, with the scalars before them.
+#[derive(Default)]
+struct Factored {
+    factors: Vec<NodeId>,
+    scalars: Vec<NodeId>,
+}
+
+impl Factored {
+    fn gather(&mut self, model: &Model, id: NodeId) {
+        let operands = model.operands(id);
+        let scalar = |i: usize| model.ty(operands[i]).rank() == 0;
+        match model.op(id) {
+            Op::MatMul(_) if self.factors.len() < DEPTH => {
+                self.gather(model, operands[0]);
+                self.gather(model, operands[1]);
+            }
+            Op::Scalar(Scalar::Mul) if scalar(0) || scalar(1) => {
+                let place = usize::from(!scalar(0));
+                self.scalars.push(operands[place]);
+                self.gather(model, operands[1 - place]);
+            }
+            _ => self.factors.push(id),
         }
-        Op::Diag(crate::ops::index::Diag::Make) => true,
-        Op::Outer(_) => operands[0] == operands[1],
-        Op::MatMul(_) => is_transpose_of(model, operands[0], operands[1]),
-        Op::Matrix(Matrix::Inverse) => of(0),
-        Op::Scalar(row) => {
-            let pair = matches!(row, Scalar::Add | Scalar::Mul)
-                && is_transpose_of(model, operands[0], operands[1]);
-            let scalar = |i: usize| model.ty(operands[i]).rank() == 0;
-            pair || (0..operands.len()).all(|i| scalar(i) || of(i))
-        }
-        _ => false,
     }
 }
 

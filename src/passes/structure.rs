@@ -12,7 +12,10 @@ use super::reduction::{
     factor_out_of_sum, sum_of_deviations, sum_of_one_hot, sum_of_repeated, sum_of_sums,
     sum_without_deviations,
 };
-use super::vectors::{product_with_diagonal, sum_of_diagonal, sum_of_outer, sum_with_outer};
+use super::vectors::{
+    product_with_diagonal, product_with_outer, sum_of_diagonal, sum_of_outer, sum_of_symmetric,
+    sum_with_identity, sum_with_outer, vector_before_symmetric,
+};
 use crate::graph::{NodeId, Operands, Origins};
 use crate::ops::index::OneHot;
 use crate::ops::matmul::MatMul;
@@ -57,9 +60,13 @@ pub const LAWS: &[(&str, &str, StructureLaw)] = &[
     ("scalar out of a linear operator", "f(s * x) => s * f(x), f linear", scalar_out),
     ("identity matrix", "A @ eye(N) => A", identity),
     ("product with a diagonal matrix", "diag(v) @ A => v[:, None] * A", product_with_diagonal),
+    ("product with an outer product", "A @ outer(u, v) => outer(A @ u, v)", product_with_outer),
+    ("vector before a symmetric matrix", "x @ A => A @ x, A symmetric", vector_before_symmetric),
     ("sum of a diagonal matrix", "sum[K](diag(v)) => v", sum_of_diagonal),
     ("sum of an outer product", "sum[K](outer(u, v)) => u * sum(v)", sum_of_outer),
     ("sum with an outer product", "sum[N](outer(u, v) * A) => v * (u @ A)", sum_with_outer),
+    ("sum with an identity matrix", "sum[K](A * eye(K)) => diag(A)", sum_with_identity),
+    ("sum of a symmetric matrix", "sum[1](A) => sum[0](A), A symmetric", sum_of_symmetric),
     ("product with a logarithm", "xlogy(c, x) => c * log(x), c is not 0", product_with_logarithm),
     ("linear in zeros", "f(0) => 0, f linear", linear_in_zeros),
     ("transpose of a symmetric matrix", "A' => A, A symmetric", transposed_symmetric),

@@ -338,6 +338,8 @@ fn weighted(
         rest.factors.insert(0, (id, 1));
         sum.terms.push(rest);
     }
+    collect(&mut sum);
+    respelled(cx, &mut sum);
     write(cx, &sum, like)
 }
 

@@ -1,5 +1,6 @@
 //! Laws of matrices that vectors make: diagonal ones, outer products.
 
+use super::facts::symmetric;
 use super::law::Cx;
 use super::product::{Factors, Product, emit, gather, product_of};
 use super::structure::Found;
@@ -119,6 +120,53 @@ pub fn distributed(cx: &mut Cx, product: &Product, like: NodeId) -> Found {
     cx.build(row, &sides, &product.origins).map(Some)
 }
 
+/// `A @ outer(u, v)` is `outer(A @ u, v)`, `outer(u, v) @ A` is `outer(u, v @ A)`; with a vector w in the place of A they are
+/// `w @ u * v` and `v @ w * u`.
+pub fn product_with_outer(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::MatMul(_) = op else { return Ok(None) };
+    for (place, &id) in operands.iter().enumerate().rev() {
+        let other = operands[1 - place];
+        let made =
+            matches!(cx.see().op(id), Op::Outer(_)) && !cx.is_forward(id) && !cx.is_named(id);
+        if !made || !matches!(cx.see().ty(other).rank(), 1 | 2) {
+            continue;
+        }
+        let mut vectors = cx.see().operands(id);
+        let met = 1 - place;
+        let pair = if place == 1 { [other, vectors[met]] } else { [vectors[met], other] };
+        vectors[met] = cx.build(MatMul, &pair, origins)?;
+        return match cx.see().ty(other).rank() {
+            1 => cx.build(Scalar::Mul, &vectors, origins).map(Some),
+            _ => cx.build(Outer, &vectors, origins).map(Some),
+        };
+    }
+    Ok(None)
+}
+
+/// `x @ A` is `A @ x` where A equals its transpose.
+pub fn vector_before_symmetric(
+    cx: &mut Cx,
+    op: &Op,
+    operands: &[NodeId],
+    origins: &Origins,
+) -> Found {
+    let vector = matches!(op, Op::MatMul(_)) && cx.see().ty(operands[0]).rank() == 1;
+    if !vector || !symmetric(cx.see(), operands[1]) {
+        return Ok(None);
+    }
+    cx.build(MatMul, &[operands[1], operands[0]], origins).map(Some)
+}
+
+/// `sum[1](A)` is `sum[0](A)` where A equals its transpose.
+pub fn sum_of_symmetric(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Reduce(Reduce { kind, axes }) = op else { return Ok(None) };
+    if axes.as_slice() != [1] || !symmetric(cx.see(), operands[0]) {
+        return Ok(None);
+    }
+    let along = Reduce { kind: *kind, axes: smallvec::smallvec![0] };
+    cx.build(along, operands, origins).map(Some)
+}
+
 /// `diag(v) @ A` is `v[:, None] * A`, and `A @ diag(v)` is `A * v`.
 pub fn product_with_diagonal(
     cx: &mut Cx,
@@ -207,6 +255,35 @@ pub fn sum_with_outer(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origi
     result.factors.extend(scalars);
     result.origins.unite(origins);
     emit(cx, &result, value).map(Some)
+}
+
+/// `sum[K](A * eye(K))` is the diagonal of A.
+pub fn sum_with_identity(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
+    let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = op else { return Ok(None) };
+    let id = operands[0];
+    let product = matches!(cx.see().op(id), Op::Scalar(Scalar::Mul | Scalar::Div | Scalar::Neg));
+    if !product || !cx.is_open(id) || cx.see().ty(id).rank() != 2 {
+        return Ok(None);
+    }
+    let mut matrix = product_of(cx, id);
+    let eye = matrix
+        .factors
+        .iter()
+        .position(|&(id, exponent)| exponent > 0 && matches!(cx.see().op(id), Op::Eye(_)));
+    let Some(eye) = eye else { return Ok(None) };
+    matrix.factors.remove(eye);
+    if matrix.factors.iter().all(|&(id, _)| cx.see().ty(id).rank() == 0) {
+        return Ok(None);
+    }
+    let matrix = emit(cx, &matrix, id)?;
+    let diagonal = cx.build(Diag::Take, &[matrix], origins)?;
+    match axes.len() {
+        1 => Ok(Some(diagonal)),
+        _ => {
+            let along = Reduce { kind: Fold::Sum, axes: smallvec::smallvec![0] };
+            cx.build(along, &[diagonal], origins).map(Some)
+        }
+    }
 }
 
 /// `sum[K](diag(v))` is v, and `sum[K](eye(K))` is 1; a mean is their K-th part.

@@ -116,6 +116,11 @@ impl Draft {
         }
     }
 
+    /// Whether it begins with a minus.
+    fn is_negative(&self) -> bool {
+        matches!(self.pieces.first(), Some(Piece::Text(text)) if text.starts_with('-'))
+    }
+
     /// The same in parentheses where it holds together less tightly than `level`.
     fn within(self, level: Level) -> Draft {
         if self.level >= level {
@@ -305,6 +310,9 @@ fn infix(symbol: &str, operands: Vec<Draft>) -> Draft {
         Level::Compare => (left.within(Level::Sum), right.within(Level::Sum)),
         level => (left.within(level), right.within(above(level))),
     };
+    // `a - -b * c` is right too, and hard to read.
+    let right =
+        if symbol == "-" && right.is_negative() { right.within(Level::Atom) } else { right };
     let mut draft = Draft { free: left.free && right.free, ..Draft::empty(level) };
     draft.append(left);
     if symbol == "^" {

@@ -555,6 +555,27 @@ impl Normal {
                 let over = self.power(&b, -1)?;
                 self.product(&a, &over, DEPTH)
             }
+            // All of maxima with 0 is that of `relu`, of which one side tells the other.
+            Scalar::Relu => {
+                let falls = x[0].first_key_value().is_some_and(|(_, number)| number.0 < 0);
+                if !falls {
+                    return self.elementwise(row.into(), x);
+                }
+                let opposite = added(&Sum::new(), &x[0], (-1, 1))?;
+                let value = self.elementwise(row.into(), &[opposite])?;
+                added(&value, &x[0], (1, 1))
+            }
+            Scalar::Maximum | Scalar::Minimum if x.iter().any(Sum::is_empty) => {
+                let other = if x[0].is_empty() { &x[1] } else { &x[0] };
+                let sign = if row == Scalar::Maximum { (1, 1) } else { (-1, 1) };
+                let other = added(&Sum::new(), other, sign)?;
+                added(&Sum::new(), &self.scalar(Scalar::Relu, &[other])?, sign)
+            }
+            Scalar::Maximum => self.elementwise(row.into(), &ranked(x)),
+            Scalar::Minimum => {
+                let most = self.elementwise(Scalar::Maximum.into(), &ranked(x))?;
+                added(&added(&x[0], &x[1], (1, 1))?, &most, (-1, 1))
+            }
             Scalar::Sin | Scalar::Abs | Scalar::Cos | Scalar::Erf | Scalar::Sign => {
                 let falls = x[0].first_key_value().is_some_and(|(_, number)| number.0 < 0);
                 if !falls {
@@ -658,6 +679,13 @@ impl Normal {
     fn is_exponential(&self, factor: &Factor) -> bool {
         matches!(self.expr(factor.atom), Expr::Apply(Op::Scalar(Scalar::Exp) | Op::SizeOf(_), ..))
     }
+}
+
+/// Operands in an order that is the same whichever is written first.
+fn ranked(x: &[Sum]) -> Vec<Sum> {
+    let mut ranked = x.to_vec();
+    ranked.sort();
+    ranked
 }
 
 fn remove_bound(product: &mut Product, index: Index) -> Size {

@@ -259,13 +259,40 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("transpose of a symmetric matrix", "x: f64[N=2, N=2]", "(x + x')'"),
     ("transpose of a symmetric matrix", "x: f64[N=2, K=3]", "exp(-(x @ x') / 2)'"),
     ("transpose of a symmetric matrix", "x: f64[N=2, K=3]", "inverse(x @ x' + eye(N))'"),
+    (
+        "transpose of a symmetric matrix",
+        "!x: f64[N=3, D=2]",
+        "exp(-sum[2]((x[:, None, :] - x[None, :, :])^2))'",
+    ),
+    (
+        "transpose of a symmetric matrix",
+        "x: f64[N=3, D=2]",
+        "r = sum[D](x^2); exp(2 * x @ x' - r[:, None] - r[None, :])'",
+    ),
+    (
+        "transpose of a symmetric matrix",
+        "x: f64[N=2, N=2]",
+        "where(abs(x - x') > 1, (x * 2) @ (x + x') @ x', outer(x[0], x[0]))'",
+    ),
+    ("product with an outer product", "x: f64[N=2]; A: f64[K=3, N=2]", "A @ outer(x, x * x)"),
+    (
+        "product with an outer product",
+        "!x: f64[N=2]; y: f64[K=3]; A: f64[K=3, M=4]",
+        "outer(x, y) @ A",
+    ),
+    ("product with an outer product", "!x: f64[N=2]; y: f64[K=3]", "(x @ outer(x, y)) * y"),
+    ("product with an outer product", "!x: f64[N=2]; y: f64[K=3]", "outer(x, y) @ y"),
+    ("vector before a symmetric matrix", "!x: f64[N=2, K=3]; y: f64[N=2]", "y @ (x @ x')"),
+    ("sum of a symmetric matrix", "!x: f64[N=2, K=3]", "mean[1](exp(x @ x'))"),
+    ("sum with an identity matrix", "!x: f64[N=2, N=2]", "sum[0](exp(x) * eye(N))"),
+    ("sum with an identity matrix", "!x: f64[N=2, N=2]", "sum(-x / 3 * eye(N)) + x[0, 0]"),
     ("transpose of a product", "x: f64[K=3, N=2]; y: f64[K=3, M=1]", "(x' @ y)'"),
     ("transpose of a product", "x: f64[B=2, K=3, N=2]; y: f64[B=2, M=1, K=3]", "(x' @ y')'"),
     ("transpose of single elements", "x: f64[N=2, K=3]; y: f64[N=2, K=3]", "(x' + y')'"),
     (
         "transpose of single elements",
         "x: f64[N=2]; y: f64[N=2]",
-        "(outer(x, y) * broadcast(3, [N, N]))' + broadcast(x[0], [N, N])'",
+        "(outer(x, y) * broadcast(3, [N, N]))' + sum(broadcast(x[0], [N, 3])')",
     ),
     (
         "factor out of a sum",
@@ -423,6 +450,26 @@ fn names_are_used() {
         let text = format!("dim N, K\ninput {given}\n{statements}\nloss L = {loss}\n");
         let request = request(Mode::Grad, "L", &["x", "y"], &[]);
         let derived = derived(&model(&text), &[request], Level::Readable, &text);
+        let printed = print(&derived.model, Part::Adjoint).text;
+        let lines = printed.lines().map(|line| line.split("  #").next().unwrap_or("").trim_end());
+        let lines = lines.collect::<Vec<_>>().join("\n");
+        assert!(lines.contains(wanted), "{lines}");
+    }
+}
+
+/// The marginal likelihood of a Gaussian process has the gradient of the books, and what is subtracted is seen to be negative.
+#[test]
+fn kernels_are_symmetric() {
+    let process = "dim N, D\ninput x: f64[N, D]\ninput y: f64[N]\nparam s: f64\n\
+        r = sum[D](x^2)\nK = exp(x @ x' - r[:, None] / 2 - r[None, :] / 2)\nA = K + s * eye(N)\n\
+        loss L = y @ inverse(A) @ y + logdet(A)\n";
+    let focal = "input y: f64\ninput z: f64\np = sigmoid(z)\nloss L = -y * (1 - p)^2 * log(p)\n";
+    for (text, by, wanted) in [
+        (process, "s", "d_s_1 = L_1 @ y\nd_s = sum[N](diag(L_1 - outer(d_s_1, d_s_1)))"),
+        (focal, "z", "(2 * softplus(-z) * y * p * L_1 - (-y * L_1^2))"),
+    ] {
+        let derived =
+            derived(&model(text), &[request(Mode::Grad, "L", &[by], &[])], Level::Readable, text);
         let printed = print(&derived.model, Part::Adjoint).text;
         let lines = printed.lines().map(|line| line.split("  #").next().unwrap_or("").trim_end());
         let lines = lines.collect::<Vec<_>>().join("\n");
