@@ -54,7 +54,7 @@ impl Cuts {
         let count = if self.again < self.segments {
             self.again.min((length - 1) / steps)
         } else {
-            let even = (steps / 2 + 1..=steps).rev().find(|steps| length % steps == 0);
+            let even = (steps / 2 + 1..=steps).rev().find(|&steps| length.is_multiple_of(steps));
             steps = even.unwrap_or(steps);
             length / steps
         };
