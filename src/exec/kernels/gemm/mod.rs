@@ -236,6 +236,11 @@ impl<T: Float> Job<'_, T> {
         }
     }
 
+    /// Whether left rows push each other out of the cache: a multiple of 1 KiB apart.
+    fn apart(&self) -> bool {
+        (self.a.steps.0.max(self.a.steps.1) * size_of::<T>()).is_multiple_of(1024)
+    }
+
     fn tile(&self, a: *const T, b: *const T, b_step: usize) -> Tile<'_, T> {
         Tile {
             depth: self.k,
@@ -306,7 +311,9 @@ impl<T: Float> Run<'_, T> {
         let panels = job.n.div_ceil(shape.0);
         let (size, work) =
             (self.context.team.size(), job.m.saturating_mul(job.k).saturating_mul(job.n));
-        let wanted = (work / PIECE).clamp(1, 4 * size);
+        // Pieces across copy such rows each for itself.
+        let most = if job.apart() { 2 * size } else { 4 * size };
+        let wanted = (work / PIECE).clamp(1, most);
         if size < 2 || wanted < 2 {
             (1, 1)
         } else if job.m >= 4 * job.n.min(128) || panels == 1 {
@@ -355,12 +362,10 @@ impl<T: Float> Parts<'_, T> {
         let panels = part(self.panels, 1, piece / self.down, self.across);
         let blocks = job.k.div_ceil(DEEP / size_of::<T>()).max(1);
         let deep = job.k.div_ceil(blocks);
-        // Rows a multiple of 1 KiB apart push each other out of the cache.
         let (row, along) = job.a.steps;
-        let apart = (row.max(along) * size_of::<T>()).is_multiple_of(1024);
         // Columns in more pages than the core knows at once are looked up again for each panel.
         let strewn = row == 1 && along * deep * size_of::<T>() >= PAGES && panels.len() >= MANY;
-        let packs = strewn || apart && (row == 1 || along == 1) && panels.len() > 1;
+        let packs = strewn || job.apart() && (row == 1 || along == 1) && panels.len() > 1;
         let packs = packs && rows.len() > NARROW;
         let left = (ROWS.min(rows.len()) + high) * deep + pack::SLACK;
         let left = if packs { left } else { 0 };
