@@ -175,7 +175,7 @@ pub fn request(common: &Common, session: &Session, select: &Select) -> Result<Re
             let span = model.origins(node).span().unwrap_or_default();
             let message = format!("the gradient is of one float; `{of}` is {}", model.ty(node));
             let diagnostic = Diagnostic::error("E0301", span, message)
-                .help("ask for --mode jacobian or --mode vjp, or take its sum or its mean");
+                .help("take its sum or its mean; all of it is what `grad --mode jacobian` derives");
             out::diagnostics(common, &[diagnostic], &session.sources);
             return Err(Failure::Said(2));
         }

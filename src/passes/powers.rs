@@ -8,7 +8,7 @@ use crate::ops::{Misfit, Number, Op, Scalar};
 /// `(a / b) / b` is `a / b^2`, even if the source text has a use for `a / b`.
 pub fn open_quotients(cx: &mut Cx, product: &mut Product) {
     for (id, exponent) in product.factors.clone() {
-        if exponent != 1 || cx.is_named(id) || *cx.see().op(id) != Op::Scalar(Scalar::Div) {
+        if exponent != 1 || *cx.see().op(id) != Op::Scalar(Scalar::Div) || is_kept(cx, id) {
             continue;
         }
         let operands = cx.see().operands(id);
@@ -100,7 +100,14 @@ pub fn divisors_together(
     Ok(any)
 }
 
-/// `a * x / b` is `q * x` where the source text has a name for `q = a / b`; b may be laid out together with other factors.
+/// Whether a quotient of the source text is one value to the reader: it has a name, or its divisor is laid out, as that of
+/// a normalised value is.
+fn is_kept(cx: &Cx, quotient: NodeId) -> bool {
+    cx.is_named(quotient) || cx.layout(cx.see().operands(quotient)[1]).is_some()
+}
+
+/// `a * x / b` is `q * x` where the source text has `q = a / b`, a name or a normalised value; b may be laid out together with
+/// other factors.
 pub fn named_quotients(
     cx: &mut Cx,
     product: &mut Product,
@@ -134,7 +141,7 @@ struct Named {
 fn quotient_of(cx: &mut Cx, product: &Product, a: NodeId) -> Option<Named> {
     let named = |cx: &Cx, b: NodeId| {
         let quotient = cx.see().find(&Op::Scalar(Scalar::Div), &[a, b]);
-        quotient.filter(|&quotient| cx.is_forward(quotient) && cx.is_named(quotient))
+        quotient.filter(|&quotient| cx.is_forward(quotient) && is_kept(cx, quotient))
     };
     for (place, &(b, exponent)) in product.factors.iter().enumerate() {
         if exponent < 0 {

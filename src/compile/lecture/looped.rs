@@ -4,10 +4,12 @@ use super::Lecture;
 use super::cut::{Cut, between};
 use crate::autodiff::active;
 use crate::graph::{Model, NodeId, Origins};
-use crate::ops::scan::{Scan, Which};
+use crate::ops::scan::{Body, Scan, Step, Which};
+use crate::ops::shape::Cut as Section;
 use crate::ops::special::Barrier;
 use crate::ops::{Misfit, Name, Op, Size, Term, free, term};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeSet;
 
 /// A loop that steps lead through.
 pub struct Loop {
@@ -209,6 +211,61 @@ impl Names {
     }
 }
 
+/// The body with its steps in the order in which the source text has them, as far as each stands behind its operands.
+fn in_source_order(body: &Body) -> Body {
+    let first = body.inputs.len();
+    let start = |cut: &Section| match cut {
+        Section::At(start) | Section::Range { start, .. } => start.known().unwrap_or(0),
+    };
+    let key = |place: usize| {
+        let step = &body.steps[place];
+        let at = step.origins.span().map_or(0, |span| span.start);
+        let part = match &step.op {
+            Op::Slice(slice) => slice.cuts.iter().map(start).sum(),
+            _ => 0,
+        };
+        (at, part, place)
+    };
+    let mut users: Vec<Vec<usize>> = vec![Vec::new(); body.steps.len()];
+    let mut missing = vec![0usize; body.steps.len()];
+    for (place, step) in body.steps.iter().enumerate() {
+        for operand in step.operands.iter().filter_map(|&at| (at as usize).checked_sub(first)) {
+            users[operand].push(place);
+            missing[place] += 1;
+        }
+    }
+    let steps = 0..body.steps.len();
+    let mut ready: BTreeSet<_> =
+        steps.clone().filter(|&place| missing[place] == 0).map(key).collect();
+    let mut order = Vec::new();
+    while let Some((.., place)) = ready.pop_first() {
+        order.push(place);
+        for &user in &users[place] {
+            missing[user] -= 1;
+            if missing[user] == 0 {
+                ready.insert(key(user));
+            }
+        }
+    }
+    let mut moved: Vec<u32> = (0..(first + body.steps.len()) as u32).collect();
+    for (to, &from) in order.iter().enumerate() {
+        moved[first + from] = (first + to) as u32;
+    }
+    let at = |place: &u32| moved[*place as usize];
+    let step = |&place: &usize| {
+        let step = &body.steps[place];
+        Step { operands: step.operands.iter().map(at).collect(), ..step.clone() }
+    };
+    let called = order.iter().map(|&place| body.names[first + place].clone());
+    Body::new(
+        body.inputs.clone(),
+        order.iter().map(step).collect(),
+        body.results.iter().map(at).collect(),
+        body.names[..first].iter().cloned().chain(called).collect(),
+        body.adjoints.iter().map(|(of, adjoint)| (at(of), at(adjoint))).collect(),
+    )
+}
+
 fn one(cut: &mut Cut, id: NodeId, scan: &Scan) -> Result<Loop, Misfit> {
     let operands = cut.model.operands(id);
     let place: FxHashMap<NodeId, usize> =
@@ -250,7 +307,8 @@ fn one(cut: &mut Cut, id: NodeId, scan: &Scan) -> Result<Loop, Misfit> {
     for (name, ty) in variables.iter().zip(&scan.body.inputs) {
         inputs.push(model.input(name, ty.clone()));
     }
-    let (ends, notes) = model.opened(&scan.body, &inputs, |model, step, operands| {
+    let body = in_source_order(&scan.body);
+    let (ends, notes) = model.opened(&body, &inputs, |model, step, operands| {
         model.insert(step.op.clone(), operands, &step.origins)
     })?;
     let (next, stacked) = ends.split_at(scan.carries);
