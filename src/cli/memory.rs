@@ -40,15 +40,17 @@ pub fn said(plan: &Plan) -> String {
     match plan.spared() {
         None => format!("{}B in one block", si(plan.bytes() as f64)),
         Some(spared) => {
-            let loops = match spared.segments {
-                1 => String::new(),
-                segments => format!("loops go in {segments} segments, "),
-            };
+            let (loops, values) = (spared.loops, spared.values);
+            let cut = (loops.segments > 0).then(|| {
+                format!("loops go in {} segments, {} computed again", loops.segments, loops.again)
+            });
+            let again = (values > 0 || cut.is_none())
+                .then(|| format!("{values} values are computed again"));
             format!(
-                "{}B in one block, {}B without --mem: {loops}{} values are computed again, {}flop more ({:.0} %)",
+                "{}B in one block, {}B without --mem: {}, {}flop more ({:.0} %)",
                 si(plan.bytes() as f64),
                 si(spared.without as f64),
-                spared.values,
+                cut.into_iter().chain(again).collect::<Vec<String>>().join(", "),
                 si(spared.flops),
                 100.0 * share(plan)
             )
@@ -62,7 +64,8 @@ pub fn json(plan: &Plan) -> Value {
     json!({
         "bytes": plan.bytes(),
         "bytes_without": spared.map_or(plan.bytes(), |spared| spared.without),
-        "segments": spared.map_or(1, |spared| spared.segments),
+        "segments": spared.map_or(0, |spared| spared.loops.segments),
+        "segments_again": spared.map_or(0, |spared| spared.loops.again),
         "values_again": spared.map_or(0, |spared| spared.values),
         "flops_again": spared.map_or(0.0, |spared| spared.flops),
         "flops_again_share": share(plan),

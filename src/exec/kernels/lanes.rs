@@ -127,6 +127,20 @@ pub trait Lanes:
     fn prefetch(at: *const Self::Element) {
         let _ = at;
     }
+    /// The address `step` numbers on, about which the compiler knows nothing: it makes no one address of several.
+    #[allow(clippy::pointers_in_nomem_asm_block)]
+    #[inline(always)]
+    fn on(at: *const Self::Element, step: usize) -> *const Self::Element {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an addition.
+        unsafe {
+            let (mut at, bytes) = (at, step.wrapping_mul(size_of::<Self::Element>()));
+            std::arch::asm!("add {}, {}", inout(reg) at, in(reg) bytes, options(pure, nomem, nostack));
+            at
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        at.wrapping_add(step)
+    }
     /// The larger; NaN where one is NaN.
     #[inline(always)]
     fn larger(self, other: Self) -> Self {

@@ -6,6 +6,7 @@ use super::flow::Flow;
 use super::fuse::Order;
 use super::place::{self, Placed, Request};
 use super::redo::redone;
+use super::segments::Cuts;
 use super::walk::{Walk, walk};
 use super::{Plan, Room};
 use crate::exec::reference::RunError;
@@ -19,8 +20,8 @@ pub struct Spared {
     pub flops: f64,
     /// The number of values that are computed again, each as often as it is, but for those of loops.
     pub values: usize,
-    /// Loops are in about so many segments; what they keep of each step is computed again for one segment at a time.
-    pub segments: usize,
+    /// The segments of loops. What a loop keeps of each step is computed again for one segment at a time.
+    pub loops: Cuts,
 }
 
 /// Each order has a peak that is smaller than that of the one before by such a part.
@@ -73,7 +74,7 @@ pub fn within(
         *tried = Some(found.bytes);
         if found.bytes <= budget {
             let flops = flops(&found) - done;
-            let spared = Some(Spared { without, flops, values, segments: 1 });
+            let spared = Some(Spared { without, flops, values, loops: Cuts::default() });
             return Ok(Placed { spared, ..found });
         }
     }
@@ -96,21 +97,20 @@ pub fn cut(
     longest: usize,
     build: impl Fn(&Room<'_>) -> Result<Plan, RunError>,
 ) -> Result<Plan, RunError> {
-    let room = |parts| Room { budget: Some(budget), parts, apart: None };
-    let mut best = build(&room(1));
+    let room = |cuts| Room { budget: Some(budget), cuts, apart: None };
     let fits = |plan: &Result<Plan, RunError>| {
         !matches!(plan, Ok(Plan { spared: Some(_), .. }) | Err(RunError::Budget { .. }))
     };
+    let mut best = build(&room(None));
     if longest <= SHORT || fits(&best) {
         return best;
     }
     let whole = build(&Room::default())?;
-    let mut parts = 2;
-    while parts < longest {
-        let found = build(&room(parts));
+    for cuts in Cuts::all(longest) {
+        let found = build(&room(Some(cuts)));
         let last = fits(&found);
         let more = |plan: &Plan| plan.spared.as_ref().map_or(0.0, |spared| spared.flops);
-        best = match (found.map(|plan| plan.against(&whole, parts)), best) {
+        best = match (found.map(|plan| plan.against(&whole, cuts)), best) {
             (Ok(found), Ok(best)) if more(&best) <= more(&found) => Ok(best),
             (Ok(found), _) => Ok(found),
             (Err(RunError::Budget { .. }), Ok(best)) => Ok(best),
@@ -122,17 +122,16 @@ pub fn cut(
         if last {
             break;
         }
-        parts *= 2;
     }
     best
 }
 
 impl Plan {
-    /// The plan, whose loops are in so many segments, with what that costs in comparison to the plan without a budget.
-    fn against(self, whole: &Plan, segments: usize) -> Plan {
+    /// The plan, whose loops are cut, with what that costs in comparison to the plan without a budget.
+    fn against(self, whole: &Plan, loops: Cuts) -> Plan {
         let flops = self.flops() - whole.flops();
         let values = self.spared.map_or(0, |spared| spared.values);
-        Plan { spared: Some(Spared { without: whole.bytes, flops, values, segments }), ..self }
+        Plan { spared: Some(Spared { without: whole.bytes, flops, values, loops }), ..self }
     }
 }
 

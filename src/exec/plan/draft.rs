@@ -4,7 +4,7 @@ use super::ends::Ends;
 use super::hoist::{Factors, Looped};
 use super::index::find;
 use super::layout::{Layout, Sizes};
-use super::segments::{Pieces, Segments};
+use super::segments::{Cuts, Pieces, Segments};
 use super::windows::Windows;
 use crate::exec::kernels::rows::Action;
 use crate::exec::reference::RunError;
@@ -110,17 +110,17 @@ pub struct Draft {
     numbers: FxHashMap<(DType, u64), Id>,
 }
 
-/// The draft of what `wanted` needs, with its loops in about so many segments, and where each of these is.
+/// The draft of what `wanted` needs, with its loops as they are or in segments, and where each of these is.
 pub fn draft(
     model: &Model,
     wanted: &[NodeId],
     bindings: &Bindings,
-    parts: usize,
+    cuts: Option<Cuts>,
 ) -> Result<(Draft, Vec<Id>), RunError> {
     let needed = model.needed(wanted.iter().copied());
     let uses = uses(model, &needed);
     let traced = traced(model, &needed);
-    let segments = Segments::new(model, (wanted, &needed), bindings, parts)?;
+    let segments = Segments::new(model, (wanted, &needed), bindings, cuts)?;
     let last = wanted.iter().map(|id| id.index() + 1).max().unwrap_or(0);
     let nodes = needed.iter().filter(|needed| **needed).count();
     let mut draft = Draft::default();

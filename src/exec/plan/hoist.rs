@@ -55,7 +55,15 @@ impl Writer<'_> {
         args: SmallVec<[View; 2]>,
     ) -> Result<View, RunError> {
         let firsts: Vec<View> = args[..scan.carries].to_vec();
-        let mut args: SmallVec<[View; 2]> = args.into_iter().map(|view| self.plain(view)).collect();
+        // Where each carry begins with a number there is no array of it.
+        let mut args: SmallVec<[View; 2]> = args
+            .into_iter()
+            .enumerate()
+            .map(|(place, view)| match self.draft.filled(&view) {
+                Some(_) if place < scan.carries && self.dtype(&view).is_float() => view,
+                _ => self.plain(view),
+            })
+            .collect();
         let mut hoist = Hoist { dropped: vec![false; scan.carries], ..Hoist::default() };
         let mut sums = Vec::new();
         let own = args.clone();

@@ -44,6 +44,7 @@ use draft::{Id, Kind};
 use group::{Group, Programs};
 use ndarray::{ArrayD, IxDyn};
 use rustc_hash::{FxHashMap, FxHashSet};
+pub use segments::Cuts;
 use smallvec::smallvec;
 use std::sync::Arc;
 use step::Step;
@@ -179,7 +180,7 @@ impl Plan {
     ) -> Result<Plan, RunError> {
         let mut roots = wanted.to_vec();
         roots.extend(updates.iter().flat_map(|&(variable, value)| [value, variable]));
-        let (mut draft, mut ids) = draft::draft(model, &roots, bindings, room.parts)?;
+        let (mut draft, mut ids) = draft::draft(model, &roots, bindings, room.cuts)?;
         let variable = |draft: &draft::Draft, id: Id| {
             matches!(draft.items[id as usize].kind, Kind::Variable(_))
         };
@@ -368,16 +369,18 @@ impl Plan {
 struct Room<'a> {
     /// The bytes that it may take.
     budget: Option<usize>,
-    /// Its loops are in about so many segments, if that is more than one.
-    parts: usize,
+    /// How its loops are cut.
+    cuts: Option<Cuts>,
     /// Of a loop's body, what may lie elsewhere.
     apart: Option<&'a Apart<'a>>,
 }
 
-/// What of a loop's body may lie elsewhere in each step: variables that nothing updates, and results.
+/// What of a loop's body may lie elsewhere in each step: variables that nothing updates, some that are updated, and results.
 struct Apart<'a> {
     /// The name of a variable that may not.
     index: &'a str,
+    /// The names of variables that may though they are updated.
+    carries: &'a [Name],
     /// For each result whether it may.
     results: &'a [bool],
 }
@@ -399,7 +402,9 @@ fn elsewhere(
     };
     for (id, item) in draft.items.iter().enumerate() {
         let Kind::Variable(number) = item.kind else { continue };
-        if !updated.contains(&(id as Id)) && *draft.variables[number as usize] != *apart.index {
+        let name = &draft.variables[number as usize];
+        let free = !updated.contains(&(id as Id)) || apart.carries.contains(name);
+        if free && **name != *apart.index {
             add(id as Id);
         }
     }

@@ -11,7 +11,7 @@ use super::group::{self, Group};
 use super::hoist::Looped;
 use super::index::{Index, find};
 use super::layout::Layout;
-use super::scan::{self, Loop, ScanError};
+use super::scan::{self, Given, Loop, ScanError};
 use super::step::{Move, Node, Operand, Product, Step};
 use super::tape::{self, Tape};
 use super::tiny::tiny;
@@ -323,6 +323,11 @@ impl Placer<'_> {
                 let bytes = body.0.bytes();
                 let at = self.arena.take(bytes);
                 self.arena.give(at, bytes);
+                let given = |(view, array): (&View, Operand)| match self.draft.filled(view) {
+                    Some(number) => Given::Number(number),
+                    None => Given::Array(array),
+                };
+                let args = item.args.iter().zip(args).map(given).collect();
                 Step::Loop(Box::new((node, Loop::new(scan, hoist, body, args, at, parts))))
             }
             Kind::Move(ref places, gaps) => Step::Move(Box::new(Move {

@@ -11,7 +11,7 @@ use crate::graph::{Model, NodeId, Origins};
 use crate::ops::leaf::Variable;
 use crate::ops::scan::{Scan, Which};
 use crate::ops::{Bindings, Misfit, Name, ValueError};
-use crate::tensor::typed;
+use crate::tensor::{DType, typed};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub struct Loop {
     /// The variable of the body that is the index, where it is read.
     index: Option<Slot>,
     /// Values that are copied once: from where, to which variable of the body.
-    once: Vec<(Operand, Slot)>,
+    once: Vec<(Given, Slot)>,
     /// Arrays of which each step reads a slice.
     slices: Vec<(Operand, Slot)>,
     /// Results: which, and their first bytes.
@@ -38,6 +38,17 @@ pub struct Loop {
     direct: Vec<(usize, usize)>,
     /// The carries' variables, where there are any left.
     carries: Vec<Option<Slot>>,
+    /// Which of the carries live where their last values belong, and that address.
+    last: Vec<Option<usize>>,
+}
+
+/// What a loop is given.
+#[derive(Debug)]
+pub enum Given {
+    /// An array in the block.
+    Array(Operand),
+    /// A floating-point number everywhere.
+    Number(f64),
 }
 
 /// The body of a scan as a model, and the nodes of its places. What is given are variables, called by the numbers of their
@@ -92,9 +103,11 @@ pub fn body(
         .filter(|(carry, _)| !hoist.dropped[*carry])
         .map(|(carry, &value)| (places[1 + carry], value))
         .collect();
-    let far: Vec<bool> =
+    let results: Vec<bool> =
         (0..yields.len()).map(|number| asked.contains(&Which::Yield(number))).collect();
-    let apart = Apart { index: &name(0), results: &far };
+    let last = |carry: &usize| asked.contains(&Which::Final(*carry));
+    let carries: Vec<Name> = (0..scan.carries).filter(last).map(|carry| name(1 + carry)).collect();
+    let apart = Apart { index: &name(0), results: &results, carries: &carries };
     let room = Room { apart: Some(&apart), ..Room::default() };
     Ok((Plan::build(&model, yields, &updates, bindings, &room)?, length))
 }
@@ -129,7 +142,7 @@ impl Loop {
         scan: &Scan,
         hoist: &Hoist,
         (body, length): (Plan, usize),
-        args: Vec<Operand>,
+        args: Vec<Given>,
         at: usize,
         parts: Vec<(Which, usize)>,
     ) -> Loop {
@@ -140,7 +153,7 @@ impl Loop {
         let (mut once, mut slices, mut carries) = (Vec::new(), Vec::new(), Vec::new());
         let own = scan.body.inputs.len() - 1;
         let given: Vec<u32> = hoist.sliced.iter().chain(&hoist.once).copied().collect();
-        for (place, operand) in args.into_iter().enumerate() {
+        for (place, arg) in args.into_iter().enumerate() {
             let (number, sliced) = match place.checked_sub(own) {
                 None => (1 + place, (scan.carries..scan.carries + scan.slices).contains(&place)),
                 Some(more) => (given[more] as usize, more < hoist.sliced.len()),
@@ -150,7 +163,10 @@ impl Loop {
                 carries.push(slot.clone());
             }
             let Some(slot) = slot else { continue };
-            if sliced { slices.push((operand, slot)) } else { once.push((operand, slot)) }
+            match arg {
+                Given::Array(operand) if sliced => slices.push((operand, slot)),
+                arg => once.push((arg, slot)),
+            }
         }
         let index = slot(0);
         // What is stacked twice is written once.
@@ -165,8 +181,12 @@ impl Loop {
             _ => None,
         };
         let direct = parts.iter().filter_map(direct).collect();
-        let reverse = scan.reverse;
-        Loop { at, length, reverse, index, once, slices, parts, direct, carries, body }
+        let last = carries.iter().enumerate().map(|(carry, slot): (usize, &Option<Slot>)| {
+            let of = parts.iter().find(|(which, _)| *which == Which::Final(carry));
+            place(slot.as_ref()?.at).and(of).map(|(_, part)| *part)
+        });
+        let (last, reverse) = (last.collect(), scan.reverse);
+        Loop { at, length, reverse, index, once, slices, parts, direct, carries, last, body }
     }
 
     /// Runs all steps.
@@ -178,10 +198,23 @@ impl Loop {
             });
         }
         let mut far = [Far::NONE; PLACES];
+        for (slot, part) in self.carries.iter().zip(&self.last) {
+            if let (Some(slot), Some(part)) = (slot, *part)
+                && let Some(place) = place(slot.at)
+            {
+                far[place] = memory.far(part, bytes(slot));
+            }
+        }
         for (from, to) in &self.once {
-            match place(to.at) {
-                Some(place) => far[place] = row(memory, from, 0, to),
-                None => copy(memory, from.at, from.layout.offset as usize, inner, to.at, 0, to),
+            match (from, place(to.at)) {
+                (Given::Array(from), Some(place)) if !self.carried(to) => {
+                    far[place] = row(memory, from, 0, to);
+                }
+                (Given::Array(from), _) => {
+                    let start = from.layout.offset as usize;
+                    copy(memory, from.at, start, inner.with(&far), to.at, 0, to);
+                }
+                (Given::Number(number), _) => fill(inner.with(&far), to, *number),
             }
         }
         for step in 0..self.length {
@@ -206,7 +239,7 @@ impl Loop {
                 if let Which::Trace(carry) = which
                     && let Some(slot) = &self.carries[carry]
                 {
-                    copy(inner, slot.at, 0, memory, part, at * count(slot), slot);
+                    copy(inner.with(&far), slot.at, 0, memory, part, at * count(slot), slot);
                 }
             }
             let inner = inner.with(&far);
@@ -228,11 +261,16 @@ impl Loop {
         for &(which, part) in &self.parts {
             if let Which::Final(carry) = which
                 && let Some(slot) = &self.carries[carry]
+                && self.last[carry] != Some(part)
             {
-                copy(inner, slot.at, 0, memory, part, 0, slot);
+                copy(inner.with(&far), slot.at, 0, memory, part, 0, slot);
             }
         }
         Ok(())
+    }
+
+    fn carried(&self, slot: &Slot) -> bool {
+        self.carries.iter().flatten().any(|carry| carry.at == slot.at)
     }
 }
 
@@ -248,6 +286,13 @@ fn bytes(slot: &Slot) -> usize {
 
 fn count(slot: &Slot) -> usize {
     slot.sizes.iter().product()
+}
+
+fn fill(memory: Shared<'_>, slot: &Slot, number: f64) {
+    match slot.dtype {
+        DType::F32 => memory.span::<f32>(slot.at, count(slot)).write().fill(number as f32),
+        _ => memory.span::<f64>(slot.at, count(slot)).write().fill(number),
+    }
 }
 
 /// Copies as many elements as a slot has, from and to elements behind a first byte.

@@ -21,6 +21,47 @@ pub struct Segments {
     whole: FxHashSet<(NodeId, Which)>,
 }
 
+/// How loops are cut: into about so many segments, of which so many are computed again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cuts {
+    /// All segments.
+    pub segments: usize,
+    /// Those that are computed again.
+    pub again: usize,
+}
+
+impl Cuts {
+    /// All cuts of loops of at most so many steps. Of those that keep a segment or more the later take more operations; the others
+    /// keep nothing, so that what is stacked is stacked in place.
+    pub fn all(longest: usize) -> impl Iterator<Item = Cuts> {
+        let doubled = move |from: usize| {
+            std::iter::successors(Some(from), |segments| Some(2 * segments))
+                .take_while(move |&segments| segments < longest)
+        };
+        [(8, 1), (4, 1), (8, 3), (2, 1)]
+            .into_iter()
+            .filter(move |&(segments, _)| segments < longest)
+            .chain(doubled(4).map(|segments| (segments, segments - 1)))
+            .chain(doubled(2).map(|segments| (segments, segments)))
+            .map(|(segments, again)| Cuts { segments, again })
+    }
+
+    fn cut(self, length: usize) -> Option<Cut> {
+        let mut steps = length.div_ceil(self.segments.max(1));
+        if steps < 2 || steps >= length {
+            return None;
+        }
+        let count = if self.again < self.segments {
+            self.again.min((length - 1) / steps)
+        } else {
+            let even = (steps / 2 + 1..=steps).rev().find(|&steps| length.is_multiple_of(steps));
+            steps = even.unwrap_or(steps);
+            length / steps
+        };
+        Some(Cut { count, steps, rest: length - count * steps })
+    }
+}
+
 /// So many segments of so many steps, and the steps that are left, which are the last rows of what is stacked.
 #[derive(Clone, Copy, Debug)]
 struct Cut {
@@ -48,26 +89,18 @@ pub struct Pieces {
 }
 
 impl Segments {
-    /// Every loop outside of loops in about so many segments.
+    /// Every loop outside of loops.
     pub fn new(
         model: &Model,
         (wanted, needed): (&[NodeId], &[bool]),
         bindings: &Bindings,
-        parts: usize,
+        cuts: Option<Cuts>,
     ) -> Result<Segments, RunError> {
         let mut segments = Segments::default();
-        if parts < 2 {
-            return Ok(segments);
-        }
+        let Some(cuts) = cuts else { return Ok(segments) };
         for id in model.nodes().filter(|id| needed[id.index()]) {
             let Op::Scan(scan) = model.op(id) else { continue };
-            let length = length(scan, bindings)?;
-            let steps = length.div_ceil(parts);
-            if steps > 1 && steps < length {
-                // What is stacked is stacked in place if no steps are left.
-                let even = (steps / 2 + 1..=steps).rev().find(|steps| length % steps == 0);
-                let steps = even.unwrap_or(steps);
-                let cut = Cut { count: length / steps, steps, rest: length % steps };
+            if let Some(cut) = cuts.cut(length(scan, bindings)?) {
                 segments.cuts.insert(id, cut);
             }
         }
@@ -306,8 +339,13 @@ impl Writer<'_> {
         scan: &Scan,
         args: SmallVec<[View; 2]>,
     ) -> Result<View, RunError> {
-        let Some(&cut) = self.segments.cuts.get(&self.id) else { return self.scan(scan, args) };
         let mut starts: Vec<View> = args[..scan.carries].to_vec();
+        let Some(&cut) = self.segments.cuts.get(&self.id) else {
+            let (model, id) = (self.model, self.id);
+            let given = model.reads(id).skip(scan.carries).map(|operand| self.input(operand));
+            let args = starts.into_iter().chain(given).collect();
+            return self.scan(scan, args);
+        };
         let mut rest = None;
         if cut.rest > 0 && scan.reverse {
             let of = self.rest(scan, cut, &starts)?;

@@ -91,6 +91,21 @@ fn rows_in_each_others_way() {
     }
 }
 
+/// Columns of the left operand over more pages than are known at once, which are copied where many panels read them.
+#[test]
+fn strewn_columns() {
+    let sizes @ (m, k, n) = (129, 512, 485);
+    let (a, b): (Vec<f32>, Vec<f32>) = (numbers(m * k, 1), numbers(k * n, 2));
+    let (a, b) = (laid(&a, m, k, 1), laid(&b, k, n, 0));
+    let wanted = plain(sizes, a, b);
+    for level in Level::available() {
+        let mut c = vec![9.0; m * n];
+        let context = Context { level, team: &Team::alone() };
+        product(&context, sizes, a, b, (&mut c, n), &Finish::default());
+        near(&c, &wanted, 1e-7 * k as f64, level.name());
+    }
+}
+
 #[test]
 fn the_end_of_a_product() {
     let (m, k, n) = (9, 500, 37);

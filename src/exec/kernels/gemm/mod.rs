@@ -24,6 +24,9 @@ const ROWS: usize = 256;
 /// Fewer multiplications are not worth vectors, or handing on.
 const TINY: usize = 100;
 const PIECE: usize = 1 << 17;
+/// Left columns over so many bytes are copied where there are so many panels to read them.
+const PAGES: usize = 1 << 18;
+const MANY: usize = 16;
 /// So many rows are mirrored together.
 const MIRROR: usize = 64;
 
@@ -248,6 +251,8 @@ impl<T: Float> Job<'_, T> {
             finish: &self.finish,
             ends: true,
             column: 0,
+            ahead: a,
+            ahead_step: 0,
         }
     }
 }
@@ -353,7 +358,10 @@ impl<T: Float> Parts<'_, T> {
         // Rows a multiple of 1 KiB apart push each other out of the cache.
         let (row, along) = job.a.steps;
         let apart = (row.max(along) * size_of::<T>()).is_multiple_of(1024);
-        let packs = apart && (row == 1 || along == 1) && rows.len() > NARROW && panels.len() > 1;
+        // Columns in more pages than the core knows at once are looked up again for each panel.
+        let strewn = row == 1 && along * deep * size_of::<T>() >= PAGES && panels.len() >= MANY;
+        let packs = strewn || apart && (row == 1 || along == 1) && panels.len() > 1;
+        let packs = packs && rows.len() > NARROW;
         let left = (ROWS.min(rows.len()) + high) * deep + pack::SLACK;
         let left = if packs { left } else { 0 };
         scratch::with(wide * deep + left, |room: &mut [T]| {

@@ -1,7 +1,7 @@
 //! Some rows of a product by a block of the contraction: the panels one after the other, tile by tile.
 
-use super::tile::{NARROW, Tile, tile};
-use super::{Parts, Right, pack, part};
+use super::tile::{EACH, NARROW, Tile, tile};
+use super::{Parts, Right, pack};
 use crate::exec::kernels::lanes::{Float, Lanes, Simd};
 use crate::exec::kernels::level::Task;
 use std::ops::Range;
@@ -87,7 +87,8 @@ impl<T: Float> Task for Slab<'_, T> {
                     if below(self.rows.start + first) {
                         break;
                     }
-                    self.ahead::<T::On<S>>(panel + 1, i, count.div_ceil(high));
+                    let ahead = self.ahead::<T::On<S>>(panel + 1, i);
+                    (it.ahead, it.ahead_step) = ahead.unwrap_or((a, 0));
                     it.a = a.wrapping_add(i * block);
                     let end = count.min(first + high);
                     for first in (first..end).step_by(most) {
@@ -107,19 +108,19 @@ impl<T: Float> Task for Slab<'_, T> {
 }
 
 impl<T: Float> Slab<'_, T> {
-    /// Has part `i` of `parts` of a panel that is yet to come in the second cache.
+    /// What tile `i` fetches of a panel that is yet to come, and the step from row to row: half of some rows.
     #[inline(always)]
-    fn ahead<L: Lanes<Element = T>>(&self, panel: usize, i: usize, parts: usize) {
+    fn ahead<L: Lanes<Element = T>>(&self, panel: usize, i: usize) -> Option<(*const T, usize)> {
         let job = self.parts.job;
-        let Right::Matrix(b) = job.b else { return };
+        let Right::Matrix(b) = job.b else { return None };
         let bytes = job.k.saturating_mul(job.n).saturating_mul(size_of::<T>());
-        if b.steps.1 != 1 || panel >= self.panels.end || bytes < KEPT {
-            return;
+        let row = i / 2 * (self.depth / EACH);
+        let useless = b.steps.1 != 1 || bytes < KEPT;
+        if useless || panel >= self.panels.end || row >= self.depth {
+            return None;
         }
-        let from = b.data.as_ptr().wrapping_add(self.start * b.steps.0 + panel * 2 * L::LEN);
-        for r in part(self.depth, 1, i, parts) {
-            let row = from.wrapping_add(r * b.steps.0);
-            (0..2).for_each(|v| L::prefetch(row.wrapping_add(v * L::LEN)));
-        }
+        let column = (2 * panel + i % 2) * L::LEN;
+        let from = b.data.as_ptr().wrapping_add((self.start + row) * b.steps.0 + column);
+        Some((from, b.steps.0))
     }
 }

@@ -29,7 +29,13 @@ pub(super) struct Tile<'a, T> {
     pub ends: bool,
     /// The first column, for biases.
     pub column: usize,
+    /// What is fetched into the second cache meanwhile, a vector every `EACH` steps of the contraction, and the step to the next.
+    pub ahead: *const T,
+    pub ahead_step: usize,
 }
+
+/// So many steps of the contraction go by from one fetch to the next: in a burst they would keep what the tile reads waiting.
+pub(super) const EACH: usize = 4;
 
 /// The rows of a tile of one vector; those of two vectors have as many as the level says, at most 12.
 pub(super) const NARROW: usize = 8;
@@ -69,11 +75,12 @@ unsafe fn fixed<L: Lanes, const R: usize, const V: usize, const COPIES: bool>(
     it: &Tile<L::Element>,
 ) {
     let mut sums = [[L::of(0.0); V]; R];
-    let (mut a, mut b, mut copy) = (it.a, it.b, it.copy);
+    let (mut b, mut copy, mut ahead) = (it.b, it.copy, it.ahead);
     let (row, along) = it.a_steps;
-    // SAFETY: the caller's promise; what is only prefetched may lie anywhere.
-    unsafe {
-        for _ in 0..it.depth {
+    // Four rows from each: one address for all would be a chain of as many additions as there are rows.
+    let mut lefts: [_; 3] = std::array::from_fn(|i| it.a.wrapping_add(4 * i * row));
+    macro_rules! step {
+        () => {
             let mut right = [L::of(0.0); V];
             for (v, right) in right.iter_mut().enumerate() {
                 *right = L::load(b.add(v * L::LEN));
@@ -83,16 +90,31 @@ unsafe fn fixed<L: Lanes, const R: usize, const V: usize, const COPIES: bool>(
                 }
             }
             for (r, sums) in sums.iter_mut().enumerate() {
-                let left = L::splat(*a.add(r * row));
+                let left = L::splat(*lefts[r / 4].add(r % 4 * row));
                 for (sum, right) in sums.iter_mut().zip(right) {
                     *sum = left.mul_add(right, *sum);
                 }
             }
-            a = a.wrapping_add(along);
+            for left in &mut lefts[..R.div_ceil(4)] {
+                *left = L::on(*left, along);
+            }
             b = b.wrapping_add(it.b_step);
             if COPIES {
                 copy = copy.wrapping_add(V * L::LEN);
             }
+        };
+    }
+    // SAFETY: the caller's promise; what is only prefetched may lie anywhere.
+    unsafe {
+        for _ in 0..it.depth / EACH {
+            L::prefetch(ahead);
+            ahead = ahead.wrapping_add(it.ahead_step);
+            for _ in 0..EACH {
+                step!();
+            }
+        }
+        for _ in 0..it.depth % EACH {
+            step!();
         }
         // Through memory once: if what follows took the sums as they are, they would be stored in every step.
         let mut done = MaybeUninit::<[L::Element; 12 * 2 * 16]>::uninit();
