@@ -99,7 +99,7 @@ fn emitted<T: Float>(wanted: &Wanted, level: Level) {
         let to = (number == 19).then_some(0);
         recipe.steps.push(Step { action, args: [before, other, other], to });
     }
-    let make = || link(vec![program::<T>(level, &recipe)?]);
+    let make = || link(vec![program::<T>(level, &recipe, COUNT)?]);
     let Some(kernels) = make() else { return };
     wanted.figure(&format!("emit {} 20 actions", T::DTYPE), level, 1, Unit::Call, || {
         black_box(make());

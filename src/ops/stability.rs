@@ -144,6 +144,9 @@ laws! {
     "sigmoid written out" (x): 1 / (1 + exp(x)) => sigmoid(-x);
     "sigmoid by two exponentials" (x): exp(x) / (1 + exp(x)) => sigmoid(x);
     "square of a sigmoid written out" (x): 1 / square(1 + exp(x)) => square(sigmoid(-x));
+    "sigmoid as a power" (x): pow(1 + exp(x), -1) => sigmoid(-x);
+    "square of a sigmoid as a power" (x): pow(1 + exp(x), -2) => square(sigmoid(-x));
+    "power of a sigmoid written out" (x, y): 1 / pow(1 + exp(x), y) => pow(sigmoid(-x), y);
     "slope of a sigmoid written out" (x): exp(x) / square(1 + exp(x)) => sigmoid(x) * sigmoid(-x);
     "softmax of two" (x, y): exp(x) / (exp(x) + exp(y)) => sigmoid(x - y);
     "tanh by exponentials" (x): (exp(x) - exp(-x)) / (exp(x) + exp(-x)) => tanh(x);
@@ -172,6 +175,11 @@ laws! {
     "log of exp + exp" (x, y): log(exp(x) + exp(y)) => logaddexp(x, y);
     "log of three exponentials" (x, y, z): log(exp(x) + exp(y) + exp(z)) => logaddexp(logaddexp(x, y), z);
     "log-sum-exp written out" (x): log(sum(exp(x))) => logsumexp(x);
+    "log of a part of a sum of exponentials" (x, y): log(sum(exp(x)) / y) => logsumexp(x) - log(y);
+    "log of a multiple of a sum of exponentials" (x, y): log(y * sum(exp(x))) => logsumexp(x) + log(y);
+    "log of a part of exp + exp" (x, y, z): log((exp(x) + exp(y)) / z) => logaddexp(x, y) - log(z);
+    "log of a multiple of exp + exp" (x, y, z): log(z * (exp(x) + exp(y))) => logaddexp(x, y) + log(z);
+    "log of exp - exp" (x, y): log(exp(x) - exp(y)) => x + log(-expm1(y - x));
     "log-mean-exp" (x): log(mean(exp(x))) => logsumexp(x) - log(count());
     "log of a weighted sum of exponentials" (x, y) [Positive 0]: log(sum(x * exp(y))) => logsumexp(log(x) + y);
     "log-sum-exp of what is shifted" (x, y): y + logsumexp(x - keep(y)) => logsumexp(x);
@@ -229,6 +237,8 @@ laws! {
     "quotient of equal values" (x) [Positive 0]: x / x => 1;
     "factor above and below" (x, y) [Positive 0]: x * y / x => y;
     "quotient by a product" (x, y) [Positive 0]: x / (x * y) => 1 / y;
+    "value by its root" (x): x / sqrt(x) => sqrt(x);
+    "sum of squares by its root" (x): x / select(eq(x, 0), 0, sqrt(x)) => select(eq(x, 0), 0, sqrt(x));
     "square by itself" (x) [Positive 0]: square(x) / x => x;
     "root of a square" (x): sqrt(square(x)) => abs(x);
     "square of a root" (x) [NotNegative 0]: square(sqrt(x)) => x;

@@ -98,6 +98,36 @@ fn masked(model: &Model, id: NodeId) -> bool {
     false
 }
 
+/// Whether a value is finite wherever the variables are, as far as nothing overflows.
+pub fn regular(model: &Model, id: NodeId) -> bool {
+    let mut waiting = vec![id];
+    let mut place = 0;
+    while place < waiting.len() {
+        let id = waiting[place];
+        let operands = model.operands(id);
+        let divides = |by: NodeId| model.filled(by).is_some() || sign(model, by, 2) == Some(true);
+        let fine = match model.op(id) {
+            Op::Scalar(Scalar::Div) => divides(operands[1]),
+            Op::Scalar(Scalar::Pow) => {
+                let power = model.filled(operands[1]).and_then(Number::to_i64);
+                power.is_some_and(|power| power >= 0)
+            }
+            Op::Scalar(Scalar::Exp | Scalar::Expm1 | Scalar::Sinh | Scalar::Cosh) => true,
+            Op::Scalar(row) => row.is_regular(),
+            Op::Matrix(_) | Op::Solve(_) | Op::Scan(_) | Op::Part(_) => false,
+            _ => true,
+        };
+        if !fine || waiting.len() > WORK {
+            return false;
+        }
+        let fresh = operands.into_iter().filter(|id| model.ty(*id).dtype.is_float());
+        let fresh: Vec<NodeId> = fresh.filter(|id| !waiting.contains(id)).collect();
+        waiting.extend(fresh);
+        place += 1;
+    }
+    true
+}
+
 /// Whether a value is a sum of squares: not below 0, and flat where it is 0.
 pub fn squares(model: &Model, id: NodeId) -> bool {
     sum_of_squares(model, id, DEPTH)

@@ -4,7 +4,7 @@ use super::choices::{
     above_kink, choice_by_constant, choices_together, condition_by_constant, number_on_the_right,
     root_by_name, square_of_root,
 };
-use super::facts::{positive, symmetric};
+use super::facts::{positive, regular, symmetric};
 use super::law::Cx;
 use super::logistic::other_side;
 use super::product::{Factors, Product, emit, product_of};
@@ -95,7 +95,7 @@ pub const LAWS: &[(&str, &str, StructureLaw)] = &[
     ),
     (
         "one number among zeros",
-        "pad(broadcast(s, [1]), [[i, n - i - 1]]) => s * one_hot(i, n)",
+        "pad(broadcast(s, [1]), [[i, n - i - 1]]) => s * one_hot(i, n), s is finite",
         one_among_zeros,
     ),
     ("sum of a one-hot vector", "sum[K](one_hot(i, K)) => 1", sum_of_one_hot),
@@ -452,6 +452,10 @@ fn one_among_zeros(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins)
     let Op::Pad(pad) = op else { return Ok(None) };
     let Some(scalar) = fill(cx, operands[0]) else { return Ok(None) };
     let ty = cx.see().ty(operands[0]).clone();
+    // Beside the number there are zeros, even if it is infinite.
+    if !regular(cx.see(), scalar) {
+        return Ok(None);
+    }
     let (1, true, Some(index)) = (ty.rank(), ty.shape[0].is_one(), pad.low[0].known()) else {
         return Ok(None);
     };

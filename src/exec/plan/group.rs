@@ -122,9 +122,11 @@ impl Group {
         for stretch in &self.tape.stretches {
             let wanted =
                 engine.emit == Emit::Always || stretch.pays(self.tape.count, self.tape.width);
+            let rows = if stretch.by_row { self.tape.width.max(1) } else { 1 };
+            let elements = self.tape.tile.min(self.tape.count) / rows;
             let program = (wanted && programs.bytes < CODE).then(|| match self.tape.dtype {
-                DType::F64 => emit::program::<f64>(engine.level, &stretch.recipe),
-                _ => emit::program::<f32>(engine.level, &stretch.recipe),
+                DType::F64 => emit::program::<f64>(engine.level, &stretch.recipe, elements),
+                _ => emit::program::<f32>(engine.level, &stretch.recipe, elements),
             });
             let program = program.flatten();
             made.push(program.is_some());

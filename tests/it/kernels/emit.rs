@@ -16,7 +16,8 @@ fn both<T: Float>(
     count: usize,
 ) -> Option<[Vec<Vec<T>>; 2]> {
     let outputs = recipe.outputs;
-    let kernel = link(vec![program::<T>(level, &recipe)?]).expect("memory for code").remove(0);
+    let kernel =
+        link(vec![program::<T>(level, &recipe, count)?]).expect("memory for code").remove(0);
     let bytes = (count * size_of::<T>()).next_multiple_of(64);
     let mut block = Block::new(bytes * (inputs.len() + outputs)).expect("memory");
     let mut scratch = Block::new(kernel.scratch()).expect("memory");
@@ -148,9 +149,12 @@ fn long<T: Float>() {
             let to = (number + 4 >= length).then(|| (number + 4 - length) as u16);
             recipe.steps.push(Step { action, args, to });
         }
-        let inputs = [numbers(131, 1), vec![T::of_f64(-0.3)], numbers(131, 2)];
-        for level in Level::available().into_iter().skip(1) {
-            assert!(check("long", level, recipe.clone(), &inputs, 131));
+        // How many vectors go side by side depends on the number of elements.
+        for count in [9, 131, 300] {
+            let inputs = [numbers(count, 1), vec![T::of_f64(-0.3)], numbers(count, 2)];
+            for level in Level::available().into_iter().skip(1) {
+                assert!(check("long", level, recipe.clone(), &inputs, count));
+            }
         }
     }
 }

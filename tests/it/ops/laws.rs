@@ -457,6 +457,22 @@ fn names_are_used() {
     }
 }
 
+/// Beside a number that may be infinite there are zeros.
+#[test]
+fn zeros_beside_an_infinite_number() {
+    let text = "input x: f64[3]\nloss L = x[0] * log(x[0])\n";
+    let derived =
+        derived(&model(text), &[request(Mode::Grad, "L", &["x"], &[])], Level::Readable, text);
+    let gradient = derived.model.outputs.last().expect("a gradient").node;
+    let given = [Given {
+        name: "x".into(),
+        dtype: DType::F64,
+        array: Array { shape: vec![3], values: vec![0.0; 3] },
+    }];
+    let found = evaluate(&derived.model, &[gradient], &given, &Bindings::default());
+    assert_eq!(found[0].to_f64(), [f64::NEG_INFINITY, 0.0, 0.0]);
+}
+
 /// The marginal likelihood of a Gaussian process has the gradient of the books, and what is subtracted is seen to be negative.
 #[test]
 fn kernels_are_symmetric() {

@@ -39,6 +39,14 @@ const EXAMPLES: &[Example] = &[
         "1 / (1 + exp(-x))^2",
         &[(&[-BIG], 0.0, &[0.0]), (&[BIG], 1.0, &[0.0])],
     ),
+    ("sigmoid as a power", "x: f64", "(1 + exp(-x))^-1", &[(&[-BIG], 0.0, &[0.0])]),
+    ("square of a sigmoid as a power", "x: f64", "(1 + exp(-x))^-2", &[(&[-BIG], 0.0, &[0.0])]),
+    (
+        "power of a sigmoid written out",
+        "x: f64",
+        "1 / (1 + exp(-x))^3",
+        &[(&[-BIG], 0.0, &[0.0]), (&[BIG], 1.0, &[0.0])],
+    ),
     (
         "slope of a sigmoid written out",
         "x: f64",
@@ -160,6 +168,46 @@ const EXAMPLES: &[Example] = &[
         "sum(log(sum[1](exp(x))))",
         &[(&[BIG, BIG, -BIG, -BIG], 2.0 * LN2, &[0.5, 0.5, 0.5, 0.5])],
     ),
+    (
+        "log of a part of a sum of exponentials",
+        "x: f64[2]",
+        "log(sum(exp(x)) / 2)",
+        &[(&[BIG, BIG], BIG, &[0.5, 0.5]), (&[-BIG, -BIG], -BIG, &[0.5, 0.5])],
+    ),
+    (
+        "log of a multiple of a sum of exponentials",
+        "x: f64[2]; y: f64",
+        "log(sum(exp(x)) * y)",
+        &[(&[BIG, BIG, 0.5], BIG, &[0.5, 0.5, 2.0])],
+    ),
+    (
+        "log of a part of exp + exp",
+        "x: f64; y: f64",
+        "log((exp(x) + exp(y)) / 2)",
+        &[(&[-BIG, -BIG], -BIG, &[0.5, 0.5])],
+    ),
+    (
+        "log of a multiple of exp + exp",
+        "x: f64; y: f64",
+        "log(0.5 * (exp(x) + exp(y)))",
+        &[(&[BIG, BIG], BIG, &[0.5, 0.5])],
+    ),
+    (
+        "log of exp - exp",
+        "x: f64; y: f64",
+        "log(exp(y) - exp(x)) + x",
+        &[
+            (&[-BIG, BIG], 0.0, &[1.0, 1.0]),
+            (&[0.0, 1e-20], -46.051_701_859_880_91, &[-1e20, 1e20]),
+        ],
+    ),
+    (
+        "sum of squares by its root",
+        "x: f64[2]",
+        "sum(x^2) / sqrt(sum(x^2))",
+        &[(&[0.0, 0.0], 0.0, &[0.0, 0.0]), (&[3e-200, 4e-200], 0.0, &[0.0, 0.0])],
+    ),
+    ("value by its root", "x: f64", "x / sqrt(x)", &[(&[0.0], 0.0, &[f64::INFINITY])]),
     ("log-mean-exp", "x: f64[2]", "log(mean(exp(x)))", &[(&[BIG, BIG], BIG, &[0.5, 0.5])]),
     (
         "log of a weighted sum of exponentials",

@@ -21,9 +21,20 @@ pub struct Body {
 /// Slots are counted from so many behind the address, which makes the most of short distances.
 pub const BIAS: usize = 128;
 
-/// The loop over a program of f64, or f32, in vectors of 512 bits, or 256.
-pub fn assign(ops: &[Op], wide: bool, double: bool) -> Body {
-    let lanes = if wide { 4 } else { 2 };
+/// A processor looks some hundreds of instructions ahead: of a round of more it does not see the next while results are awaited.
+const FAR: usize = 1024;
+
+/// How many vectors of so many elements go through `count` instructions side by side, where these are run for about so many
+/// `elements`: more of them where the program is long.
+fn side_by_side(count: usize, wide: bool, vector: usize, elements: usize) -> usize {
+    let few = if wide { 4 } else { 2 };
+    let vectors = |lanes: usize| elements.div_ceil(lanes * vector) * lanes;
+    let many = 2 * few;
+    if few * count > FAR && 3 * vectors(many) <= 4 * vectors(few) { many } else { few }
+}
+
+/// The loop over a program of f64, or f32, in vectors of 512 bits, or 256, for about so many `elements` a call.
+pub fn assign(ops: &[Op], wide: bool, double: bool, elements: usize) -> Body {
     let mut uses = vec![Vec::new(); ops.len()];
     let mut needed: Vec<bool> = ops.iter().map(|op| matches!(op, Op::Store(..))).collect();
     for at in (0..ops.len()).rev() {
@@ -36,6 +47,9 @@ pub fn assign(ops: &[Op], wide: bool, double: bool) -> Body {
         }
         uses[at].reverse();
     }
+    let size = if double { 8 } else { 4 };
+    let instructions = needed.iter().filter(|needed| **needed).count();
+    let lanes = side_by_side(instructions, wide, if wide { 64 } else { 32 } / size, elements);
     let count = ops.len() * lanes;
     let mut writer = Writer {
         ops,
@@ -61,7 +75,6 @@ pub fn assign(ops: &[Op], wide: bool, double: bool) -> Body {
             writer.op(op);
         }
     }
-    let size = if double { 8 } else { 4 };
     let vector = writer.code.vector();
     writer.code.end(vector * lanes as i32);
     writer.code.pool(&writer.constants, size);
@@ -261,7 +274,7 @@ impl Writer<'_> {
         let second = self.operand(b);
         let form = self.plain(0xC2);
         if self.code.wide {
-            let mask = 1 + self.lane as u8;
+            let mask = 1 + (self.lane % 7) as u8;
             self.emit(form, mask, first, second, Some(how));
             let first = self.fetch(no);
             let second = self.operand(yes);

@@ -30,15 +30,16 @@ pub struct Kernel {
     program: Arc<Program>,
 }
 
-/// The recipe as machine code of a level; none where the level has no emitter, or a step no vectors.
-pub fn program<T: Float>(level: Level, recipe: &Recipe) -> Option<Program> {
+/// The recipe as machine code of a level, made for about so many `elements` a run; none where the level has no emitter, or a
+/// step no vectors.
+pub fn program<T: Float>(level: Level, recipe: &Recipe, elements: usize) -> Option<Program> {
     let wide = level.is_wide()?;
     if recipe.inputs.len() + recipe.outputs > STREAMS || recipe.outputs == 0 {
         return None;
     }
     let ops = trace(wide, || steps::<T>(recipe))?;
     Some(Program {
-        body: assign(&ops, wide, T::DTYPE == DType::F64),
+        body: assign(&ops, wide, T::DTYPE == DType::F64, elements),
         inputs: recipe.inputs.clone(),
         outputs: recipe.outputs,
         dtype: T::DTYPE,

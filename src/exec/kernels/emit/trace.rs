@@ -149,6 +149,11 @@ impl<T: Float> Traced<T> {
         Self::splat(-T::zero())
     }
 
+    /// All bits but the sign.
+    fn rest() -> Self {
+        Self::bits(bits(-T::zero()) - 1)
+    }
+
     /// `2ⁿ` of a whole number that is an exponent, as `avx2` has it.
     fn power(self) -> Self {
         (self + Self::splat(T::EXPONENT)).unary(Unary::Left(T::FRACTION as u8))
@@ -207,7 +212,14 @@ operators! {
 impl<T: Float> Neg for Traced<T> {
     type Output = Self;
     fn neg(self) -> Self {
-        self.binary(Binary::Xor, Self::sign())
+        let (sign, rest) = (Self::sign(), Self::rest());
+        match NOTES.with_borrow(|notes| notes.ops[self.0 as usize]) {
+            // The sign set, rather than taken away and turned.
+            Op::Binary(Binary::And, x, mask) if mask == rest.0 => {
+                note(Op::Binary(Binary::Or, x, sign.0))
+            }
+            _ => self.binary(Binary::Xor, sign),
+        }
     }
 }
 
@@ -238,7 +250,7 @@ impl<T: Float> Lanes for Traced<T> {
         self.unary(Unary::Sqrt)
     }
     fn abs(self) -> Self {
-        self.binary(Binary::And, Self::bits(bits(-T::zero()) - 1))
+        self.binary(Binary::And, Self::rest())
     }
     fn copysign(self, sign: Self) -> Self {
         let bit = Self::sign();

@@ -32,7 +32,8 @@ fn polynomial<L: Lanes>(coefficients: &[L::Element], x: L) -> L {
 /// `(n, eʳ - 1)` with `x = n ln 2 + r`, n whole, r small.
 #[inline(always)]
 fn reduced_exp<L: Lanes>(x: L) -> (L, L) {
-    let n = (x * L::of(std::f64::consts::LOG2_E)).nearest();
+    let magic = L::splat(L::Element::MAGIC);
+    let n = x.mul_add(L::of(std::f64::consts::LOG2_E), magic) - magic;
     let r = (-n).mul_add(L::splat(L::Element::LN2.0), x);
     let r = (-n).mul_add(L::splat(L::Element::LN2.1), r);
     (n, (r * r).mul_add(polynomial(L::Element::EXP, r), r))
@@ -44,6 +45,21 @@ pub(super) fn exp<L: Lanes>(x: L) -> L {
     let (low, high) = L::Element::EXP_RANGE;
     let (n, q) = reduced_exp(L::splat(high).min(L::splat(low).max(x)));
     (q + L::of(1.0)).scale(n)
+}
+
+/// `eˣ` of x that is not above 0.
+#[inline(always)]
+fn decay<L: Lanes>(x: L) -> L {
+    let (n, q) = reduced_exp(L::splat(L::Element::EXP_RANGE.0).max(x));
+    (q + L::of(1.0)).scale(n)
+}
+
+/// `eˣ - 1` of x that is not above 0, but for the sign of a zero.
+#[inline(always)]
+fn decay_minus_one<L: Lanes>(x: L) -> L {
+    let (n, q) = reduced_exp(L::splat(L::Element::EXPM1_LOW).max(x));
+    let (one, power) = (L::of(1.0), L::of(1.0).scale(n));
+    power.mul_add(q, power - one)
 }
 
 /// `eˣ - 1`, exact near 0.
@@ -95,28 +111,28 @@ pub(super) fn log1p<L: Lanes>(x: L) -> L {
 /// The hyperbolic tangent.
 #[inline(always)]
 pub(super) fn tanh<L: Lanes>(x: L) -> L {
-    let t = expm1(L::of(-2.0) * x.abs());
+    let t = decay_minus_one(L::of(-2.0) * x.abs());
     (t / (t + L::of(2.0))).copysign(x)
 }
 
 /// `1 / (1 + e⁻ˣ)`.
 #[inline(always)]
 pub(super) fn sigmoid<L: Lanes>(x: L) -> L {
-    let (e, one) = (exp(-x.abs()), L::of(1.0));
+    let (e, one) = (decay(-x.abs()), L::of(1.0));
     L::pick(x.lt(L::of(0.0)), e, one) / (one + e)
 }
 
 /// `ln(1 + eˣ)`.
 #[inline(always)]
 pub(super) fn softplus<L: Lanes>(x: L) -> L {
-    L::of(0.0).max(x) + log1p_of_finite(exp(-x.abs()))
+    L::of(0.0).max(x) + log1p_of_finite(decay(-x.abs()))
 }
 
 /// `ln(eˣ + eʸ)`.
 #[inline(always)]
 pub(super) fn logaddexp<L: Lanes>(x: L, y: L) -> L {
     let high = x.larger(y);
-    let sum = high + log1p_of_finite(exp(-(x - y).abs()));
+    let sum = high + log1p_of_finite(decay(-(x - y).abs()));
     L::pick(high.abs().eq(L::of(f64::INFINITY)), high, sum)
 }
 
@@ -127,7 +143,7 @@ pub(super) fn erf<L: Lanes>(x: L) -> L {
     let near = x.mul_add(polynomial(L::Element::ERF, s), x);
     let far = L::splat(L::Element::ERFC_HIGH).min(t);
     let p = far.mul_add(polynomial(L::Element::ERFC, far), far);
-    let far = (L::of(1.0) - exp(-p)).copysign(x);
+    let far = (L::of(1.0) - decay(-p)).copysign(x);
     L::pick(L::of(1.0).le(t), far, near)
 }
 
