@@ -118,15 +118,35 @@ pub fn run(
                 scans.insert(id, results);
                 continue;
             }
-            op => op
-                .value(&tensors, &to, bindings)
-                .map_err(|error| RunError::Value { node: id, error })?,
+            op => {
+                let operands = tensors.iter().map(|tensor| bytes(tensor.dtype(), tensor.shape()));
+                room(operands.fold(bytes(model.ty(id).dtype, &to), usize::saturating_add))?;
+                op.value(&tensors, &to, bindings)
+                    .map_err(|error| RunError::Value { node: id, error })?
+            }
         };
         debug_assert_eq!(value.shape(), to.as_slice(), "{:?}", model.op(id));
         known[index] = Some(value);
     }
     let value = |id: &NodeId| known[place[id]].clone().expect("what is wanted is kept");
     Ok(wanted.iter().map(value).collect())
+}
+
+/// The bytes of an array.
+fn bytes(dtype: DType, sizes: &[usize]) -> usize {
+    sizes.iter().fold(dtype.bytes(), |bytes, &size| bytes.saturating_mul(size))
+}
+
+/// Fewer bytes than these are not asked for beforehand.
+const LITTLE: usize = 1 << 28;
+
+/// Whether there is memory for a result beside copies of its operands: what cannot be had is an error, not the process's end.
+fn room(bytes: usize) -> Result<(), RunError> {
+    let mut probe = Vec::<u8>::new();
+    let there = bytes < LITTLE || probe.try_reserve_exact(bytes).is_ok();
+    // Without this the compiler may take it for granted.
+    std::hint::black_box(&probe);
+    if there { Ok(()) } else { Err(RunError::Memory(format!("of {bytes} bytes in all"))) }
 }
 
 /// The results that are picked of each scan.
@@ -138,4 +158,17 @@ fn picked(model: &Model, cone: &[NodeId]) -> FxHashMap<NodeId, Vec<Which>> {
         }
     }
     picked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_memory_holds_is_an_error() {
+        assert!(room(LITTLE).is_ok());
+        let error = room(bytes(DType::F64, &[1 << 24, 1 << 24])).expect_err("too much");
+        assert_eq!(error.to_string(), format!("an array of {} bytes in all cannot be", 1u64 << 51));
+        assert!(room(bytes(DType::F64, &[usize::MAX, 2])).is_err());
+    }
 }

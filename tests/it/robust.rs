@@ -406,3 +406,14 @@ fn formulas_of_the_command_line_are_answered_at_once() {
         );
     }
 }
+
+/// Arrays that no memory holds are refused by both executors.
+#[test]
+fn arrays_beyond_all_memory_are_refused() {
+    let text = "dim N = 3000000\nparam x: f32[N] = 0.5\nK = outer(x, x)\nloss C = sum(exp(K))\n";
+    for level in ["-O0", "-O1"] {
+        let ran = run_with(text, &["eval", "-", level]);
+        assert_eq!(ran.code, Some(2), "{level}: {}", ran.stderr);
+        assert!(ran.stderr.contains("cannot be"), "{level}: {}", ran.stderr);
+    }
+}

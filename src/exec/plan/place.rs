@@ -111,6 +111,7 @@ pub fn lay(request: &Request<'_>, draft: &Draft, order: &Order) -> Result<Placed
             outside[of] |= unit_of[of] != user;
         }
     }
+    drop(unit_of);
     order.written.iter().for_each(|&id| outside[id as usize] = true);
     for &id in &request.roots {
         last[id as usize] = usize::MAX;
@@ -126,7 +127,8 @@ pub fn lay(request: &Request<'_>, draft: &Draft, order: &Order) -> Result<Placed
         owned: vec![false; count],
         arena: Arena::default(),
         placed: Placed { at: vec![usize::MAX; count], ..Placed::default() },
-        dying: vec![Vec::new(); units.len()],
+        dying: Vec::new(),
+        dead: 0,
         parts: FxHashMap::default(),
     };
     for id in (0..count).filter(|&id| live[id]) {
@@ -135,11 +137,10 @@ pub fn lay(request: &Request<'_>, draft: &Draft, order: &Order) -> Result<Placed
         }
     }
     placer.leaves(live);
-    for id in (0..count).filter(|&id| live[id] && !is_leaf(&draft.items[id])) {
-        if let Some(dying) = placer.dying.get_mut(placer.last[id]) {
-            dying.push(id as Id);
-        }
-    }
+    let passes = |id: &usize| live[*id] && !is_leaf(&draft.items[*id]);
+    let passes = (0..count).filter(passes).filter(|&id| placer.last[id] < units.len());
+    placer.dying = passes.map(|id| id as Id).collect();
+    placer.dying.sort_by_key(|&id| placer.last[id as usize]);
     for (number, unit) in units.iter().enumerate() {
         placer.unit(number, unit)?;
     }
@@ -175,8 +176,9 @@ struct Placer<'a> {
     placed: Placed,
     /// The results of loops that are needed.
     parts: FxHashMap<Id, Vec<Id>>,
-    /// For each unit the items that nothing reads after it.
-    dying: Vec<Vec<Id>>,
+    /// Items that something reads for a last time, in the order of these times, and how many are read no more.
+    dying: Vec<Id>,
+    dead: usize,
 }
 
 impl Placer<'_> {
@@ -243,7 +245,10 @@ impl Placer<'_> {
                 self.group(number, tape);
             }
         }
-        for id in std::mem::take(&mut self.dying[number]) {
+        while let Some(&id) = self.dying.get(self.dead)
+            && self.last[id as usize] == number
+        {
+            self.dead += 1;
             if std::mem::take(&mut self.owned[id as usize]) {
                 self.arena.give(self.placed.at[id as usize], self.bytes(id));
             }
