@@ -17,6 +17,15 @@ pub enum DType {
     F64,
 }
 
+/// Whether memory can hold so many bytes in one piece.
+pub fn has_room(bytes: usize) -> bool {
+    let mut probe = Vec::<u8>::new();
+    let there = probe.try_reserve_exact(bytes).is_ok();
+    // Without this the compiler may take it for granted.
+    std::hint::black_box(&probe);
+    there
+}
+
 impl DType {
     /// All of them, narrowest first.
     pub const ALL: [DType; 5] = [DType::Bool, DType::I32, DType::I64, DType::F32, DType::F64];

@@ -32,20 +32,16 @@ impl Guards {
         between: &Beside<bool>,
     ) -> Guards {
         let any = between.marked().any(|id| matches!(model.op(id), Op::Select(_)));
-        let mut guards = Guards {
+        let conditional = any.then(|| {
+            let mut conditional = between.like(true);
+            roots.filter(|root| between.holds(*root)).for_each(|root| conditional[root] = false);
+            conditional
+        });
+        Guards {
             irregular: FxHashMap::default(),
-            conditional: any.then(|| between.like(true)),
+            conditional,
             users: FxHashMap::default(),
             conditions: FxHashMap::default(),
-        };
-        roots.filter(|root| between.holds(*root)).for_each(|root| guards.needed(root));
-        guards
-    }
-
-    /// Notes that a value is needed under all conditions.
-    fn needed(&mut self, id: NodeId) {
-        if let Some(conditional) = &mut self.conditional {
-            conditional[id] = false;
         }
     }
 

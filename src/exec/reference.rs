@@ -5,7 +5,7 @@ use crate::ops::leaf::Variable;
 use crate::ops::scan::Which;
 use crate::ops::size::{SizeError, sizes};
 use crate::ops::{Bindings, Name, Op, Operator, ValueError};
-use crate::tensor::{DType, Tensor};
+use crate::tensor::{DType, Tensor, has_room};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
@@ -142,11 +142,10 @@ const LITTLE: usize = 1 << 28;
 
 /// Whether there is memory for a result beside copies of its operands: what cannot be had is an error, not the process's end.
 fn room(bytes: usize) -> Result<(), RunError> {
-    let mut probe = Vec::<u8>::new();
-    let there = bytes < LITTLE || probe.try_reserve_exact(bytes).is_ok();
-    // Without this the compiler may take it for granted.
-    std::hint::black_box(&probe);
-    if there { Ok(()) } else { Err(RunError::Memory(format!("of {bytes} bytes in all"))) }
+    match bytes < LITTLE || has_room(bytes) {
+        true => Ok(()),
+        false => Err(RunError::Memory(format!("of {bytes} bytes in all"))),
+    }
 }
 
 /// The results that are picked of each scan.

@@ -6,7 +6,7 @@ use super::Target;
 use super::error::ValueError;
 use super::inline::{Inline, Literal, inline_to_tensor};
 use crate::ops::stream::mix;
-use crate::tensor::{DType, Tensor};
+use crate::tensor::{DType, Tensor, has_room};
 
 /// The number everywhere.
 pub fn full(literal: &Literal, target: &Target) -> Result<Tensor, ValueError> {
@@ -64,10 +64,7 @@ fn shape<'a>(target: &Target<'a>, word: &'static str) -> Result<&'a [usize], Val
     let shape = target.shape.ok_or_else(|| ValueError::Unsized { word, name: name() })?;
     let mut nonzero = shape.iter().filter(|&&size| size != 0);
     let count = nonzero.try_fold(1usize, |all, &size| all.checked_mul(size));
-    let fits = count.is_some_and(|count| {
-        count <= isize::MAX as usize / 8 && Vec::<f64>::new().try_reserve_exact(count).is_ok()
-    });
-    match fits {
+    match count.is_some_and(|count| has_room(count.saturating_mul(DType::F64.bytes()))) {
         true => Ok(shape),
         false => Err(ValueError::Memory { name: name(), shape: shape.to_vec() }),
     }

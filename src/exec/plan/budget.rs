@@ -7,6 +7,7 @@ use super::fuse::Order;
 use super::place::{self, Placed, Request};
 use super::redo::redone;
 use super::segments::Cuts;
+use super::step::Step;
 use super::walk::{Walk, walk};
 use super::{Plan, Room};
 use crate::exec::reference::RunError;
@@ -43,7 +44,7 @@ pub fn within(
     budget: usize,
 ) -> Result<Placed, RunError> {
     let mut flow = Flow::new(request, draft, order, &placed);
-    let done = flops(&placed);
+    let done = flops(&placed.steps);
     let without = placed.bytes;
     // The orders do not depend on the budget, so that the least that is told is one that does.
     let mut walks = Vec::new();
@@ -73,7 +74,7 @@ pub fn within(
         let (found, values) = laid(walk)?;
         *tried = Some(found.bytes);
         if found.bytes <= budget {
-            let flops = flops(&found) - done;
+            let flops = flops(&found.steps) - done;
             let spared = Some(Spared { without, flops, values, loops: Cuts::default() });
             return Ok(Placed { spared, ..found });
         }
@@ -129,12 +130,12 @@ pub fn cut(
 impl Plan {
     /// The plan, whose loops are cut, with what that costs in comparison to the plan without a budget.
     fn against(self, whole: &Plan, loops: Cuts) -> Plan {
-        let flops = self.flops() - whole.flops();
+        let flops = flops(&self.steps) - flops(&whole.steps);
         let values = self.spared.map_or(0, |spared| spared.values);
         Plan { spared: Some(Spared { without: whole.bytes, flops, values, loops }), ..self }
     }
 }
 
-fn flops(placed: &Placed) -> f64 {
-    placed.steps.iter().map(|step| step.cost().1).sum()
+fn flops(steps: &[Step]) -> f64 {
+    steps.iter().map(|step| step.cost().1).sum()
 }

@@ -120,10 +120,9 @@ impl Group {
         }
         let mut made = Vec::with_capacity(self.tape.stretches.len());
         for stretch in &self.tape.stretches {
-            let wanted =
-                engine.emit == Emit::Always || stretch.pays(self.tape.count, self.tape.width);
-            let rows = if stretch.by_row { self.tape.width.max(1) } else { 1 };
-            let elements = self.tape.tile.min(self.tape.count) / rows;
+            let Tape { count, width, tile, .. } = self.tape;
+            let wanted = engine.emit == Emit::Always || stretch.pays(count, width);
+            let elements = stretch.elements(tile.min(count), width);
             let program = (wanted && programs.bytes < CODE).then(|| match self.tape.dtype {
                 DType::F64 => emit::program::<f64>(engine.level, &stretch.recipe, elements),
                 _ => emit::program::<f32>(engine.level, &stretch.recipe, elements),

@@ -3,6 +3,7 @@
 
 use super::draft::{Id, Kind, View, Writer};
 use super::layout::Layout;
+use super::segments::length;
 use crate::exec::reference::RunError;
 use crate::ops::reduce::Fold;
 use crate::ops::scan::{Scan, Which};
@@ -67,7 +68,7 @@ impl Writer<'_> {
         let mut hoist = Hoist { dropped: vec![false; scan.carries], ..Hoist::default() };
         let mut sums = Vec::new();
         let own = args.clone();
-        let length = usize::try_from(scan.length.eval(self.bindings)?).unwrap_or(0);
+        let length = length(scan, self.bindings)?;
         if length > 1 {
             self.before(scan, length, &own, &mut args, &mut hoist)?;
             sums = self.sums(scan, &mut hoist);
@@ -195,8 +196,7 @@ impl Writer<'_> {
         }
         let scan = looped.scan.clone();
         let which = Which::Yield(scan.yields() + looped.hoist.kept.len());
-        let mut to: SmallVec<[usize; 4]> =
-            smallvec![usize::try_from(scan.length.eval(self.bindings)?).unwrap_or(0)];
+        let mut to: SmallVec<[usize; 4]> = smallvec![length(&scan, self.bindings)?];
         to.extend(self.shape(&scan, place)?);
         let dtype = scan.body.ty(place).dtype;
         let args = smallvec![View { of, layout: Layout::rows(&[]) }];

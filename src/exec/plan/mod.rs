@@ -265,10 +265,6 @@ impl Plan {
         self.spared.as_ref()
     }
 
-    fn flops(&self) -> f64 {
-        self.steps.iter().map(|step| step.cost().1).sum()
-    }
-
     /// What each step does and costs.
     pub fn costs(&self) -> Vec<Cost> {
         let mut costs = Vec::with_capacity(self.steps.len());

@@ -136,7 +136,8 @@ impl Segments {
     }
 }
 
-fn length(scan: &Scan, bindings: &Bindings) -> Result<usize, RunError> {
+/// The number of steps of a loop.
+pub(super) fn length(scan: &Scan, bindings: &Bindings) -> Result<usize, RunError> {
     Ok(usize::try_from(scan.length.eval(bindings)?).unwrap_or(0))
 }
 

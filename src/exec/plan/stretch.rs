@@ -339,9 +339,14 @@ fn locals(stretch: &mut Stretch) {
 }
 
 impl Stretch {
+    /// How many elements it goes over, of `count` in rows of `width`.
+    pub fn elements(&self, count: usize, width: usize) -> usize {
+        if self.by_row { count / width.max(1) } else { count }
+    }
+
     /// Whether machine code pays for `count` elements in rows of `width`.
     pub fn pays(&self, count: usize, width: usize) -> bool {
-        let count = if self.by_row { count / width.max(1) } else { count };
+        let count = self.elements(count, width);
         self.inputs.len() + self.outputs.len() <= STREAMS
             && count.saturating_mul(self.recipe.steps.len()) >= LEAST
     }

@@ -555,16 +555,6 @@ impl Normal {
                 let over = self.power(&b, -1)?;
                 self.product(&a, &over, DEPTH)
             }
-            // All of maxima with 0 is that of `relu`, of which one side tells the other.
-            Scalar::Relu => {
-                let falls = x[0].first_key_value().is_some_and(|(_, number)| number.0 < 0);
-                if !falls {
-                    return self.elementwise(row.into(), x);
-                }
-                let opposite = added(&Sum::new(), &x[0], (-1, 1))?;
-                let value = self.elementwise(row.into(), &[opposite])?;
-                added(&value, &x[0], (1, 1))
-            }
             Scalar::Maximum | Scalar::Minimum if x.iter().any(Sum::is_empty) => {
                 let other = if x[0].is_empty() { &x[1] } else { &x[0] };
                 let sign = if row == Scalar::Maximum { (1, 1) } else { (-1, 1) };
@@ -576,15 +566,19 @@ impl Normal {
                 let most = self.elementwise(Scalar::Maximum.into(), &ranked(x))?;
                 added(&added(&x[0], &x[1], (1, 1))?, &most, (-1, 1))
             }
-            Scalar::Sin | Scalar::Abs | Scalar::Cos | Scalar::Erf | Scalar::Sign => {
+            // One side tells the other. All of maxima with 0 is that of `relu`.
+            Scalar::Sin | Scalar::Abs | Scalar::Cos | Scalar::Erf | Scalar::Sign | Scalar::Relu => {
                 let falls = x[0].first_key_value().is_some_and(|(_, number)| number.0 < 0);
                 if !falls {
                     return self.elementwise(row.into(), x);
                 }
                 let positive = added(&Sum::new(), &x[0], (-1, 1))?;
                 let value = self.elementwise(row.into(), &[positive])?;
-                let even = matches!(row, Scalar::Abs | Scalar::Cos);
-                added(&Sum::new(), &value, if even { (1, 1) } else { (-1, 1) })
+                match row {
+                    Scalar::Abs | Scalar::Cos => Some(value),
+                    Scalar::Relu => added(&value, &x[0], (1, 1)),
+                    _ => added(&Sum::new(), &value, (-1, 1)),
+                }
             }
             _ => self.elementwise(row.into(), x),
         }

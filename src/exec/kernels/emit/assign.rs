@@ -47,16 +47,18 @@ pub fn assign(ops: &[Op], wide: bool, double: bool, elements: usize) -> Body {
         }
         uses[at].reverse();
     }
-    let size = if double { 8 } else { 4 };
+    let code = Code::new(wide);
+    let (size, vector) = (if double { 8 } else { 4 }, code.vector());
+    let each = vector as usize / size;
     let instructions = needed.iter().filter(|needed| **needed).count();
-    let lanes = side_by_side(instructions, wide, if wide { 64 } else { 32 } / size, elements);
+    let lanes = side_by_side(instructions, wide, each, elements);
     let count = ops.len() * lanes;
     let mut writer = Writer {
         ops,
         double,
         lanes,
         uses,
-        code: Code::new(wide),
+        code,
         held: vec![None; if wide { 32 } else { 16 }],
         register: vec![None; count],
         slot: vec![None; count],
@@ -75,10 +77,9 @@ pub fn assign(ops: &[Op], wide: bool, double: bool, elements: usize) -> Body {
             writer.op(op);
         }
     }
-    let vector = writer.code.vector();
     writer.code.end(vector * lanes as i32);
     writer.code.pool(&writer.constants, size);
-    let block = vector as usize / size * lanes;
+    let block = each * lanes;
     Body { bytes: writer.code.bytes, spills: writer.slots as usize, block }
 }
 

@@ -42,12 +42,10 @@ fn reduced_exp<L: Lanes>(x: L) -> (L, L) {
 /// `eˣ`.
 #[inline(always)]
 pub(super) fn exp<L: Lanes>(x: L) -> L {
-    let (low, high) = L::Element::EXP_RANGE;
-    let (n, q) = reduced_exp(L::splat(high).min(L::splat(low).max(x)));
-    (q + L::of(1.0)).scale(n)
+    decay(L::splat(L::Element::EXP_RANGE.1).min(x))
 }
 
-/// `eˣ` of x that is not above 0.
+/// `eˣ` of x that is not beyond the upper end of `EXP_RANGE`.
 #[inline(always)]
 fn decay<L: Lanes>(x: L) -> L {
     let (n, q) = reduced_exp(L::splat(L::Element::EXP_RANGE.0).max(x));
