@@ -188,8 +188,10 @@ laws! {
     "log of a quotient by an exponential" (x, y): log(x / exp(y)) => log(x) - y;
     "log of a product with a sigmoid" (x, y): log(sigmoid(x) * y) => log(sigmoid(x)) + log(y);
     "log of a product of positive values" (x) [Positive 0]: log(prod(x)) => sum(log(x));
+    "log of the square of a positive value" (x) [Positive 0]: log(square(x)) => 2 * log(x);
     "log of cosh" (x): log(cosh(x)) => logaddexp(x, -x) - log(2);
     "asinh written out" (x): log(x + sqrt(square(x) + 1)) => asinh(x);
+    "asinh written out the other way" (x): log(sqrt(square(x) + 1) - x) => -asinh(x);
     "atanh written out" (x): log((1 + x) / (1 - x)) => 2 * atanh(x);
     "log of 1 + erf" (x): log(1 + erf(x)) => log(erfc(-x));
     "log of a multiple of 1 + erf" (x, y): log(y * (1 + erf(x))) => log(y * erfc(-x));
@@ -197,6 +199,13 @@ laws! {
     "log of 1 + x" (x): log(1 + x) => log1p(x);
     "log of 1 - x" (x): log(1 - x) => log1p(-x);
     "log of a square root" (x): log(sqrt(x)) => log(x) / 2;
+    "exponential of a negative exponential" (x):
+        exp(-exp(x)) => select(eq(exp(-exp(x)), 0), 0, exp(-exp(x)));
+    "exp - 1 of a negative exponential" (x):
+        expm1(-exp(x)) => select(eq(exp(-exp(x)), 0), -1, expm1(-exp(x)));
+    "log of 1 - exp of a negative exponential" (x):
+        log(-select(eq(select(eq(exp(-exp(x)), 0), 0, exp(-exp(x))), 0), -1, expm1(-exp(x))))
+        => select(lt(x, 0), x + log(exprel(-exp(x))), log(-expm1(-exp(x))));
     "exp - 1" (x): exp(x) - 1 => expm1(x);
     "1 - exp" (x): 1 - exp(x) => -expm1(x);
     "log of exp - 1" (x): log(expm1(x)) => x + log(-expm1(-x));
@@ -215,6 +224,14 @@ laws! {
     "1 - exp by its argument" (x): -expm1(-x) / x => exprel(-x);
     "argument by exp - 1" (x): x / expm1(x) => rexprel(x);
     "argument by 1 - exp" (x): x / -expm1(-x) => rexprel(-x);
+    "exp by exp - 1" (x): exp(x) / expm1(x) => select(lt(x, 0), exp(x) / expm1(x), 1 / -expm1(-x));
+    "1 by exp - 1" (x): 1 / expm1(x) => select(lt(x, 0), 1 / expm1(x), exp(-x) / -expm1(-x));
+    "quotient by exp - 1" (x, y): x / expm1(y) => x * (1 / expm1(y));
+    "1 by cosh" (x): 1 / cosh(x) => 2 * exp(-logaddexp(x, -x));
+    "quotient by cosh" (x, y): x / cosh(y) => x * (1 / cosh(y));
+    "1 by the square of cosh" (x): 1 / square(cosh(x)) => 4 * (sigmoid(2 * x) * sigmoid(-(2 * x)));
+    "quotient by the square of cosh" (x, y): x / square(cosh(y)) => x * (1 / square(cosh(y)));
+    "cosh by sinh" (x): cosh(x) / sinh(x) => 1 / tanh(x);
     "log1p by its argument" (x): log1p(x) / x => rexprel(log1p(x));
     "argument by its log1p" (x): x / log1p(x) => exprel(log1p(x));
     "sinh by its argument" (x): sinh(x) / x => select(lt(abs(x), 1), (exprel(x) + exprel(-x)) / 2, sinh(x) / x);

@@ -4,6 +4,7 @@ mod alone;
 mod choices;
 mod defined;
 mod facts;
+mod growing;
 mod hold;
 mod law;
 mod logistic;

@@ -2,7 +2,7 @@
 
 use super::alone::left_alone;
 use super::facts::{not_negative, positive, squares};
-use super::stable_steps::{LOG, STEPS};
+use super::stable_steps::STEPS;
 use crate::graph::{Model, NodeId, Operands, Origin, Origins};
 use crate::ops::leaf::SizeOf;
 use crate::ops::reduce::{Reduce, Softmax};
@@ -150,9 +150,6 @@ impl Stabiliser {
                 return Ok(node);
             }
             self.forget(before);
-        }
-        if *op != LOG {
-            return model.insert(op.clone(), operands, origins);
         }
         for (name, _, step) in STEPS {
             let before = self.count();

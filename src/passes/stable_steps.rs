@@ -1,5 +1,6 @@
-//! Stability laws that no term can say: a logarithm goes inwards where that makes it stable.
+//! Stability laws that no term can say.
 
+use super::growing::{log_of_growing, log_of_quotient, power_of_growing, quotient_by_growing};
 use super::stabilise::Stabiliser;
 use crate::graph::{Model, NodeId, Operands, Origins};
 use crate::ops::reduce::{Fold, Reduce};
@@ -9,7 +10,7 @@ use crate::ops::{Misfit, Op, Scalar};
 type Step =
     fn(&mut Stabiliser, &mut Model, &Op, &[NodeId], &Origins) -> Result<Option<NodeId>, Misfit>;
 
-/// All of them with their equalities. Each is about logarithms.
+/// All of them with their equalities.
 pub const STEPS: &[(&str, &str, Step)] = &[
     ("log of chosen elements", "log(p[i]) => log(p)[i]", log_of_chosen),
     ("log of a choice", "log(where(c, p, q)) => where(c, log(p), log(q))", log_of_choice),
@@ -17,6 +18,18 @@ pub const STEPS: &[(&str, &str, Step)] = &[
         "log of one among many",
         "log(sum[K](one_hot(i, K) * p)) => sum[K](one_hot(i, K) * log(p))",
         log_of_one,
+    ),
+    ("log of a quotient", "log(p / q) => log(p) - log(q)", log_of_quotient),
+    ("log of a sum with exponentials", "log(p + exp(x)) => logaddexp(x, log(p))", log_of_growing),
+    (
+        "quotient by a sum with exponentials",
+        "exp(x) / (exp(x) + p) => sigmoid(x - log(p))",
+        quotient_by_growing,
+    ),
+    (
+        "root of a sum with exponentials",
+        "sqrt(p + exp(x)) => exp(logaddexp(x, log(p)) / 2)",
+        power_of_growing,
     ),
 ];
 
@@ -120,7 +133,7 @@ fn log_of_one(
 }
 
 /// The logarithm of a value where a law makes it stable.
-fn logarithm(
+pub fn logarithm(
     cx: &mut Stabiliser,
     model: &mut Model,
     of: NodeId,
