@@ -2,9 +2,11 @@
 """Measures pullback and other libraries on W1 to W10 in one run, and prints the table of ratios.
 
   python benches/peers/run.py [--threads 1,2] [--peers torch,jax,...] [--workloads W1,W9] [--seconds 1] [--rounds 3] [--out F]
+  python benches/peers/run.py --check [--truth jax]
 
 Needs numpy and scipy, and for each peer its library, installed in the environment that runs this. Peers are measured from
-Python with warm calls, results forced; pullback by `pullback bench`. Every result is compared with one computed in f64.
+Python with warm calls, results forced; pullback by `pullback bench`. Every result is compared with one that the peer
+`--truth` computes in f64. `--check` compares pullback's alone, measures nothing, and fails if one disagrees.
 """
 import argparse
 import json
@@ -58,27 +60,48 @@ def timed(call, seconds):
     return samples[0] * 1e3, samples[len(samples) // 2] * 1e3
 
 
-def pullback(workload, threads, seconds, binary):
-    """Times by `pullback bench`, values by `pullback eval`."""
+def pullback(workload, threads, binary, seconds=None):
+    """Values by `pullback eval`; times by `pullback bench`, if it is to take so many seconds."""
     model = os.path.join(HERE, "models", ("W1" if workload == "W10" else workload) + ".nn")
     params, data = workloads.make(workload)
     with tempfile.TemporaryDirectory() as folder:
         archive = convert.convert(workload, params, data, folder)
         mode = ["--mode", "hessian"] if workload == "W4" else []
-        step = ["--step", str(workloads.RATE)] if workload == "W10" else []
-        env = environment(threads)
-        ask = [binary, "bench", model, "--data", archive, "--seconds", str(seconds), "--json", *mode, *step]
-        found = subprocess.run(ask, env=env, capture_output=True, text=True, preexec_fn=lambda: pin(threads))
-        if found.returncode:
-            raise RuntimeError(found.stderr.strip().splitlines()[-1])
-        report = json.loads(found.stdout)
+
+        def ask(verb, *more):
+            call = [binary, verb, model, "--data", archive, *mode, *more]
+            found = subprocess.run(call, env=environment(threads), capture_output=True, text=True,
+                                   preexec_fn=lambda: pin(threads))
+            if found.returncode:
+                raise RuntimeError(found.stderr.strip().splitlines()[-1])
+            return found.stdout
+
+        times = None
+        if seconds is not None:
+            step = ["--step", str(workloads.RATE)] if workload == "W10" else []
+            report = json.loads(ask("bench", "--seconds", str(seconds), "--json", *step))
+            times = report["ms_min"], report["ms_median"]
         out = os.path.join(folder, "out.npz")
-        ask = [binary, "eval", model, "--data", archive, "--grad", "-o", out, *mode]
-        subprocess.run(ask, env=env, check=True, capture_output=True)
+        ask("eval", "--grad", "-o", out)
         with np.load(out) as values:
             loss = float(values["C"])
             grads = {name[5:]: values[name] for name in values.files if name.startswith("grad.")}
-    return report["ms_min"], report["ms_median"], loss, grads
+    return loss, grads, times
+
+
+def check(args):
+    """Compares every workload, and tells whether all agree. W10 has the gradients of W1."""
+    wrong = 0
+    for workload in args.workloads.split(","):
+        if workload == "W10":
+            continue
+        for threads in args.threads.split(","):
+            loss, grads, _ = pullback(workload, int(threads), args.binary)
+            error = workloads.error(workload, loss, grads, args.truth)
+            agrees = error <= TOLERANCE
+            wrong += not agrees
+            print(f"{workload}, {threads} thread(s): {'agrees' if agrees else 'DISAGREES'}, {error:.1e}", flush=True)
+    return wrong == 0
 
 
 def child(args):
@@ -87,7 +110,7 @@ def child(args):
     line = dict(peer=args.peers, workload=workload, threads=threads)
     try:
         if args.peers == "pullback":
-            least, median, loss, grads = pullback(workload, threads, args.seconds, args.binary)
+            loss, grads, (least, median) = pullback(workload, threads, args.binary, args.seconds)
         else:
             pin(threads)
             import peers
@@ -96,7 +119,7 @@ def child(args):
             least, median = timed(call, args.seconds)
         who = resource.RUSAGE_CHILDREN if args.peers == "pullback" else resource.RUSAGE_SELF
         memory = resource.getrusage(who).ru_maxrss >> 10
-        error = workloads.error(workload, loss, grads)
+        error = workloads.error(workload, loss, grads, args.truth)
         line.update(memory=memory, ms_min=least, ms_median=median, error=error, ok=bool(error <= TOLERANCE))
     except NotImplementedError:
         line.update(skipped=True)
@@ -156,10 +179,14 @@ def main():
     parser.add_argument("--binary", default=os.path.join(ROOT, "target", "release", "pullback"))
     parser.add_argument("--rounds", type=int, default=1, help="how often all is measured in turn; the least counts")
     parser.add_argument("--out")
+    parser.add_argument("--truth", default="torch", help="the peer that computes in f64 what results are compared with")
+    parser.add_argument("--check", action="store_true")
     parser.add_argument("--child", action="store_true")
     args = parser.parse_args()
     if args.child:
         return child(args)
+    if args.check:
+        sys.exit(0 if check(args) else 1)
     peers = ["pullback", *[peer for peer in args.peers.split(",") if peer]]
     lines = []
     asked = [(workload, threads, peer) for workload in args.workloads.split(",")
@@ -169,7 +196,7 @@ def main():
         if (workload, peer) in idle:
             continue
         ask = [sys.executable, os.path.abspath(__file__), "--child", "--peers", peer, "--workloads", workload,
-               "--threads", threads, "--seconds", str(args.seconds), "--binary", args.binary]
+               "--threads", threads, "--seconds", str(args.seconds), "--binary", args.binary, "--truth", args.truth]
         found = told(ask, threads, f"{peer} {workload}")
         idle.update((workload, peer) for line in found if line.get("skipped"))
         lines.extend(line for line in found if not line.get("skipped"))

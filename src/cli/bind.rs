@@ -20,6 +20,7 @@ use std::path::PathBuf;
 pub use feed::{feed, held_out};
 
 /// What a run needs besides the model.
+#[derive(Clone)]
 pub struct Bound {
     pub values: Values,
     pub bindings: Bindings,

@@ -1,7 +1,9 @@
 //! A gradient cut into the steps of a lecture: from the value back to its variables, one named value after the other.
 
+mod apart;
 mod cut;
 mod looped;
+mod order;
 mod piece;
 
 use super::{Level, all_named, expanded, stable};
@@ -9,6 +11,7 @@ use crate::autodiff::forward_all;
 use crate::graph::{Kind, Model, NodeId, Origins, Output, Role, Variable};
 use crate::ops::{Misfit, Name, Operator, Scalar, leaf};
 use crate::passes::{release, simplify};
+use apart::apart;
 use cut::{Cut, flows};
 pub use looped::{Carry, Loop, Meaning};
 use piece::Piece;
@@ -101,7 +104,7 @@ pub fn lecture(model: &Model, of: &Name, wrt: &[Name]) -> Result<Lecture, Misfit
         Ok::<_, Misfit>((of, all_named(model, wrt)?))
     };
     let (end, goals) = ends(&model)?;
-    let model = looped::apart(model, end, &goals)?;
+    let model = apart(model, end, &goals, &[], FxHashMap::default())?;
     let (end, goals) = ends(&model)?;
     let mut cut = Cut::new(model, end, of, &goals);
     cut.stations()?;

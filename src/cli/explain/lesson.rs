@@ -2,13 +2,14 @@
 
 use super::layers::{hidden, is_layer};
 use super::names::known;
-use super::numbers::Numbers;
+use super::numbers::{Numbers, Rounds};
 use super::phrases::{Phrases, fill};
+use super::printed::{Printed, printed};
 use super::product::{Goal, goal};
-use super::rounds::firsts;
+use super::rounds::{firsts, staged};
 use super::rule::rule;
 use super::shown::shown;
-use super::temporaries::Temporaries;
+use super::temporaries::renamed;
 use crate::cli::out::Failure;
 use crate::compile::lecture::{Lecture, Loop, Station, Step};
 use crate::export::formula::{Formula, read, text};
@@ -28,22 +29,17 @@ pub struct Lesson<'a> {
     pub blocks: Vec<Block>,
     /// What stands for a name.
     pub known: FxHashMap<Name, Formula>,
-    /// The printed steps.
-    pub printed: Vec<Vec<Stated>>,
-    /// What their statements share.
-    pub shared: Temporaries,
+    /// What has been printed.
+    pub page: Printed,
     /// The rules that have been cited.
     pub cited: FxHashSet<String>,
     /// The stations with a layer between them and the scalar.
     pub hidden: Vec<bool>,
-    /// The number of the round, where it is of one round of a loop: layers are not spoken of there.
-    pub round: Option<Formula>,
-    /// The loops that have been told of: forwards, and backwards.
-    pub told_loops: [FxHashSet<NodeId>; 2],
-    /// What is printed of the rounds of loops.
-    pub pages: FxHashMap<NodeId, Printed>,
+    /// The number of the round, where it is of one round of a loop, behind those of the loops around it: layers are not
+    /// spoken of there.
+    pub inside: Vec<Formula>,
     /// The numbers of the rounds of loops.
-    pub rounds: FxHashMap<NodeId, Vec<Numbers<'a>>>,
+    pub rounds: Rounds<'a>,
 }
 
 /// The page, and what was found of each goal.
@@ -79,17 +75,6 @@ pub fn lesson<'a>(
     Ok((lesson, goals))
 }
 
-/// The printed statements of steps, and what these share.
-pub type Printed = (Vec<Vec<Stated>>, Temporaries);
-
-/// What is printed of the steps of a lecture.
-pub fn printed(lecture: &Lecture) -> Printed {
-    let mut shared = Temporaries::new(lecture);
-    let steps = lecture.steps.iter().map(|step| &step.piece);
-    let printed = steps.map(|piece| shared.settled(stated(piece, Part::Adjoint), &piece.outputs));
-    (printed.collect(), shared)
-}
-
 /// A misfit as the end of the verb.
 pub fn fit(misfit: Misfit) -> Failure {
     Failure::Request(misfit.to_string())
@@ -103,32 +88,17 @@ impl<'a> Lesson<'a> {
         numbers: Option<Numbers<'a>>,
         entry: Option<Vec<usize>>,
     ) -> Lesson<'a> {
-        let pages = lecture.loops.iter().map(|own| (own.node, printed(&own.round))).collect();
-        Lesson { pages, ..Lesson::of_page(lecture, phrases, numbers, entry, printed(lecture)) }
-    }
-
-    /// An empty page about what is printed already.
-    pub fn of_page(
-        lecture: &'a Lecture,
-        phrases: &'a Phrases,
-        numbers: Option<Numbers<'a>>,
-        entry: Option<Vec<usize>>,
-        (printed, shared): Printed,
-    ) -> Lesson<'a> {
         Lesson {
             lecture,
             phrases,
             numbers,
             entry,
             blocks: Vec::new(),
-            known: known(lecture, firsts(lecture)),
-            printed,
-            shared,
+            known: known(lecture, firsts(lecture, &[])),
+            page: printed(lecture, &[]),
             cited: FxHashSet::default(),
             hidden: hidden(lecture),
-            round: None,
-            pages: FxHashMap::default(),
-            told_loops: Default::default(),
+            inside: Vec::new(),
             rounds: FxHashMap::default(),
         }
     }
@@ -139,12 +109,10 @@ impl<'a> Lesson<'a> {
 
     /// Statements whose names stand for one thing each on the whole page.
     pub fn settled(&mut self, stated: Vec<Stated>, results: &[Output]) -> Vec<Stated> {
-        let settled = self.shared.settled(stated, results);
-        if let Some(round) = &self.round {
-            for stated in &settled {
-                let here = || Formula::name(&stated.name).stage(round.clone());
-                self.known.entry(stated.name.as_str().into()).or_insert_with(here);
-            }
+        let settled = self.page.shared.settled(stated, results);
+        for stated in settled.iter().filter(|_| !self.inside.is_empty()) {
+            let here = || staged(&stated.name, &self.inside);
+            self.known.entry(stated.name.as_str().into()).or_insert_with(here);
         }
         settled
     }
@@ -169,46 +137,57 @@ impl<'a> Lesson<'a> {
     }
 
     pub fn part(&mut self, formula: Formula, value: Option<Shown>) {
-        self.line(Line { inner: true, value, ..Line::new(formula) });
+        self.line(Line { depth: 1, value, ..Line::new(formula) });
     }
 
     /// The printed statements as formulas, those of loops as programs.
-    pub fn tell(&mut self, stated: &Stated, inner: bool, value: Option<Shown>) {
+    pub fn tell(&mut self, stated: &Stated, depth: usize, value: Option<Shown>) {
         match self.read(&stated.text).filter(|_| stated.code.is_empty()) {
             Some(right) => {
                 let formula = Formula::infix("=", self.shown_name(&stated.name), right);
-                self.line(Line { inner, value, ..Line::new(formula) });
+                self.line(Line { depth, value, ..Line::new(formula) });
             }
             None => {
                 let code = match stated.code.is_empty() {
                     true => vec![format!("{} = {}", stated.name, stated.text)],
-                    false => stated.code.clone(),
+                    false => self.code(&stated.code),
                 };
                 self.blocks.push(Block::Code(code));
             }
         }
     }
 
+    /// A program in which what names of a round stand for is written out, but for values of the round itself.
+    fn code(&self, lines: &[String]) -> Vec<String> {
+        let own = |name: &str, formula: &Formula| match formula {
+            Formula::Stage(of, _) => **of == Formula::name(name),
+            formula => *formula == Formula::name(name),
+        };
+        let known = self.known.iter().filter(|(name, formula)| !own(name, formula));
+        let known = known.map(|(name, formula)| (name.to_string(), text(formula))).collect();
+        lines.iter().map(|line| renamed(line, &known)).collect()
+    }
+
     /// How a station is computed, and the value of the function behind it.
     fn define(&mut self, station: &Station) -> Result<(), Failure> {
-        if let Some(own) = self.result_of(station) {
+        if let Some(own) = self.result_of(station.node) {
             return self.recurrence(own);
         }
         if !self.lecture.model.operands(station.node).is_empty() {
-            self.definition(station.node, &station.name, false)?;
+            self.definition(station.node, &station.name, 0)?;
         }
         match &station.amplifier {
             Some(amplifier) if amplifier.named && !self.is_station(amplifier.node) => {
-                self.definition(amplifier.node, &amplifier.value, false)
+                self.definition(amplifier.node, &amplifier.value, 0)
             }
             _ => Ok(()),
         }
     }
 
-    /// The loop that a station is a result of.
-    pub fn result_of(&self, station: &Station) -> Option<&'a Loop> {
+    /// The loop that a station of that node is a result of.
+    pub fn result_of(&self, node: NodeId) -> Option<&'a Loop> {
         let lecture = self.lecture;
-        let result = |(_, result): &(_, usize)| lecture.stations[*result].node == station.node;
+        let result = |(_, result): &(_, usize)| lecture.stations[*result].node == node;
         lecture.loops.iter().find(|own| own.results.iter().any(result))
     }
 
@@ -216,14 +195,14 @@ impl<'a> Lesson<'a> {
         self.lecture.stations.iter().any(|station| station.node == node)
     }
 
-    /// How a named value is computed; `inner` as a part.
-    pub fn definition(&mut self, node: NodeId, name: &Name, inner: bool) -> Result<(), Failure> {
+    /// How a named value is computed, so far in.
+    pub fn definition(&mut self, node: NodeId, name: &Name, depth: usize) -> Result<(), Failure> {
         let model = self.lecture.definition(node, name).map_err(fit)?;
         for stated in self.settled(stated(&model, Part::Adjoint), &model.outputs) {
             let own = *stated.name == **name;
             let value = if own { self.shown(name) } else { None };
-            if own || self.shared.is_news(&stated.name) {
-                self.tell(&stated, inner, value);
+            if own || self.page.shared.is_news(&stated.name) {
+                self.tell(&stated, depth, value);
             }
         }
         Ok(())
@@ -283,6 +262,7 @@ impl<'a> Lesson<'a> {
             (Some(right), Some(_)) => {
                 self.amplified(number, left, Some(right));
             }
+            (Some(right), None) if right == left => {}
             (Some(right), None) => {
                 let cited = stated.map(|stated| stated.cited).unwrap_or_default();
                 let label = self.layer(number).unwrap_or_else(|| self.words(&cited));
@@ -313,7 +293,7 @@ impl<'a> Lesson<'a> {
     /// The statement of a derivative; of one that is another short one of the same step, what that is.
     pub fn own(&self, step: usize, name: &str) -> Option<Stated> {
         const SHORT: usize = 32;
-        let printed = &self.printed[step];
+        let printed = &self.page.steps[step];
         let mut stated = printed.iter().find(|stated| stated.name == name)?.clone();
         let same = printed.iter().find(|other| other.name == stated.text);
         if let Some(same) = same.filter(|other| other.text.len() <= SHORT) {
@@ -327,7 +307,7 @@ impl<'a> Lesson<'a> {
     pub fn whole(&self, step: usize, name: &str) -> Option<Formula> {
         const SHORT: usize = 40;
         let mut known: FxHashMap<String, Formula> = FxHashMap::default();
-        for stated in &self.printed[step] {
+        for stated in &self.page.steps[step] {
             let formula = read(&stated.text, &|name| {
                 let own = Name::from(name);
                 known.get(name).or_else(|| self.known.get(&own)).cloned()
@@ -352,10 +332,10 @@ impl<'a> Lesson<'a> {
     pub fn temporaries(&mut self, step: usize) {
         let piece = &self.lecture.steps[step].piece;
         let results: FxHashSet<&str> = piece.outputs.iter().map(|output| &*output.name).collect();
-        let printed = self.printed[step].clone();
+        let printed = self.page.steps[step].clone();
         for stated in printed.iter().filter(|stated| !results.contains(stated.name.as_str())) {
-            if self.shared.is_news(&stated.name) {
-                self.tell(stated, false, None);
+            if self.page.shared.is_news(&stated.name) {
+                self.tell(stated, 0, None);
             }
         }
     }
@@ -390,7 +370,7 @@ impl<'a> Lesson<'a> {
                 Some(right) => {
                     self.part(Formula::infix("=", slope.clone(), right), value.clone());
                 }
-                None if self.shared.is_news(&stated.name) => self.tell(stated, true, None),
+                None if self.page.shared.is_news(&stated.name) => self.tell(stated, 1, None),
                 None => {}
             }
         }
@@ -402,7 +382,7 @@ impl<'a> Lesson<'a> {
     /// The lecture's cases of a layer.
     fn layer(&self, number: usize) -> Option<String> {
         let phrases = self.phrases;
-        (self.round.is_none() && is_layer(self.lecture, number)).then(|| {
+        (self.inside.is_empty() && is_layer(self.lecture, number)).then(|| {
             let hidden = self.hidden[number];
             if hidden { phrases.hidden_layer } else { phrases.output_layer }.to_string()
         })
@@ -457,7 +437,7 @@ impl<'a> Lesson<'a> {
             } else if let Some((value, formula)) = rule(model, id, place, &of) {
                 let value = text(&value);
                 let label = fill(self.phrases.rule, &[&self.words(&words), &value]);
-                self.line(Line { label, inner: true, ..Line::new(formula) });
+                self.line(Line { label, depth: 1, ..Line::new(formula) });
             }
         }
     }

@@ -5,9 +5,12 @@ mod lesson;
 mod names;
 mod network;
 mod numbers;
+mod passage;
 mod phrases;
+mod printed;
 mod product;
 mod recurrence;
+mod reversed;
 mod rounds;
 mod rule;
 mod shown;
@@ -203,14 +206,14 @@ fn place(session: &Session, lecture: &Lecture, whole: bool) -> String {
 fn document(sheet: &Sheet, lesson: &Lesson, goals: &[Goal]) -> Value {
     let blocks = sheet.blocks.iter().map(|block| match block {
         Block::Heading(words) => json!({"heading": words}),
-        Block::Words(words) => json!({"words": words}),
+        Block::Words(words) | Block::Inside(words, _) => json!({"words": words}),
         Block::Code(lines) => json!({"code": lines}),
         Block::Picture(svg) => json!({"svg": svg}),
         Block::Line(line) => {
             let mut object = json!({
                 "formula": formula::text(&line.formula),
                 "latex": formula::latex(&line.formula),
-                "part": line.inner,
+                "part": line.depth > 0,
             });
             if !line.label.is_empty() {
                 object["label"] = json!(line.label);

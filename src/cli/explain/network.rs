@@ -15,73 +15,104 @@ use rustc_hash::FxHashMap;
 /// there are those of any of its rounds.
 pub fn network(lecture: &Lecture) -> Vec<Node> {
     let lesson = Lesson::new(lecture, phrases(Lang::En), None, None);
-    let mut places: Vec<Option<usize>> = vec![None; lecture.stations.len()];
-    let mut rounds: FxHashMap<NodeId, Vec<Option<usize>>> = FxHashMap::default();
+    let asked = |number: &usize| lecture.goals.contains(number);
+    let through = (0..lecture.stations.len()).rev().filter(|number| !asked(number));
     let mut nodes = Vec::new();
-    let asked = |number: usize| lecture.goals.contains(&number);
-    let through = (0..lecture.stations.len()).rev().filter(|&number| !asked(number));
+    let mut drawn = Drawn::new(lecture);
     for number in through.chain(lecture.goals.iter().copied()) {
-        if places[number].is_some() {
-            continue;
+        if drawn.places[number].is_none() {
+            let node = drawn.station(&lesson, number, &mut nodes);
+            let node = node.map(|node| Node { asked: asked(&number), ..node });
+            drawn.add(number, node, &mut nodes);
         }
-        let node = match lecture.looped(number) {
-            Some((own, place)) => {
-                let inside = rounds
-                    .entry(own.node)
-                    .or_insert_with(|| round(&lesson, own, &places, &mut nodes));
-                let Some((derivative, value)) = lesson.operand(number, own, place) else {
-                    continue;
-                };
-                let step = own.inputs[place].and_then(|goal| own.round.step_of(goal));
-                let after = step.iter().flat_map(|&step| &own.round.steps[step].after);
-                let from = after.filter_map(|next| inside[*next]).collect();
-                Node { derivative, value, amplifier: None, asked: asked(number), from }
-            }
-            None => {
-                let Some((next, value)) = computed(&lesson, number) else { continue };
-                let from = next.into_iter().filter_map(|next| places[next]).collect();
-                Node { from, asked: asked(number), ..derivative(&lesson, number, value) }
-            }
-        };
-        places[number] = Some(nodes.len());
-        nodes.push(node);
     }
     nodes
 }
 
-/// Adds the derivatives of a round of a loop, and gives their places.
-fn round<'a>(
-    lesson: &Lesson<'a>,
-    own: &'a Loop,
-    outer: &[Option<usize>],
-    nodes: &mut Vec<Node>,
-) -> Vec<Option<usize>> {
-    let inner = lesson.round(own, &Round::Any(0));
-    // The results of the loop that a value of the round becomes.
-    let ends = |name: &str| {
-        let own_result = |which: &Which| match which {
-            Which::Final(place) => *own.carries[*place].next == *name,
-            Which::Yield(place) => *own.stacked[*place] == *name,
-            Which::Trace(_) => false,
-        };
-        let results = own.results.iter().filter(move |(which, _)| own_result(which));
-        results.filter_map(|(_, station)| outer[*station]).collect::<Vec<usize>>()
-    };
-    let mut places = vec![None; own.round.stations.len()];
-    for number in (0..own.round.stations.len()).rev() {
-        if number == own.round.of || own.round.goals.contains(&number) {
-            continue;
-        }
-        let Some((next, value)) = computed(&inner, number) else { continue };
-        let value = lesson.carry_case(own, number).map_or(value, |(_, value)| value);
-        let mut from: Vec<usize> = next.iter().filter_map(|next| places[*next]).collect();
-        if next.contains(&own.round.of) {
-            from.extend(ends(&own.round.stations[number].name));
-        }
-        places[number] = Some(nodes.len());
-        nodes.push(Node { from, ..derivative(&inner, number, value) });
+/// Where the derivatives of a lecture stand among the nodes.
+#[derive(Default)]
+struct Drawn {
+    /// Those by its stations.
+    places: Vec<Option<usize>>,
+    /// Those of the rounds of its loops.
+    loops: FxHashMap<NodeId, Drawn>,
+}
+
+impl Drawn {
+    fn new(lecture: &Lecture) -> Drawn {
+        Drawn { places: vec![None; lecture.stations.len()], ..Drawn::default() }
     }
-    places
+
+    fn add(&mut self, number: usize, node: Option<Node>, nodes: &mut Vec<Node>) {
+        if let Some(node) = node {
+            self.places[number] = Some(nodes.len());
+            nodes.push(node);
+        }
+    }
+
+    /// The derivative by a station; those of a loop that it leads through are added.
+    fn station(&mut self, lesson: &Lesson, number: usize, nodes: &mut Vec<Node>) -> Option<Node> {
+        let Some((own, place)) = lesson.lecture.looped(number) else {
+            let (next, value) = computed(lesson, number)?;
+            let from = next.into_iter().filter_map(|next| self.places[next]).collect();
+            return Some(Node { from, ..derivative(lesson, number, value) });
+        };
+        self.round(lesson, own, nodes);
+        let (derivative, value) = lesson.operand(number, own, place)?;
+        let from = self.loops[&own.node].sources(own, place);
+        Some(Node { derivative, value, amplifier: None, asked: false, from })
+    }
+
+    /// What the derivative by an operand of a loop is computed of in a round, of which these are drawn.
+    fn sources(&self, own: &Loop, place: usize) -> Vec<usize> {
+        let Some(goal) = own.inputs[place] else { return Vec::new() };
+        if let Some((within, place)) = own.round.looped(goal) {
+            return self.loops[&within.node].sources(within, place);
+        }
+        let step = own.round.step_of(goal);
+        let after = step.iter().flat_map(|&step| &own.round.steps[step].after);
+        after.filter_map(|next| self.places[*next]).collect()
+    }
+
+    /// Adds the derivatives of a round of a loop, once.
+    fn round<'a>(&mut self, lesson: &Lesson<'a>, own: &'a Loop, nodes: &mut Vec<Node>) {
+        if self.loops.contains_key(&own.node) {
+            return;
+        }
+        let inner = lesson.round(own, &Round::Any(0));
+        // The results of the loop that a value of the round becomes.
+        let ends = |name: &str| {
+            let own_result = |which: &Which| match which {
+                Which::Final(place) => *own.carries[*place].next == *name,
+                Which::Yield(place) => *own.stacked[*place] == *name,
+                Which::Trace(_) => false,
+            };
+            let results = own.results.iter().filter(move |(which, _)| own_result(which));
+            results.filter_map(|(_, station)| self.places[*station]).collect::<Vec<usize>>()
+        };
+        let round = &own.round;
+        let mut drawn = Drawn::new(round);
+        for number in (0..round.stations.len()).rev() {
+            if number == round.of || round.goals.contains(&number) {
+                continue;
+            }
+            let node = drawn.station(&inner, number, nodes).map(|mut node| {
+                if let Some((_, value)) = lesson.carry_case(own, number) {
+                    node.value = value;
+                }
+                let step = round.step_of(number).map(|step| &round.steps[step]);
+                if step.is_some_and(|step| step.after.contains(&round.of)) {
+                    node.from.extend(ends(&round.stations[number].name));
+                }
+                node
+            });
+            drawn.add(number, node, nodes);
+        }
+        for (within, _) in round.goals.iter().filter_map(|&goal| round.looped(goal)) {
+            drawn.round(&inner, within, nodes);
+        }
+        self.loops.insert(own.node, drawn);
+    }
 }
 
 fn derivative(lesson: &Lesson, number: usize, value: Formula) -> Node {

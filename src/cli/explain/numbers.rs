@@ -15,8 +15,10 @@ use crate::ops::{Misfit, Name};
 use crate::passes::{release, retype};
 use crate::tensor::{DType, Tensor};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::rc::Rc;
 
 /// All numbers, in f64.
+#[derive(Clone)]
 pub struct Numbers<'a> {
     common: &'a Common,
     session: &'a Session,
@@ -25,6 +27,18 @@ pub struct Numbers<'a> {
     /// The slopes of the functions behind stations, by the name of the station.
     pub slopes: FxHashMap<Name, Tensor>,
 }
+
+/// The numbers of a round of a loop.
+pub struct Numbered<'a> {
+    /// Its place, behind those of the rounds of the loops around it.
+    pub at: Vec<usize>,
+    pub numbers: Numbers<'a>,
+    /// Those of the rounds of the loops within it.
+    pub within: Rounds<'a>,
+}
+
+/// The numbers of the rounds of loops, in their order; none of loops that are too long.
+pub type Rounds<'a> = FxHashMap<NodeId, Vec<Rc<Numbered<'a>>>>;
 
 fn fit(misfit: Misfit) -> Failure {
     Failure::Request(misfit.to_string())
@@ -143,13 +157,15 @@ impl<'a> Numbers<'a> {
         Ok(())
     }
 
-    /// The numbers of each round of a loop of at most `most` rounds, in the order of the rounds; `None` of longer ones.
+    /// The numbers of each round of a loop in such rounds of others, of at most `most` rounds, in the order of the rounds;
+    /// `None` of longer ones.
     pub fn rounds(
         &self,
         lecture: &Lecture,
         own: &Loop,
+        around: &[usize],
         most: usize,
-    ) -> Result<Option<Vec<Numbers<'a>>>, Failure> {
+    ) -> Result<Option<Vec<Rc<Numbered<'a>>>>, Failure> {
         let length = own.length.eval(&self.bound.bindings).ok();
         let Some(length) = length.and_then(|length| usize::try_from(length).ok()) else {
             return Ok(None);
@@ -221,7 +237,17 @@ impl<'a> Numbers<'a> {
             rounds[number].bound.values.extend(seeds);
             rounds[number].derivatives(&own.round)?;
         }
-        Ok(Some(rounds))
+        let mut numbered = Vec::new();
+        for (numbers, place) in rounds.into_iter().zip(order) {
+            let at = [around, &[place]].concat();
+            let mut within = Rounds::default();
+            for inner in &own.round.loops {
+                let rounds = numbers.rounds(&own.round, inner, &at, most / length)?;
+                within.extend(rounds.map(|rounds| (inner.node, rounds)));
+            }
+            numbered.push(Rc::new(Numbered { at, numbers, within }));
+        }
+        Ok(Some(numbered))
     }
 
     /// The same run with other values.

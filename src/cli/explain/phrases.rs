@@ -44,6 +44,8 @@ phrases! {
     direct: "direct part", "直接部分";
     rounds: "for {0} from {1} to {2}:", "对 {0} 从 {1} 到 {2}：";
     rounds_back: "Back through the loop, {0} from {1} to {2}:", "沿循环反向，{0} 从 {1} 到 {2}：";
+    rounds_back_within: "In each of these steps, back through the loop within it, {0} from {1} to {2}:",
+        "在其中每一步内，沿内层循环反向，{0} 从 {1} 到 {2}：";
     last_round: "at the last step", "最后一步";
     other_rounds: "at each step before", "此前每一步";
     many_rounds: "The numbers of single steps are left out: they are shown of up to {0} steps.", "单步的数值从略：只显示至多 {0} 步。";

@@ -60,10 +60,10 @@ impl Lesson<'_> {
         let lecture = self.lecture;
         if !whole {
             for station in &lecture.stations {
-                match self.result_of(station) {
+                match self.result_of(station.node) {
                     Some(own) => self.recurrence(own)?,
                     None if station.named => {}
-                    None => self.definition(station.node, &station.name, false)?,
+                    None => self.definition(station.node, &station.name, 0)?,
                 }
             }
         }
@@ -121,8 +121,8 @@ impl Lesson<'_> {
         }
         for stated in printed.iter().filter(|stated| stated.code.is_empty()) {
             let way = other.iter().find(|way| *tangent(way) == *stated.name);
-            if way.is_some() || self.shared.is_news(&stated.name) {
-                self.tell(stated, false, None);
+            if way.is_some() || self.page.shared.is_news(&stated.name) {
+                self.tell(stated, 0, None);
             }
             let Some(way) = way else { continue };
             let label = self.said(direct(way));
@@ -135,7 +135,7 @@ impl Lesson<'_> {
                     false => self.factor_of(number, way),
                 };
                 let value = Some(shown(movement, self.phrases));
-                self.line(Line { inner: true, value, ..Line::new(left) });
+                self.line(Line { depth: 1, value, ..Line::new(left) });
             }
         }
         Ok(false)
@@ -266,7 +266,8 @@ impl Lesson<'_> {
         };
         let free = |letter: &String| {
             let named = self.lecture.named().any(|(_, name)| **name == **letter) || inside(letter);
-            !used.contains(letter) && !named && !self.lecture.model.dims.contains(letter)
+            let round = self.inside.contains(&Formula::name(letter));
+            !used.contains(letter) && !named && !round && !self.lecture.model.dims.contains(letter)
         };
         own.into_iter().chain(others).chain(numbered).find(free).unwrap_or_default()
     }
@@ -461,7 +462,7 @@ fn check(lesson: &mut Lesson, number: usize, found: &mut Goal) -> Result<(), Fai
     if !told && adjoint.len() != 1 {
         let value = Some(Shown::Number(show::number(derived)));
         let by = Formula::partial(lesson.of(), own);
-        lesson.line(Line { inner: true, value, ..Line::new(by) });
+        lesson.line(Line { depth: 1, value, ..Line::new(by) });
     }
     let phrases = lesson.phrases;
     let verdict = match &slopes {

@@ -67,7 +67,7 @@ impl Temporaries {
 }
 
 /// An expression with other names in it.
-fn renamed(text: &str, names: &FxHashMap<String, String>) -> String {
+pub fn renamed(text: &str, names: &FxHashMap<String, String>) -> String {
     let mut out = String::new();
     for word in text.split_inclusive(|letter| !is_letter(letter)) {
         let name = word.trim_end_matches(|letter| !is_letter(letter));
@@ -75,6 +75,11 @@ fn renamed(text: &str, names: &FxHashMap<String, String>) -> String {
         out.push_str(&word[name.len()..]);
     }
     out
+}
+
+/// Whether the name is in an expression.
+pub fn mentions(text: &str, name: &str) -> bool {
+    text.split(|letter| !is_letter(letter)).any(|word| word == name)
 }
 
 fn is_letter(letter: char) -> bool {

@@ -28,6 +28,12 @@ pub struct Cut {
     pub between: Vec<bool>,
     pub names: FxHashMap<NodeId, Name>,
     taken: FxHashSet<Name>,
+    /// Names that mean something else on the page: of what the model is a round of, and of rounds of its loops.
+    pub elsewhere: FxHashSet<Name>,
+    /// The arrays that values stand for a part or an earlier state of, where that is not what they are called by.
+    pub arrays: FxHashMap<Name, Name>,
+    /// How the numbers of the rounds are called that the model is part of.
+    pub indices: Vec<Name>,
     adjoints: FxHashMap<NodeId, Name>,
     pub found: Vec<Station>,
 }
@@ -67,6 +73,9 @@ impl Cut {
             between,
             names,
             taken,
+            elsewhere: FxHashSet::default(),
+            arrays: FxHashMap::default(),
+            indices: Vec::new(),
             adjoints: FxHashMap::default(),
             found: Vec::new(),
         }
@@ -178,13 +187,21 @@ impl Cut {
         Ok(Amplifier { row, node, value, named, adjoint, slope })
     }
 
-    /// A name that nothing else has: `wanted`, or that with the next free number in the place of its own.
+    /// A name that nothing else on the page has: `wanted`, or that with the next free number in the place of its own.
     pub fn numbered(&mut self, wanted: &str) -> Name {
         let stem = wanted.trim_end_matches(|letter: char| letter.is_ascii_digit());
         let number = wanted[stem.len()..].parse().unwrap_or(1u32);
-        let mut names = (number..).map(|number| Name::from(format!("{stem}{number}")));
-        let free = names.find(|name| !self.taken.contains(name)).unwrap_or_default();
-        self.fresh(&free)
+        let numbered = (number..).map(|number| Name::from(format!("{stem}{number}")));
+        let mut names = std::iter::once(Name::from(wanted)).chain(numbered);
+        let free = |name: &Name| !self.taken.contains(name) && !self.elsewhere.contains(name);
+        let name = names.find(free).unwrap_or_default();
+        self.taken.insert(name.clone());
+        name
+    }
+
+    /// All names that mean something on the page.
+    pub fn page(&self) -> FxHashSet<Name> {
+        self.taken.union(&self.elsewhere).cloned().collect()
     }
 
     /// A name that nothing else has: `wanted`, or that with a number behind it.
@@ -195,8 +212,8 @@ impl Cut {
     }
 
     /// The steps between the stations, those that loops take among them.
-    pub fn steps(mut self) -> Result<Lecture, Misfit> {
-        let loops = looped(&mut self)?;
+    pub fn steps(&mut self) -> Result<Lecture, Misfit> {
+        let loops = looped(self)?;
         let place: FxHashMap<NodeId, usize> =
             self.found.iter().enumerate().map(|(place, found)| (found.node, place)).collect();
         let goals: Vec<usize> = self.goals.iter().map(|goal| place[goal]).collect();
@@ -223,8 +240,9 @@ impl Cut {
             }
             steps.push(self.step(of, after, &place)?);
         }
-        let Cut { model, names, found, .. } = self;
-        Ok(Lecture { model, of: end, stations: found, steps, goals, loops, names })
+        let (model, names) = (std::mem::take(&mut self.model), std::mem::take(&mut self.names));
+        let stations = std::mem::take(&mut self.found);
+        Ok(Lecture { model, of: end, stations, steps, goals, loops, names })
     }
 
     /// Whether the derivative by a value is read by a step further back.

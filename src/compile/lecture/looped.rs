@@ -1,15 +1,15 @@
 //! Loops on the way of a derivation: one round of each, cut into steps itself.
 
 use super::Lecture;
-use super::cut::{Cut, between};
+use super::apart::apart;
+use super::cut::Cut;
+use super::order::in_source_order;
 use crate::autodiff::active;
+use crate::compile::all_named;
 use crate::graph::{Model, NodeId, Origins};
-use crate::ops::scan::{Body, Scan, Step, Which};
-use crate::ops::shape::Cut as Section;
-use crate::ops::special::Barrier;
+use crate::ops::scan::{Body, Scan, Which};
 use crate::ops::{Misfit, Name, Op, Size, Term, free, term};
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::collections::BTreeSet;
 
 /// A loop that steps lead through.
 pub struct Loop {
@@ -70,7 +70,7 @@ pub enum Meaning {
     Stacked(usize),
 }
 
-/// The loops that can be cut: those without a loop inside.
+/// The loops that can be cut: those that take no derivatives themselves.
 fn loops(cut: &Cut) -> Vec<(NodeId, Scan)> {
     let model = &cut.model;
     let nodes = model.nodes().filter(|id| cut.between[id.index()]);
@@ -78,12 +78,15 @@ fn loops(cut: &Cut) -> Vec<(NodeId, Scan)> {
         Op::Scan(scan) => Some((id, scan.clone())),
         _ => None,
     });
-    let plain = |(_, scan): &(NodeId, Scan)| {
-        let inside = |op: &Op| matches!(op, Op::Scan(_) | Op::Part(_) | Op::Derivative(_));
-        let steps = scan.body.steps.iter();
-        !steps.into_iter().any(|step| inside(&step.op))
-    };
-    scans.filter(plain).collect()
+    scans.filter(|(_, scan)| plain(&scan.body)).collect()
+}
+
+fn plain(body: &Body) -> bool {
+    body.steps.iter().all(|step| match &step.op {
+        Op::Derivative(_) => false,
+        Op::Scan(scan) => plain(&scan.body),
+        _ => true,
+    })
 }
 
 /// The results of a scan on the way.
@@ -134,52 +137,6 @@ fn outer(model: &Model, scan: &Scan, place: usize, id: NodeId) -> String {
     }
 }
 
-/// The model in which loops alone read what they read of the way from `goals` to `end`: where something else does too, or the
-/// same loop twice, a value of its own stands between.
-pub fn apart(model: Model, end: NodeId, goals: &[NodeId]) -> Result<Model, Misfit> {
-    let between = between(&model, end, goals);
-    let mut uses = vec![0u32; model.len()];
-    for id in model.nodes().filter(|id| between[id.index()]) {
-        model.reads(id).for_each(|operand| uses[operand.index()] += 1);
-    }
-    let scan = |id: NodeId| between[id.index()] && matches!(model.op(id), Op::Scan(_));
-    let shared = |id: NodeId| between[id.index()] && uses[id.index()] > 1;
-    if !model.nodes().any(|id| scan(id) && model.reads(id).any(shared)) {
-        return Ok(model);
-    }
-    let called: FxHashMap<NodeId, &Name> = model
-        .names
-        .iter()
-        .map(|(name, &node)| (node, name))
-        .chain(model.variables.iter().map(|(name, variable)| (variable.node, name)))
-        .collect();
-    let mut counts: FxHashMap<(NodeId, bool), usize> = FxHashMap::default();
-    model.rebuild(|to, id, operands| {
-        let mut operands = operands.to_vec();
-        if let Op::Scan(own) = model.op(id)
-            && scan(id)
-        {
-            for (place, outer) in model.operands(id).into_iter().enumerate() {
-                if !shared(outer) {
-                    continue;
-                }
-                let first = place < own.carries;
-                let count = counts.entry((outer, first)).or_default();
-                *count += 1;
-                let name = called.get(&outer).map_or("u", |name| name);
-                let name = match (first, *count) {
-                    (true, number) => format!("{name}_first_{number}"),
-                    (false, 1) => format!("{name}_loop"),
-                    (false, number) => format!("{name}_loop_{number}"),
-                };
-                let barrier = Barrier { name: name.into() };
-                operands[place] = to.insert(barrier, &[operands[place]], &Origins::default())?;
-            }
-        }
-        model.copy(to, id, &operands)
-    })
-}
-
 /// The loops on the way, each with one of its rounds cut into steps.
 pub fn looped(cut: &mut Cut) -> Result<Vec<Loop>, Misfit> {
     let scans = loops(cut);
@@ -201,69 +158,18 @@ impl Names {
         name
     }
 
-    /// A value of the round by its name, or one with a number behind it where a carry is called so.
-    fn value(&mut self, wanted: &str, carries: &[Name]) -> Name {
-        let shown = match carries.iter().any(|carry| **carry == *wanted) {
-            true => format!("{wanted}_2"),
-            false => wanted.into(),
-        };
-        self.add(wanted, Meaning::Here(shown.into()))
+    /// A value of the round by its name, or one with a number behind it where that is one of `others`.
+    fn value(&mut self, wanted: &str, others: &[Name]) -> Name {
+        self.add(wanted, Meaning::Here(beside(wanted, others)))
     }
 }
 
-/// The body with its steps in the order in which the source text has them, as far as each stands behind its operands.
-fn in_source_order(body: &Body) -> Body {
-    let first = body.inputs.len();
-    let start = |cut: &Section| match cut {
-        Section::At(start) | Section::Range { start, .. } => start.known().unwrap_or(0),
-    };
-    let key = |place: usize| {
-        let step = &body.steps[place];
-        let at = step.origins.span().map_or(0, |span| span.start);
-        let part = match &step.op {
-            Op::Slice(slice) => slice.cuts.iter().map(start).sum(),
-            _ => 0,
-        };
-        (at, part, place)
-    };
-    let mut users: Vec<Vec<usize>> = vec![Vec::new(); body.steps.len()];
-    let mut missing = vec![0usize; body.steps.len()];
-    for (place, step) in body.steps.iter().enumerate() {
-        for operand in step.operands.iter().filter_map(|&at| (at as usize).checked_sub(first)) {
-            users[operand].push(place);
-            missing[place] += 1;
-        }
+/// The name, or one with a number behind it where it is one of `others`.
+fn beside(wanted: &str, others: &[Name]) -> Name {
+    match others.iter().any(|other| **other == *wanted) {
+        true => format!("{wanted}_2").into(),
+        false => wanted.into(),
     }
-    let steps = 0..body.steps.len();
-    let mut ready: BTreeSet<_> =
-        steps.clone().filter(|&place| missing[place] == 0).map(key).collect();
-    let mut order = Vec::new();
-    while let Some((.., place)) = ready.pop_first() {
-        order.push(place);
-        for &user in &users[place] {
-            missing[user] -= 1;
-            if missing[user] == 0 {
-                ready.insert(key(user));
-            }
-        }
-    }
-    let mut moved: Vec<u32> = (0..(first + body.steps.len()) as u32).collect();
-    for (to, &from) in order.iter().enumerate() {
-        moved[first + from] = (first + to) as u32;
-    }
-    let at = |place: &u32| moved[*place as usize];
-    let step = |&place: &usize| {
-        let step = &body.steps[place];
-        Step { operands: step.operands.iter().map(at).collect(), ..step.clone() }
-    };
-    let called = order.iter().map(|&place| body.names[first + place].clone());
-    Body::new(
-        body.inputs.clone(),
-        order.iter().map(step).collect(),
-        body.results.iter().map(at).collect(),
-        body.names[..first].iter().cloned().chain(called).collect(),
-        body.adjoints.iter().map(|(of, adjoint)| (at(of), at(adjoint))).collect(),
-    )
 }
 
 fn one(cut: &mut Cut, id: NodeId, scan: &Scan) -> Result<Loop, Misfit> {
@@ -284,8 +190,12 @@ fn one(cut: &mut Cut, id: NodeId, scan: &Scan) -> Result<Loop, Misfit> {
     let mut names = Names::default();
     names.taken.insert(of.clone());
     names.taken.extend(cut.model.dims.iter().map(|(name, _)| name.clone()));
-    let carried: Vec<Name> = (0..scan.carries).map(|place| input(scan, place, "carry")).collect();
     let outside = scan.carries + scan.slices;
+    let array = |name: &Name| cut.arrays.get(name).unwrap_or(name).clone();
+    let arrays: Vec<Name> =
+        operands[scan.carries..outside].iter().map(|id| array(&cut.names[id])).collect();
+    let carried: Vec<Name> =
+        (0..scan.carries).map(|place| beside(&input(scan, place, "carry"), &arrays)).collect();
     let mut variables: Vec<Name> = vec!["".into(); scan.body.inputs.len()];
     for place in (outside..operands.len()).chain(0..outside) {
         let known = cut.names.get(&operands[place]).cloned().unwrap_or_default();
@@ -297,7 +207,15 @@ fn one(cut: &mut Cut, id: NodeId, scan: &Scan) -> Result<Loop, Misfit> {
             place => names.add(&format!("{}_before", carried[place]), Meaning::Before(place)),
         };
     }
+    let others = [&carried[..], &arrays].concat();
+    let arrays = (0..outside).map(|place| match place {
+        place if place < scan.carries => (variables[1 + place].clone(), carried[place].clone()),
+        place => (variables[1 + place].clone(), arrays[place - scan.carries].clone()),
+    });
+    let arrays: FxHashMap<Name, Name> = arrays.collect();
+    names.taken.extend(cut.indices.iter().cloned());
     variables[0] = names.add(scan.body.names[0].as_deref().unwrap_or("t"), Meaning::Index);
+    let indices = [&cut.indices[..], &variables[..1]].concat();
 
     let mut model = Model::default();
     model.dims = cut.model.dims.clone();
@@ -325,13 +243,13 @@ fn one(cut: &mut Cut, id: NodeId, scan: &Scan) -> Result<Loop, Misfit> {
         carries.push(Carry { name, first, next, own, seed: None });
     }
     for (name, node) in &notes.names {
-        called.entry(*node).or_insert_with(|| names.value(name, &carried));
+        called.entry(*node).or_insert_with(|| names.value(name, &others));
     }
     let mut values = Vec::new();
     for (place, node) in stacked.iter().enumerate() {
         let station = results.iter().find(|(which, _)| *which == Which::Yield(place));
         let outer = station.map_or("y".into(), |(_, number)| cut.found[*number].name.clone());
-        let name = called.entry(*node).or_insert_with(|| names.value(&outer, &carried));
+        let name = called.entry(*node).or_insert_with(|| names.value(&outer, &others));
         values.push(name.clone());
     }
     let bound = called.iter().filter(|(node, _)| !inputs.contains(node));
@@ -380,18 +298,33 @@ fn one(cut: &mut Cut, id: NodeId, scan: &Scan) -> Result<Loop, Misfit> {
     };
     let wanted: Vec<usize> = (0..operands.len()).filter(|&place| wanted(place)).collect();
     let goals: Vec<NodeId> = wanted.iter().map(|&place| inputs[1 + place]).collect();
+    let whole: Vec<NodeId> = (0..operands.len())
+        .filter(|place| !(scan.carries..outside).contains(place))
+        .map(|place| inputs[1 + place])
+        .collect();
+    let standing = inputs
+        .iter()
+        .zip(&variables)
+        .filter_map(|(node, name)| arrays.get(name).map(|array| (*node, array.clone())));
+    model.names.insert(of.clone(), end);
+    let model = apart(model, end, &goals, &whole, standing.collect())?;
+    let end = all_named(&model, std::slice::from_ref(&of))?[0];
+    let goals: Vec<Name> = wanted.iter().map(|&place| variables[1 + place].clone()).collect();
+    let goals = all_named(&model, &goals)?;
+    let next: Vec<Name> = carries.iter().map(|carry| carry.next.clone()).collect();
+    let kept = all_named(&model, &[next, values.clone()].concat())?;
     let mut inner = Cut::new(model, end, &of, &goals);
-    for &node in &ends {
-        inner.keep(node, "");
-    }
+    kept.into_iter().for_each(|node| inner.keep(node, ""));
     inner.stations()?;
-    let round = inner.steps()?;
-    for station in round.stations.iter().filter(|station| station.node != end) {
+    for station in inner.found.iter().filter(|station| station.node != end) {
         if !names.meanings.contains_key(&station.name) {
             let shown = cut.numbered(&station.name);
             names.meanings.insert(station.name.clone(), Meaning::Here(shown));
         }
     }
+    (inner.elsewhere, inner.arrays, inner.indices) = (cut.page(), arrays, indices);
+    let round = inner.steps()?;
+    cut.elsewhere.extend(inner.elsewhere);
     let mut stations = vec![None; operands.len()];
     for (&place, &goal) in wanted.iter().zip(&round.goals) {
         stations[place] = Some(goal);

@@ -60,7 +60,7 @@ pub fn store_truth<T: Float>(x: Source<T>, to: Span<bool>) {
     }
 }
 
-/// The elements from `at` on, `step` apart.
+/// Rows of `width` elements from `at` on; the steps are those from row to row and within a row.
 ///
 /// # Panics
 /// Where one of them is beyond the span: a bug of the caller.
@@ -68,29 +68,30 @@ pub fn store_truth<T: Float>(x: Source<T>, to: Span<bool>) {
 pub fn gather<E: Element, T: Element>(
     from: Span<E>,
     at: isize,
-    step: isize,
+    (row, step): (isize, isize),
+    width: usize,
     to: Span<T>,
     cast: impl Fn(E) -> T,
 ) {
-    if to.len == 0 {
-        return;
-    }
-    let last = at + step * (to.len as isize - 1);
-    assert!(at.min(last) >= 0 && (at.max(last) as usize) < from.len, "elements of the span");
-    // SAFETY: every place lies between the first and the last, which are in the span.
-    unsafe {
-        let start = from.at.offset(at);
-        let to = to.write();
-        match step {
-            0 => to.fill(cast(*start)),
-            1 => {
-                for (i, to) in to.iter_mut().enumerate() {
-                    *to = cast(*start.add(i));
+    let Some(rows) = to.len.checked_div(width).filter(|rows| *rows > 0) else { return };
+    let (down, along) = (row * (rows as isize - 1), step * (width as isize - 1));
+    let (least, most) = (at + down.min(0) + along.min(0), at + down.max(0) + along.max(0));
+    assert!(rows * width == to.len && least >= 0 && (most as usize) < from.len, "in the span");
+    for (i, to) in to.write().chunks_exact_mut(width).enumerate() {
+        // SAFETY: every place lies between the least and the last, which are in the span.
+        unsafe {
+            let start = from.at.offset(at + row * i as isize);
+            match step {
+                0 => to.fill(cast(*start)),
+                1 => {
+                    for (i, to) in to.iter_mut().enumerate() {
+                        *to = cast(*start.add(i));
+                    }
                 }
-            }
-            _ => {
-                for (i, to) in to.iter_mut().enumerate() {
-                    *to = cast(*start.offset(step * i as isize));
+                _ => {
+                    for (i, to) in to.iter_mut().enumerate() {
+                        *to = cast(*start.offset(step * i as isize));
+                    }
                 }
             }
         }

@@ -10,6 +10,7 @@ use crate::exec::kernels::{Float, Level, fold};
 use crate::tensor::DType;
 use smallvec::SmallVec;
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 /// A group that has its addresses.
@@ -387,15 +388,15 @@ impl<T: Float> Machine<'_, T> {
         let to = self.target(code.to, port.by_row, tile);
         if port.truth {
             let from = self.memory.span::<bool>(at, len);
-            lines(&port.layout, start, count, |at, step, before, count| {
-                spans::gather(from, at, step, to.part(before, count), truth::<T>);
+            lines(&port.layout, start, count, |at, steps, width, part| {
+                spans::gather(from, at, steps, width, to.part(part.start, part.len()), truth::<T>);
             });
         } else if let Some((first, step, width)) = columns(&port.layout, start, count) {
             spans::transpose(self.memory.span::<T>(at, len), first, step, width, to);
         } else {
             let from = self.memory.span::<T>(at, len);
-            lines(&port.layout, start, count, |at, step, before, count| {
-                spans::gather(from, at, step, to.part(before, count), |x: T| x);
+            lines(&port.layout, start, count, |at, steps, width, part| {
+                spans::gather(from, at, steps, width, to.part(part.start, part.len()), |x: T| x);
             });
         }
     }
@@ -431,40 +432,48 @@ fn columns(layout: &Layout, start: usize, count: usize) -> Option<(usize, usize,
     whole.then_some((first, step, width))
 }
 
-/// Runs of elements of a layout, from element `start` on: the place of the first, the step, the number of those before and of
-/// the run.
+/// Rows of elements of a layout, from element `start` on: the place of the first, the steps from row to row and along them,
+/// their width, and which of the elements they are.
 fn lines(
     layout: &Layout,
     start: usize,
     count: usize,
-    mut line: impl FnMut(isize, isize, usize, usize),
+    mut rows: impl FnMut(isize, (isize, isize), usize, Range<usize>),
 ) {
-    let rank = layout.sizes.len();
+    let (sizes, steps) = (&layout.sizes, &layout.steps);
+    let rank = sizes.len();
     let Some(last) = rank.checked_sub(1) else {
-        (0..count).for_each(|i| line(layout.offset, 0, i, 1));
-        return;
+        return rows(layout.offset, (0, 0), count, 0..count);
     };
     let mut index: super::layout::Sizes = smallvec::SmallVec::from_elem(0, rank);
     let (mut rest, mut place) = (start, layout.offset);
     for axis in (0..rank).rev() {
-        index[axis] = rest % layout.sizes[axis];
-        rest /= layout.sizes[axis];
-        place += index[axis] as isize * layout.steps[axis];
+        index[axis] = rest % sizes[axis];
+        rest /= sizes[axis];
+        place += index[axis] as isize * steps[axis];
     }
     let mut done = 0;
     while done < count {
-        let run = (layout.sizes[last] - index[last]).min(count - done);
-        line(place, layout.steps[last], done, run);
-        done += run;
-        index[last] += run;
-        place += run as isize * layout.steps[last];
-        let mut axis = last;
-        while index[axis] == layout.sizes[axis] && axis > 0 {
-            place -= layout.steps[axis] * layout.sizes[axis] as isize;
+        let left = count - done;
+        // Whole rows up to the end of the axis before the last one, or a part of a row.
+        let whole = last > 0 && index[last] == 0 && left >= sizes[last];
+        let mut axis = if whole { last - 1 } else { last };
+        let (width, down) = match whole {
+            true => (sizes[last], steps[axis]),
+            false => ((sizes[last] - index[last]).min(left), 0),
+        };
+        let moved = if whole { (left / width).min(sizes[axis] - index[axis]) } else { width };
+        let taken = if whole { moved * width } else { width };
+        rows(place, (down, steps[last]), width, done..done + taken);
+        done += taken;
+        index[axis] += moved;
+        place += moved as isize * steps[axis];
+        while index[axis] == sizes[axis] && axis > 0 {
+            place -= steps[axis] * sizes[axis] as isize;
             index[axis] = 0;
             axis -= 1;
             index[axis] += 1;
-            place += layout.steps[axis];
+            place += steps[axis];
         }
     }
 }

@@ -168,7 +168,8 @@ impl Notation for Latex {
         format!("{{{x}}}^{{\\top}}")
     }
 
-    fn stage(&self, x: String, round: String) -> String {
+    fn stage(&self, x: String, rounds: Vec<String>) -> String {
+        let round = rounds.join(", ");
         // Beside what stands below already.
         let below = x.strip_suffix('}').and_then(|x| x.split_once("_{"));
         match below.filter(|(stem, below)| !stem.contains("frac") && !below.contains(['{', '}'])) {

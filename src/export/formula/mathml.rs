@@ -112,8 +112,8 @@ impl Notation for Mathml {
         format!("<msup>{}<mo>⊤</mo></msup>", row(&[&x]))
     }
 
-    fn stage(&self, x: String, round: String) -> String {
-        format!("<msub>{}{}</msub>", row(&[&x]), row(&[&round]))
+    fn stage(&self, x: String, rounds: Vec<String>) -> String {
+        format!("<msub>{}{}</msub>", row(&[&x]), row(&[&listed(&rounds)]))
     }
 
     fn index(&self, x: String, places: Vec<String>) -> String {

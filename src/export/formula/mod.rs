@@ -32,8 +32,8 @@ pub enum Formula {
     Prefix(&'static str, Box<Formula>),
     /// `x + y`; `=` too, and `·`, which is `*` of two numbers.
     Infix(&'static str, Box<Formula>, Box<Formula>),
-    /// A value in one round of a loop: `h[t-1]`.
-    Stage(Box<Formula>, Box<Formula>),
+    /// A value in one round of a loop, in one of a loop within it: `h[t-1]`, `h[t,s]`.
+    Stage(Box<Formula>, Vec<Formula>),
     /// `x'`.
     Transposed(Box<Formula>),
     /// `x[i, :]`.
@@ -68,9 +68,15 @@ impl Formula {
         Formula::Partial(Box::new(of), Box::new(by))
     }
 
-    /// The value in the round of that number.
+    /// The value in the round of that number, of a loop within the last one.
     pub fn stage(self, round: Formula) -> Formula {
-        Formula::Stage(Box::new(self), Box::new(round))
+        match self {
+            Formula::Stage(of, mut rounds) => {
+                rounds.push(round);
+                Formula::Stage(of, rounds)
+            }
+            of => Formula::Stage(Box::new(of), vec![round]),
+        }
     }
 
     /// `left symbol right`.
@@ -86,6 +92,39 @@ impl Formula {
     /// `function(self)`.
     pub fn within(self, function: &str) -> Formula {
         Formula::Call { name: function.into(), axes: Vec::new(), args: vec![self] }
+    }
+
+    /// The same of parts that have been changed.
+    pub fn map(&self, change: &mut dyn FnMut(&Formula) -> Formula) -> Formula {
+        fn boxed(part: &Formula, change: &mut dyn FnMut(&Formula) -> Formula) -> Box<Formula> {
+            Box::new(change(part))
+        }
+        fn all(parts: &[Formula], change: &mut dyn FnMut(&Formula) -> Formula) -> Vec<Formula> {
+            parts.iter().map(change).collect()
+        }
+        match self {
+            Formula::Number(_) | Formula::Name(_) | Formula::Word(_) => self.clone(),
+            Formula::Partial(of, by) => Formula::Partial(boxed(of, change), boxed(by, change)),
+            Formula::Differential(of) => Formula::Differential(boxed(of, change)),
+            Formula::Slope(function, at) => Formula::Slope(function.clone(), boxed(at, change)),
+            Formula::Prefix(symbol, x) => Formula::Prefix(symbol, boxed(x, change)),
+            Formula::Infix(symbol, left, right) => {
+                Formula::Infix(symbol, boxed(left, change), boxed(right, change))
+            }
+            Formula::Stage(of, rounds) => Formula::Stage(boxed(of, change), all(rounds, change)),
+            Formula::Transposed(x) => Formula::Transposed(boxed(x, change)),
+            Formula::Index(x, places) => Formula::Index(boxed(x, change), all(places, change)),
+            Formula::Renamed(x, axes) => Formula::Renamed(boxed(x, change), axes.clone()),
+            Formula::Call { name, axes, args } => {
+                Formula::Call { name: name.clone(), axes: axes.clone(), args: all(args, change) }
+            }
+            Formula::Argument(name, value) => Formula::Argument(name.clone(), boxed(value, change)),
+            Formula::List(items) => Formula::List(all(items, change)),
+            Formula::Slice(ends) => {
+                let end = |end: &Option<Formula>| end.as_ref().map(&mut *change);
+                Formula::Slice(ends.iter().map(end).collect())
+            }
+        }
     }
 
     /// What stands between the signs of equality.

@@ -30,7 +30,7 @@ pub trait Notation {
     fn infix(&self, symbol: &str, left: String, right: String) -> String;
     fn power(&self, base: String, exponent: String) -> String;
     fn transposed(&self, x: String) -> String;
-    fn stage(&self, x: String, round: String) -> String;
+    fn stage(&self, x: String, rounds: Vec<String>) -> String;
     fn index(&self, x: String, places: Vec<String>) -> String;
     fn renamed(&self, x: String, axes: Vec<String>) -> String;
     fn call(&self, name: &str, axes: Vec<String>, args: Vec<String>) -> String;
@@ -85,7 +85,7 @@ fn parts(formula: &Formula, form: &dyn Notation) -> (String, Level) {
             }
         }
         Formula::Infix(symbol, left, right) => return infix(symbol, left, right, form),
-        Formula::Stage(x, round) => form.stage(within(x, Level::Atom, form), written(round, form)),
+        Formula::Stage(x, rounds) => form.stage(within(x, Level::Atom, form), all(rounds)),
         Formula::Transposed(x) => form.transposed(within(x, Level::Atom, form)),
         Formula::Index(x, places) => {
             // A derivative by elements is that of elements.

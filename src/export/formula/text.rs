@@ -52,8 +52,8 @@ impl Notation for Text {
         format!("{x}'")
     }
 
-    fn stage(&self, x: String, round: String) -> String {
-        format!("{x}[{}]", round.replace(' ', ""))
+    fn stage(&self, x: String, rounds: Vec<String>) -> String {
+        format!("{x}[{}]", rounds.join(",").replace(' ', ""))
     }
 
     fn index(&self, x: String, places: Vec<String>) -> String {

@@ -39,6 +39,7 @@ pub fn html(sheet: &Sheet) -> String {
         out += &match block {
             Block::Heading(text) => format!("<h2>{}</h2>\n", words(text)),
             Block::Words(text) => format!("<p>{}</p>\n", words(text)),
+            Block::Inside(text, depth) => format!("<p{}>{}</p>\n", indent(*depth), words(text)),
             Block::Code(lines) => {
                 format!("<pre><code>{}</code></pre>\n", words(&lines.join("\n")))
             }
@@ -49,8 +50,17 @@ pub fn html(sheet: &Sheet) -> String {
     out + "</main>\n</body>\n</html>\n"
 }
 
+/// So many steps further in.
+fn indent(depth: usize) -> String {
+    match depth {
+        0 => String::new(),
+        depth => format!(" style=\"padding-left: {}rem\"", 2.5 * depth as f64),
+    }
+}
+
 fn equation(line: &Line) -> String {
-    let class = if line.inner { "line part" } else { "line" };
+    let class = if line.depth > 0 { "line part" } else { "line" };
+    let indent = indent(line.depth.saturating_sub(1));
     let label = match line.label.is_empty() {
         true => String::new(),
         false => format!("<span class=\"label\">{}</span>", words(&line.label)),
@@ -74,7 +84,7 @@ fn equation(line: &Line) -> String {
         remarks.map(|remark| format!("<span class=\"remark\">{}</span>", words(remark))).collect();
     let formula = mathml(&line.formula);
     format!(
-        "<div class=\"{class}\">{label}<math display=\"inline\"><mstyle displaystyle=\"true\"><mrow>{formula}{value}</mrow>\
+        "<div class=\"{class}\"{indent}>{label}<math display=\"inline\"><mstyle displaystyle=\"true\"><mrow>{formula}{value}</mrow>\
          </mstyle></math>{remarks}</div>\n"
     )
 }

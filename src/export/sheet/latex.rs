@@ -16,7 +16,7 @@ pub fn latex(sheet: &Sheet) -> String {
     for block in &sheet.blocks {
         match block {
             Block::Heading(text) => out += &format!("\n\\subparagraph{{{}}}\n", words(text)),
-            Block::Words(text) => out += &format!("\n{}\n", words(text)),
+            Block::Words(text) | Block::Inside(text, _) => out += &format!("\n{}\n", words(text)),
             Block::Code(lines) => {
                 out += &format!("\\begin{{verbatim}}\n{}\n\\end{{verbatim}}\n", lines.join("\n"));
             }

@@ -30,6 +30,8 @@ pub enum Block {
     Heading(String),
     /// A sentence.
     Words(String),
+    /// What is said of the formulas behind it that stand further in, so far in itself.
+    Inside(String, usize),
     /// A formula on a line of its own.
     Line(Line),
     /// Lines of a program.
@@ -43,8 +45,8 @@ pub enum Block {
 pub struct Line {
     /// What kind of step it is.
     pub label: String,
-    /// Whether it is a part of the line above.
-    pub inner: bool,
+    /// How far in it stands: a part of what is above by more than that.
+    pub depth: usize,
     /// The formula.
     pub formula: Formula,
     /// Its value.
@@ -56,7 +58,7 @@ pub struct Line {
 impl Line {
     /// A formula and nothing else.
     pub fn new(formula: Formula) -> Line {
-        Line { label: String::new(), inner: false, formula, value: None, remark: String::new() }
+        Line { label: String::new(), depth: 0, formula, value: None, remark: String::new() }
     }
 }
 

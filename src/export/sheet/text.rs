@@ -23,9 +23,10 @@ pub fn text(sheet: &Sheet) -> String {
         match block {
             Block::Heading(words) => out += &format!("\n{words}\n"),
             Block::Words(words) => out += &format!("  {words}\n"),
+            Block::Inside(words, depth) => out += &format!("{}{words}\n", indent(*depth)),
             Block::Code(lines) => lines.iter().for_each(|line| out += &format!("      {line}\n")),
             Block::Picture(_) => {}
-            Block::Line(line) if line.inner => {
+            Block::Line(line) if line.depth > 0 => {
                 let run = run(&sheet.blocks, number);
                 let width = run.iter().map(|line| wide(&formula::text(&line.formula))).max();
                 out += &part(line, (width.unwrap_or(0) + 1).max(PART));
@@ -38,15 +39,15 @@ pub fn text(sheet: &Sheet) -> String {
 
 /// The parts that stand together with that of this number.
 fn run(blocks: &[Block], number: usize) -> Vec<&Line> {
-    fn part(block: &Block) -> Option<&Line> {
-        match block {
-            Block::Line(line) if line.inner => Some(line),
-            _ => None,
-        }
-    }
-    let before = blocks[..number].iter().rev().map_while(part);
-    let behind = blocks[number..].iter().map_while(part);
-    before.chain(behind).filter(|line| line.value.is_some()).collect()
+    let Block::Line(own) = &blocks[number] else { return Vec::new() };
+    let beside = |block: &&Block| matches!(block, Block::Line(line) if line.depth == own.depth);
+    let before = blocks[..number].iter().rev().take_while(beside);
+    let behind = blocks[number..].iter().take_while(beside);
+    let lines = before.chain(behind).filter_map(|block| match block {
+        Block::Line(line) => Some(line),
+        _ => None,
+    });
+    lines.filter(|line| line.value.is_some()).collect()
 }
 
 /// For each block the width of the widest label of its section.
@@ -54,7 +55,7 @@ fn labels(blocks: &[Block]) -> Vec<usize> {
     let mut widths = Vec::new();
     for section in blocks.chunk_by(|_, next| !matches!(next, Block::Heading(_))) {
         let label = |block: &Block| match block {
-            Block::Line(line) if !line.inner => wide(&line.label),
+            Block::Line(line) if line.depth == 0 => wide(&line.label),
             _ => 0,
         };
         let widest = section.iter().map(label).max().unwrap_or(0);
@@ -81,7 +82,13 @@ fn outer(line: &Line, labels: usize) -> String {
 
 fn part(line: &Line, width: usize) -> String {
     let label = if line.label.is_empty() { String::new() } else { format!("{}:  ", line.label) };
-    ended(format!("      {label}{}", formula::text(&line.formula)), 6 + width, line)
+    let indent = indent(line.depth);
+    ended(format!("{indent}{label}{}", formula::text(&line.formula)), indent.len() + width, line)
+}
+
+/// So many steps further in.
+fn indent(depth: usize) -> String {
+    " ".repeat(2 + 4 * depth)
 }
 
 /// The text with value and remark, the value from that column on.

@@ -82,6 +82,15 @@ fn large_products() {
     }
 }
 
+/// A few left rows by many columns, in whole vectors and not.
+#[test]
+fn few_rows() {
+    for sizes in [(1, 87, 256), (2, 6, 261), (2, 40, 271), (1, 0, 300)] {
+        check::<f32>(sizes, 2e-7);
+        check::<f64>(sizes, 4e-16);
+    }
+}
+
 /// Rows of the left operand a multiple of 1 KiB apart, which are copied.
 #[test]
 fn rows_in_each_others_way() {
@@ -108,7 +117,11 @@ fn strewn_columns() {
 
 #[test]
 fn the_end_of_a_product() {
-    let (m, k, n) = (9, 500, 37);
+    end_of((9, 500, 37));
+    end_of((2, 1500, 300));
+}
+
+fn end_of((m, k, n): (usize, usize, usize)) {
     let (a, b): (Vec<f64>, Vec<f64>) = (numbers(m * k, 1), numbers(k * n, 2));
     let (old, bias): (Vec<f64>, Vec<f64>) = (numbers(m * (n + 2), 3), numbers(n, 4));
     let (a, b) = (laid(&a, m, k, 0), laid(&b, k, n, 0));
@@ -154,7 +167,7 @@ fn many_products() {
 
 #[test]
 fn threads_change_no_bit() {
-    for sizes in [(64, 300, 96), (200, 40, 64), (70, 500, 10), (1, 3000, 100)] {
+    for sizes in [(64, 300, 96), (200, 40, 64), (70, 500, 10), (1, 3000, 100), (2, 700, 1003)] {
         let (m, k, n) = sizes;
         let (a, b): (Vec<f32>, Vec<f32>) = (numbers(m * k, 1), numbers(k * n, 2));
         for level in Level::available() {

@@ -3,6 +3,7 @@
 //! Operands are read where they lie, by their steps; only what would be slow so is copied on the way. Each element of a
 //! result is summed along the contraction in blocks that depend on the sizes and the level alone, whoever does which part.
 
+mod few;
 mod pack;
 mod slab;
 mod tile;
@@ -11,6 +12,7 @@ use super::lanes::{Float, Lanes, Simd, Sum};
 use super::level::{Level, Task, dispatch};
 use super::memory::Span;
 use super::{Context, scratch};
+use few::Few;
 pub use pack::Packed;
 use pack::Panels;
 use slab::Slab;
@@ -236,6 +238,12 @@ impl<T: Float> Job<'_, T> {
         }
     }
 
+    /// The number of blocks of the contraction, and the length of all but the last.
+    fn blocks(&self) -> (usize, usize) {
+        let blocks = self.k.div_ceil(DEEP / size_of::<T>()).max(1);
+        (blocks, self.k.div_ceil(blocks))
+    }
+
     /// Whether left rows push each other out of the cache: a multiple of 1 KiB apart.
     fn apart(&self) -> bool {
         (self.a.steps.0.max(self.a.steps.1) * size_of::<T>()).is_multiple_of(1024)
@@ -299,6 +307,17 @@ impl<T: Float> Run<'_, T> {
                     self.pieces(cut, Some(packed.as_ptr()));
                 });
             }
+            Right::Matrix(b) if b.steps.1 == 1 && m <= few::ROWS && n >= few::PANELS * wide => {
+                let whole = n - n % wide;
+                self.context.team.run(cut.1, &|piece| {
+                    let columns = part(whole, wide, piece, cut.1);
+                    let end = if columns.end == whole { n } else { columns.end };
+                    let columns = columns.start..end;
+                    scratch::with(few::room(m, columns.len(), wide), |room: &mut [T]| {
+                        dispatch(level, Few { job, b, columns, room });
+                    });
+                });
+            }
             Right::Matrix(_) => self.pieces(cut, None),
             Right::Packed(packed) => self.pieces(cut, Some(packed.data.as_ptr())),
         }
@@ -360,8 +379,7 @@ impl<T: Float> Parts<'_, T> {
         let (job, (wide, high)) = (self.job, self.shape);
         let rows = part(job.m, high, piece % self.down, self.down);
         let panels = part(self.panels, 1, piece / self.down, self.across);
-        let blocks = job.k.div_ceil(DEEP / size_of::<T>()).max(1);
-        let deep = job.k.div_ceil(blocks);
+        let (blocks, deep) = job.blocks();
         let (row, along) = job.a.steps;
         // Columns in more pages than the core knows at once are looked up again for each panel.
         let strewn = row == 1 && along * deep * size_of::<T>() >= PAGES && panels.len() >= MANY;

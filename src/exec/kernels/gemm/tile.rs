@@ -133,7 +133,7 @@ unsafe fn fixed<L: Lanes, const R: usize, const V: usize, const COPIES: bool>(
 /// # Safety
 /// As `tile`.
 #[inline(always)]
-unsafe fn finish<L: Lanes, const V: usize>(
+pub(super) unsafe fn finish<L: Lanes, const V: usize>(
     rows: usize,
     sums: *const L::Element,
     it: &Tile<L::Element>,
