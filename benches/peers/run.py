@@ -91,16 +91,16 @@ def pullback(workload, threads, binary, seconds=None):
 
 def check(args):
     """Compares every workload, and tells whether all agree. W10 has the gradients of W1."""
+    asked = [(workload, int(threads)) for workload in args.workloads.split(",") if workload != "W10"
+             for threads in args.threads.split(",")]
+    # All processes before the peer is loaded: a fork beside its threads may hang.
+    found = [pullback(workload, threads, args.binary) for workload, threads in asked]
     wrong = 0
-    for workload in args.workloads.split(","):
-        if workload == "W10":
-            continue
-        for threads in args.threads.split(","):
-            loss, grads, _ = pullback(workload, int(threads), args.binary)
-            error = workloads.error(workload, loss, grads, args.truth)
-            agrees = error <= TOLERANCE
-            wrong += not agrees
-            print(f"{workload}, {threads} thread(s): {'agrees' if agrees else 'DISAGREES'}, {error:.1e}", flush=True)
+    for (workload, threads), (loss, grads, _) in zip(asked, found):
+        error = workloads.error(workload, loss, grads, args.truth)
+        agrees = error <= TOLERANCE
+        wrong += not agrees
+        print(f"{workload}, {threads} thread(s): {'agrees' if agrees else 'DISAGREES'}, {error:.1e}", flush=True)
     return wrong == 0
 
 

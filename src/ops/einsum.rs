@@ -209,14 +209,29 @@ impl Operator for Einsum {
         true
     }
 
+    /// Those of one pair of operands after the other.
     fn flops(&self, operands: &[Type], _result: &Type) -> Size {
-        let mut letters: Vec<u8> = self.inputs.iter().flatten().copied().collect();
-        letters.sort_unstable();
-        letters.dedup();
-        letters
-            .into_iter()
-            .filter_map(|letter| self.size_of(letter, operands))
-            .fold(Size::Known(operands.len() as i64), |product, size| product * size)
+        let work = |letters: &[u8]| {
+            letters
+                .iter()
+                .filter_map(|&letter| self.size_of(letter, operands))
+                .fold(Size::Known(1), |product, size| product * size)
+        };
+        let mut letters = self.inputs[0].clone();
+        let mut total = if operands.len() == 1 { work(&letters) } else { Size::Known(0) };
+        for (place, input) in self.inputs.iter().enumerate().skip(1) {
+            let fresh: Vec<u8> = input.iter().copied().filter(|c| !letters.contains(c)).collect();
+            letters.extend(fresh);
+            let all = work(&letters);
+            let count = letters.len();
+            letters.retain(|c| {
+                self.output.contains(c)
+                    || self.inputs[place + 1..].iter().any(|later| later.contains(c))
+            });
+            let steps = if letters.len() < count { 2 } else { 1 };
+            total = total + Size::Known(steps) * all;
+        }
+        total
     }
 }
 

@@ -1,6 +1,7 @@
 //! The normal form of products: one number, factors in the order in which they came, one quotient.
 
 use super::facts::positive;
+use super::laid::{combined, factors_laid, separable};
 use super::law::Cx;
 use super::powers::{named_quotients, open_quotients, open_squares};
 use super::vectors;
@@ -145,6 +146,13 @@ pub fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
             waiting.push((operands[0], exponent));
             continue;
         }
+        if let Ok(Some(laid)) = factors_laid(cx, id, exponent) {
+            product.origins.unite(&laid.origins);
+            product.number = product.number * laid.number;
+            waiting.extend(laid.factors.into_iter().rev());
+            continue;
+        }
+        let model = cx.see();
         if let Op::SizeOf(SizeOf { dtype, size }) = model.op(id).clone()
             && let Some((number, sizes)) = size.factors()
             && (number != 1 || sizes.len() > 1)
@@ -159,7 +167,8 @@ pub fn gather(cx: &mut Cx, id: NodeId, exponent: i32, product: &mut Product) {
         }
         let open = (cx.is_open(id) && product.factors.len() + waiting.len() < FACTORS)
             || cx.is_free(id)
-            || is_multiple(cx, id);
+            || is_multiple(cx, id)
+            || separable(cx, id);
         let model = cx.see();
         match model.op(id) {
             Op::Scalar(Scalar::Mul) if open => {
@@ -391,7 +400,7 @@ pub fn emit(cx: &mut Cx, product: &Product, like: NodeId) -> Result<NodeId, Misf
     let numerator = chained(cx, &numerators, origins)?.expect("there is at least a number");
     match chained(cx, &denominators, origins)? {
         None => Ok(numerator),
-        Some(denominator) => cx.model().insert(Scalar::Div, &[numerator, denominator], origins),
+        Some(denominator) => combined(cx, Scalar::Div, &[numerator, denominator], origins),
     }
 }
 
@@ -402,7 +411,7 @@ fn negated(cx: &mut Cx, id: NodeId, origins: &Origins) -> Result<NodeId, Misfit>
             let operands = cx.see().operands(id);
             cx.model().insert(Scalar::Sub, &[operands[1], operands[0]], origins)
         }
-        _ => cx.model().insert(Scalar::Neg, &[id], origins),
+        _ => combined(cx, Scalar::Neg, &[id], origins),
     }
 }
 
@@ -411,7 +420,7 @@ fn chained(cx: &mut Cx, factors: &[NodeId], origins: &Origins) -> Result<Option<
     for &factor in factors {
         product = Some(match product {
             None => factor,
-            Some(known) => cx.model().insert(Scalar::Mul, &[known, factor], origins)?,
+            Some(known) => combined(cx, Scalar::Mul, &[known, factor], origins)?,
         });
     }
     Ok(product)

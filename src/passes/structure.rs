@@ -5,6 +5,7 @@ use super::choices::{
     root_by_name, square_of_root,
 };
 use super::facts::{positive, regular, symmetric};
+use super::laid::{axes_before_laying_out, in_fewest_axes, product_of_laid, sum_of_laid};
 use super::law::Cx;
 use super::logistic::other_side;
 use super::product::{Factors, Product, emit, product_of};
@@ -38,6 +39,11 @@ pub const LAWS: &[(&str, &str, StructureLaw)] = &[
         "compute before laying out",
         "f(broadcast(x, [N, K])) => broadcast(f(x), [N, K])",
         before_laying_out,
+    ),
+    (
+        "compute in fewest axes",
+        "x[:, None, None] * v[None, :, None] => (x[:, None] * v)[:, :, None]",
+        in_fewest_axes,
     ),
     ("choice by a constant", "where(true, x, y) => x", choice_by_constant),
     ("condition by a constant", "true and c => c", condition_by_constant),
@@ -84,15 +90,16 @@ pub const LAWS: &[(&str, &str, StructureLaw)] = &[
     (
         "transpose before laying out",
         "broadcast(x, [N, K, M])' => broadcast(x', [N, M, K])",
-        transpose_before_laying_out,
+        axes_before_laying_out,
     ),
     ("outer product with equal values", "outer(ones(N), x) => broadcast(x, [N, K])", outer_of_fill),
     ("matrix product with equal values", "A @ ones(K) => sum[K](A)", product_with_fill),
     (
         "matrix product before laying out",
         "(s * broadcast(A, [N, M, K])) @ B => s * broadcast(A @ B, [N, M, L])",
-        product_before_laying_out,
+        product_of_laid,
     ),
+    ("sum before laying out", "sum[K](x[:, :, None] * eye(K) * y) => x * y", sum_of_laid),
     (
         "one number among zeros",
         "pad(broadcast(s, [1]), [[i, n - i - 1]]) => s * one_hot(i, n), s is finite",
@@ -370,32 +377,6 @@ fn slice_of_slice(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) 
     cx.build(Slice { cuts }, &[source], origins).map(Some)
 }
 
-/// `broadcast(x, [N, K, M])'` is `broadcast(x', [N, M, K])`.
-fn transpose_before_laying_out(
-    cx: &mut Cx,
-    op: &Op,
-    operands: &[NodeId],
-    origins: &Origins,
-) -> Found {
-    let Op::Permute(permute) = op else { return Ok(None) };
-    let Op::Broadcast(broadcast) = cx.see().op(operands[0]).clone() else { return Ok(None) };
-    let source = cx.see().operands(operands[0])[0];
-    let (wide, rank) = (broadcast.to.len(), cx.see().ty(source).rank());
-    if !permute.is_transpose() || rank < 2 {
-        return Ok(None);
-    }
-    let last = |axis: usize| Some((rank - axis) as u8);
-    if broadcast.from[wide - 2] != last(2) || broadcast.from[wide - 1] != last(1) {
-        return Ok(None);
-    }
-    let mut order: SmallVec<[usize; 4]> = (0..rank).collect();
-    order.swap(rank - 2, rank - 1);
-    let turned = cx.build(Permute { order }, &[source], origins)?;
-    let mut to = broadcast.to.clone();
-    to.swap(wide - 2, wide - 1);
-    cx.model().insert(Broadcast { to, from: broadcast.from }, &[turned], origins).map(Some)
-}
-
 /// `outer(s, v)` of equal values s is `v * s` laid out.
 fn outer_of_fill(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins) -> Found {
     let Op::Outer(_) = op else { return Ok(None) };
@@ -464,71 +445,4 @@ fn one_among_zeros(cx: &mut Cx, op: &Op, operands: &[NodeId], origins: &Origins)
     let hot = OneHot { dtype: ty.dtype, size, axis: 0 };
     let hot = cx.model().insert(hot, &[index], origins)?;
     cx.scalar(Scalar::Mul, &[scalar, hot], origins).map(Some)
-}
-
-/// `(s * A) @ B`, where A is a matrix that is laid out and s is the same along the axis that is summed over, is `s * (A @ B)`
-/// with the matrix product laid out.
-fn product_before_laying_out(
-    cx: &mut Cx,
-    op: &Op,
-    operands: &[NodeId],
-    origins: &Origins,
-) -> Found {
-    let Op::MatMul(_) = op else { return Ok(None) };
-    let (left, right) = (operands[0], plain_matrix(cx, operands[1]));
-    let rank = cx.see().ty(left).rank();
-    if rank < 3 || cx.see().ty(right).rank() != 2 || !cx.is_open(left) {
-        return Ok(None);
-    }
-    let mut product = product_of(cx, left);
-    let last = rank - 1;
-    let laid = |cx: &Cx, id: NodeId| match cx.see().op(id) {
-        Op::Broadcast(laid) => Some(laid.clone()),
-        _ => None,
-    };
-    let varies = |cx: &Cx, id: NodeId| {
-        cx.see().ty(id).rank() > 0 && laid(cx, id).is_none_or(|laid| laid.from[last].is_some())
-    };
-    let varying: Vec<usize> =
-        (0..product.factors.len()).filter(|&i| varies(cx, product.factors[i].0)).collect();
-    let [place] = varying[..] else { return Ok(None) };
-    let (id, 1) = product.factors[place] else { return Ok(None) };
-    let Some(matrix) = laid(cx, id) else { return Ok(None) };
-    let source = cx.see().operands(id)[0];
-    let row = matrix.from.iter().position(|from| *from == Some(0));
-    let types = (cx.see().ty(source).clone(), cx.see().ty(left).clone());
-    let full = |axis: usize, from: usize| types.0.shape[from] == types.1.shape[axis];
-    let fits = types.0.rank() == 2 && matrix.from[last] == Some(1);
-    let Some(row) = row.filter(|&row| fits && full(row, 0) && full(last, 1)) else {
-        return Ok(None);
-    };
-    let mut to = types.1.shape.clone();
-    to[last] = cx.see().ty(right).shape[1].clone();
-    let inner = cx.build(MatMul, &[source, right], origins)?;
-    for (id, _) in product.factors.iter_mut() {
-        let (value, from) = match laid(cx, *id) {
-            _ if cx.see().ty(*id).rank() == 0 => continue,
-            Some(laid) if laid.from[last].is_none() => (cx.see().operands(*id)[0], laid.from),
-            _ => {
-                let mut from = matrix.from.clone();
-                from.iter_mut().for_each(|from| *from = None);
-                (from[row], from[last]) = (Some(0), Some(1));
-                (inner, from)
-            }
-        };
-        *id = cx.model().insert(Broadcast { to: to.clone(), from }, &[value], origins)?;
-    }
-    emit(cx, &product, inner).map(Some)
-}
-
-/// The matrix that is the same for all leading axes.
-fn plain_matrix(cx: &Cx, id: NodeId) -> NodeId {
-    let (model, rank) = (cx.see(), cx.see().ty(id).rank());
-    let Op::Broadcast(laid) = model.op(id) else { return id };
-    let source = model.operands(id)[0];
-    let same = model.ty(source).rank() == 2
-        && rank > 2
-        && laid.from[rank - 2..] == [Some(0), Some(1)]
-        && model.ty(source).shape[..] == laid.to[rank - 2..];
-    if same { source } else { id }
 }

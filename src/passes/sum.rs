@@ -1,5 +1,6 @@
 //! The normal form of sums: equal terms gathered, common factors in front of a bracket.
 
+use super::laid::combined;
 use super::law::Cx;
 use super::logistic;
 use super::pieces;
@@ -34,6 +35,9 @@ pub fn normal(
     collect(&mut sum);
     if respelled(cx, &mut sum) {
         cx.fire("one product in two spellings");
+    }
+    if identities(cx, &mut sum, like)? {
+        cx.fire("common identity matrix");
     }
     let before = sum.terms.len();
     products(cx, &mut sum, like)?;
@@ -245,6 +249,32 @@ fn respelled(cx: &mut Cx, sum: &mut Sum) -> bool {
     joined
 }
 
+/// `eye(N) * x - eye(N) * y` among other terms is `eye(N) * (x - y)`.
+fn identities(cx: &mut Cx, sum: &mut Sum, like: NodeId) -> Result<bool, Misfit> {
+    let is_identity = |cx: &Cx, id: NodeId| match cx.see().op(id) {
+        Op::Eye(_) => true,
+        Op::Broadcast(_) => matches!(cx.see().op(cx.see().operands(id)[0]), Op::Eye(_)),
+        _ => false,
+    };
+    let all: Factors = sum.terms.iter().flat_map(|term| term.factors.iter().copied()).collect();
+    let shared = all.iter().enumerate().find(|(place, factor)| {
+        factor.1 == 1 && is_identity(cx, factor.0) && all[place + 1..].contains(factor)
+    });
+    let Some((_, &factor)) = shared else { return Ok(false) };
+    let has = |term: &Product| term.factors.contains(&factor);
+    if sum.terms.iter().all(has) {
+        return Ok(false);
+    }
+    let place = sum.terms.iter().position(has).expect("some have it");
+    let (terms, rest) = sum.terms.drain(..).partition(has);
+    sum.terms = rest;
+    let shared = Sum { terms, origins: sum.origins.clone() };
+    let outside = common(&shared).expect("the matrix is common");
+    let node = bracketed(cx, &shared, outside, like)?;
+    sum.terms.insert(place, product_of(cx, node));
+    Ok(true)
+}
+
 /// `a @ x + b @ x` is `(a + b) @ x`, and `a @ x + a @ y` is `a @ (x + y)`; a row vector before a matrix counts as the
 /// transposed matrix before the vector.
 fn products(cx: &mut Cx, sum: &mut Sum, like: NodeId) -> Result<(), Misfit> {
@@ -417,7 +447,7 @@ fn write(cx: &mut Cx, sum: &Sum, like: NodeId) -> Result<NodeId, Misfit> {
                 };
                 let node = emit(cx, &size, like)?;
                 let row = if negative { Scalar::Sub } else { Scalar::Add };
-                cx.model().insert(row, &[known, node], &sum.origins)?
+                combined(cx, row, &[known, node], &sum.origins)?
             }
         });
     }

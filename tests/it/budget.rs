@@ -125,7 +125,7 @@ const LOOPS: &[(&str, &str)] = &[
     (
         "from the end, with the number of the step",
         "(ys, h) = scan reverse t in T (h = first) { h = sin(x[t] * h + b * f64(t)); yield h * h }
-         loss C = mean(ys @ w) + mean(h * b)",
+         loss C = mean(ys @ w * x) + mean(h * b)",
     ),
     (
         "several carries",

@@ -75,6 +75,17 @@ const EQUAL: &[(&str, &str, &str)] = &[
     ("", "cumsum[D](w - 3 * v)", "cumsum[D](w) - 3 * cumsum[D](v)"),
     ("", "reshape(A + w, [D * D])", "reshape(A, [D * D]) + reshape(broadcast(w, [D, D]), [D * D])"),
     ("", "dropout(w, 0.5, key = \"m\")", "w * dropout(ones(D), 0.5, key = \"m\")"),
+    ("", "abs(a)", "relu(a) + relu(-a)"),
+    ("", "abs(a - b)", "abs(b - a)"),
+    ("", "abs(t)^3", "abs(t) * t^2"),
+    ("", "a * b / abs(a)", "abs(a) * b / a"),
+    ("", "relu(a)", "maximum(0, a)"),
+    ("", "relu(w)^2", "w * relu(w)"),
+    ("", "relu(a) * relu(-a)", "0 * a"),
+    ("", "maximum(w, v)", "-minimum(-v, -w)"),
+    ("", "maximum(t, y)", "(t + y + abs(t - y)) / 2"),
+    ("", "maximum(a, b) + minimum(b, a)", "a + b"),
+    ("", "maximum(a, a)", "a"),
 ];
 
 /// Formulas that are not equal, though some are at many points.
@@ -92,6 +103,13 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
     ("", "sort[D](w + v)", "sort[D](w) + sort[D](v)"),
     ("", "cumsum[D](w * v)", "cumsum[D](w) * cumsum[D](v)"),
     ("", "max(w)", "logsumexp(w)"),
+    ("", "abs(a)", "a"),
+    ("", "abs(a)", "relu(a) - relu(-a)"),
+    ("", "abs(a + b)", "abs(a) + abs(b)"),
+    ("", "abs(a)", "relu(a)"),
+    ("", "relu(a)", "-relu(-a)"),
+    ("", "maximum(a, b)", "-minimum(a, b)"),
+    ("", "maximum(a, b)", "maximum(a, -b)"),
     ("", "sum[N](x @ W)", "sum[N](x) @ W * 2"),
     ("z = x @ w; C = mean(bce_with_logits(z, y))", "grad(C, w)", "x' @ (sigmoid(z) - y)"),
 ];

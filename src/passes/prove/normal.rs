@@ -355,12 +355,12 @@ impl Normal {
                 && factor.index[1] < BOUND)
     }
 
-    /// Whether a factor has another form: a sum to a positive power, an even power of a root.
+    /// Whether a factor has another form: a sum to a positive power, an even power of a root, a square of a `relu`.
     fn opens(&self, factor: &Factor) -> bool {
         match self.expr(factor.atom) {
             Expr::Sum(_) => factor.exponent > 0 && factor.exponent <= POWER,
-            Expr::Apply(Op::Scalar(Scalar::Sqrt | Scalar::Abs), ..) => factor.exponent.abs() > 1,
-            Expr::Apply(Op::Scalar(Scalar::Cos), ..) => {
+            Expr::Apply(Op::Scalar(Scalar::Sqrt), ..) => factor.exponent.abs() > 1,
+            Expr::Apply(Op::Scalar(Scalar::Cos | Scalar::Relu), ..) => {
                 factor.exponent > 1 && factor.exponent <= POWER
             }
             _ => false,
@@ -404,8 +404,11 @@ impl Normal {
                 Some(sum)
             }
             Expr::Apply(Op::Scalar(row), args, _) => {
-                let odd = exponent % 2;
-                let half = if row == Scalar::Sqrt { (exponent - odd) / 2 } else { exponent - odd };
+                // `relu(x)^3` is `relu(x) * x^2`.
+                let (odd, half) = match row {
+                    Scalar::Sqrt => (exponent % 2, exponent / 2),
+                    _ => (1, exponent - 1),
+                };
                 let inner = self.argument(args[0]);
                 let inner: Sum = renamed(&inner, place).into_iter().collect();
                 let power = self.power(&inner, half)?;
@@ -555,19 +558,26 @@ impl Normal {
                 let over = self.power(&b, -1)?;
                 self.product(&a, &over, DEPTH)
             }
-            Scalar::Maximum | Scalar::Minimum if x.iter().any(Sum::is_empty) => {
-                let other = if x[0].is_empty() { &x[1] } else { &x[0] };
-                let sign = if row == Scalar::Maximum { (1, 1) } else { (-1, 1) };
-                let other = added(&Sum::new(), other, sign)?;
-                added(&Sum::new(), &self.scalar(Scalar::Relu, &[other])?, sign)
+            // What has a kink has that of `relu`.
+            Scalar::Maximum | Scalar::Minimum => {
+                let above = self.scalar(Scalar::Relu, &[added(&x[0], &x[1], (-1, 1))?])?;
+                match row {
+                    Scalar::Maximum => added(&x[1], &above, (1, 1)),
+                    _ => added(&x[0], &above, (-1, 1)),
+                }
             }
-            Scalar::Maximum => self.elementwise(row.into(), &ranked(x)),
-            Scalar::Minimum => {
-                let most = self.elementwise(Scalar::Maximum.into(), &ranked(x))?;
-                added(&added(&x[0], &x[1], (1, 1))?, &most, (-1, 1))
+            Scalar::Abs => {
+                let above = self.scalar(Scalar::Relu, x)?;
+                added(&added(&above, &above, (1, 1))?, &x[0], (-1, 1))
             }
-            // One side tells the other. All of maxima with 0 is that of `relu`.
-            Scalar::Sin | Scalar::Abs | Scalar::Cos | Scalar::Erf | Scalar::Sign | Scalar::Relu => {
+            Scalar::Relu if x[0].keys().all(|product| *product == Product::default()) => Some(
+                x[0].iter()
+                    .filter(|(_, number)| number.0 > 0)
+                    .map(|(p, n)| (p.clone(), *n))
+                    .collect(),
+            ),
+            // One side tells the other.
+            Scalar::Sin | Scalar::Cos | Scalar::Erf | Scalar::Sign | Scalar::Relu => {
                 let falls = x[0].first_key_value().is_some_and(|(_, number)| number.0 < 0);
                 if !falls {
                     return self.elementwise(row.into(), x);
@@ -575,7 +585,7 @@ impl Normal {
                 let positive = added(&Sum::new(), &x[0], (-1, 1))?;
                 let value = self.elementwise(row.into(), &[positive])?;
                 match row {
-                    Scalar::Abs | Scalar::Cos => Some(value),
+                    Scalar::Cos => Some(value),
                     Scalar::Relu => added(&value, &x[0], (1, 1)),
                     _ => added(&Sum::new(), &value, (-1, 1)),
                 }
@@ -673,13 +683,6 @@ impl Normal {
     fn is_exponential(&self, factor: &Factor) -> bool {
         matches!(self.expr(factor.atom), Expr::Apply(Op::Scalar(Scalar::Exp) | Op::SizeOf(_), ..))
     }
-}
-
-/// Operands in an order that is the same whichever is written first.
-fn ranked(x: &[Sum]) -> Vec<Sum> {
-    let mut ranked = x.to_vec();
-    ranked.sort();
-    ranked
 }
 
 fn remove_bound(product: &mut Product, index: Index) -> Size {

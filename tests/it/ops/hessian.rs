@@ -1,7 +1,9 @@
 //! All ways to a Hessian lead to the same numbers.
 
 use super::array::{Array, build};
+use super::laws::settled;
 use super::machine::{Given, agree, array, derived, evaluate, model, request, results};
+use crate::command::root;
 use pullback::compile::{self, Level, Request};
 use pullback::graph::Kind;
 use pullback::graph::print::{Part, print};
@@ -170,4 +172,116 @@ fn hessians_of_several_variables_are_whole() {
     }
     let again = Request { order: 2, ..asked[1].clone() };
     assert!(compile::differentiate(&model(text), &[again], Level::Derived).is_err());
+}
+
+/// Losses of a matrix W: f64[3, 2], with x: f64[4, 3], t: f64[4, 2] and V: f64[2, 2] given.
+const OF_MATRICES: &[&str] = &[
+    "mean(sum[1]((x @ W - t)^2))",
+    "mean(sum[1]((sigmoid(x @ W) - t)^2))",
+    "mean(logsumexp[1](x @ W) - sum[1](t * (x @ W)))",
+    "sum((sigmoid(tanh(x @ W) @ V) - t)^2)",
+    "sum((V @ W' - x[:2])^2) + sum(W^4)",
+    "logdet(W' @ W) + sum(relu(W))",
+    "sum(norm[1](x @ W) * t[:, 0])",
+    "q = x @ W; sum(softmax[1](q @ (x @ W)') @ t)",
+    "z = x @ W; d = z - mean[1, keep](z); sum(d / sqrt(mean[1, keep](d^2) + 0.1) * t)",
+    "sum(einsum(\"nd,dh,mh->nm\", x, W, t)^2) + prod(W)",
+    "z = x @ W; sum(where(z > 0, z^2, exp(z) - 1) @ V * t)",
+];
+
+#[test]
+fn hessians_by_matrices_are_right() {
+    let named = |name: &str, array: Array| Given { name: name.into(), dtype: DType::F64, array };
+    let given = [
+        named("W", build(&[3, 2], |i| 0.3 + ((4 * i[0] + 7 * i[1]) as f64).cos())),
+        named("x", build(&[4, 3], |i| ((3 * i[0] + 5 * i[1]) as f64).sin())),
+        named("t", build(&[4, 2], |i| ((i[0] + 3 * i[1]) as f64).cos().abs())),
+        named("V", build(&[2, 2], |i| 0.2 + (i[0] + 2 * i[1]) as f64 / 3.0)),
+    ];
+    for loss in OF_MATRICES {
+        let (statements, loss) = loss.rsplit_once("; ").unwrap_or(("", loss));
+        let text = format!(
+            "input W: f64[3, 2]\ninput x: f64[4, 3]\ninput t: f64[4, 2]\ninput V: f64[2, 2]\n{}\nloss C = {loss}\n\
+             g = grad(C, W)\noutput h = hessian(C, W)\noutput j = jacobian(g[0], W)\n",
+            statements.replace("; ", "\n")
+        );
+        let levels = [Level::Derived, Level::Readable]
+            .map(|level| derived(&model(&text), &[], level, &text).model);
+        let [plain, better] = levels.each_ref().map(|model| {
+            let nodes = results(model, Kind::Output);
+            let found = evaluate(model, &nodes, &given, &Bindings::default());
+            found.iter().map(array).collect::<Vec<_>>()
+        });
+        settled(&levels[1]);
+        agree(&format!("hessian of {loss}"), &better[0], &plain[0], 1e-12);
+        agree(&format!("jacobian of {loss}"), &better[1], &plain[1], 1e-12);
+        let gradient = levels[0].named("g").expect("it is written");
+        let measured = build(&[3, 2, 3, 2], |i| {
+            let moved = |step: f64| {
+                let mut given = given.clone();
+                given[0].array.values[2 * i[2] + i[3]] += step;
+                array(&evaluate(&levels[0], &[gradient], &given, &Bindings::default())[0])
+            };
+            let central = |h: f64| (moved(h).at(&i[..2]) - moved(-h).at(&i[..2])) / (2.0 * h);
+            (4.0 * central(5e-4) - central(1e-3)) / 3.0
+        });
+        agree(&format!("differences of {loss}"), &better[0], &measured, 1e-8);
+    }
+}
+
+/// A model, the variables by which it is derived, and the statements of that Hessian.
+const BY_MATRICES: &[(&str, &str, &[&str])] = &[
+    (
+        "examples/lecture.nn",
+        "W1",
+        &[
+            "d_d_W1_1 = (p - y) * p",
+            "d_d_W1_2 = ((1 - p) * (p - y) - d_d_W1_1 + (1 - p) * p) * p * (1 - p)",
+            "d_d_W1_3 = eye(H)[:, None, :] * ((d_d_W1_1 * (1 - p)) @ W2' * (1 - h - h))",
+            "d_d_W1_4 = ((1 - h) * h)'[:, :, None] * einsum(\"hk,nk,ik->hni\", W2, d_d_W1_2, W2)",
+            "d_d_W1_5 = einsum(\"nd,ne,hni->dhei\", x, x, (d_d_W1_3 + d_d_W1_4) * (h * (1 - h)))",
+            "d_d_W1 = d_d_W1_5 / N",
+        ],
+    ),
+    (
+        "examples/lecture.nn",
+        "W2",
+        &[
+            "d_d_W2_1 = ((1 - p) * (p - y) - (p - y) * p + (1 - p) * p) * p * (1 - p)",
+            "d_d_W2_2 = einsum(\"nh,ni,nk->hik\", h, h, d_d_W2_1)",
+            "d_d_W2 = eye(K)[:, None, :] * d_d_W2_2[:, None, :, :] / N",
+        ],
+    ),
+    (
+        "examples/lecture.nn",
+        "b2",
+        &[
+            "d_d_b2_1 = sum[N](((1 - p) * (p - y) - (p - y) * p + (1 - p) * p) * p * (1 - p))",
+            "d_d_b2 = diag(d_d_b2_1) / N",
+        ],
+    ),
+    (
+        "examples/softmax_regression.nn",
+        "W",
+        &[
+            "d_d_W_1 = (eye(K)[:, None, :] - p'[:, :, None]) * p",
+            "d_d_W = einsum(\"nd,ne,knl->dkel\", x, x, d_d_W_1) / N",
+        ],
+    ),
+    ("examples/attention.nn", "Wo", &["d_d_Wo = eye(D)[:, None, :] * (o' @ o)[:, None, :, None]"]),
+];
+
+/// By the weights of a layer `z = x @ W` the Hessian is `sum[N](x[n, d] * x[n, e] * S[n, h, i])`, where S is that by z.
+#[test]
+fn hessians_by_weights_read_as_in_papers() {
+    for (file, by, statements) in BY_MATRICES {
+        let text = std::fs::read_to_string(root().join(file)).expect(file);
+        let asked = [request(Mode::Hessian, "C", &[by], &[])];
+        let derived = derived(&model(&text), &asked, Level::Readable, &text);
+        let printed = print(&derived.model, Part::Adjoint).text;
+        let lines = printed.lines().map(|line| line.split("  #").next().unwrap_or("").trim_end());
+        let lines: Vec<&str> =
+            lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        assert_eq!(lines, *statements, "{file} by {by}");
+    }
 }
