@@ -193,6 +193,7 @@ laws! {
     "asinh written out" (x): log(x + sqrt(square(x) + 1)) => asinh(x);
     "asinh written out the other way" (x): log(sqrt(square(x) + 1) - x) => -asinh(x);
     "atanh written out" (x): log((1 + x) / (1 - x)) => 2 * atanh(x);
+    "atanh of tanh" (x): atanh(tanh(x)) => x;
     "log of 1 + erf" (x): log(1 + erf(x)) => log(erfc(-x));
     "log of a multiple of 1 + erf" (x, y): log(y * (1 + erf(x))) => log(y * erfc(-x));
     "log of a part of 1 + erf" (x, y): log((1 + erf(x)) / y) => log(erfc(-x) / y);
@@ -200,12 +201,17 @@ laws! {
     "log of 1 - x" (x): log(1 - x) => log1p(-x);
     "log of a square root" (x): log(sqrt(x)) => log(x) / 2;
     "exponential of a negative exponential" (x):
-        exp(-exp(x)) => select(eq(exp(-exp(x)), 0), 0, exp(-exp(x)));
+        exp(-exp(x)) => select(lt(exp(x), 1000), exp(-exp(x)), 0);
+    "1 - exp of a negative exponential" (x):
+        1 - select(lt(exp(x), 1000), exp(-exp(x)), 0) => -expm1(-exp(x));
+    "exp of a negative exponential - 1" (x):
+        select(lt(exp(x), 1000), exp(-exp(x)), 0) - 1 => expm1(-exp(x));
     "exp - 1 of a negative exponential" (x):
-        expm1(-exp(x)) => select(eq(exp(-exp(x)), 0), -1, expm1(-exp(x)));
-    "log of 1 - exp of a negative exponential" (x):
-        log(-select(eq(select(eq(exp(-exp(x)), 0), 0, exp(-exp(x))), 0), -1, expm1(-exp(x))))
+        expm1(-exp(x)) => select(lt(exp(x), 1000), expm1(-exp(x)), -1);
+    "log of 1 - exp of a negative exponential" (x): log(-select(lt(exp(x), 1000), expm1(-exp(x)), -1))
         => select(lt(x, 0), x + log(exprel(-exp(x))), log(-expm1(-exp(x))));
+    "log1p of -exp of a negative exponential" (x):
+        log1p(-select(lt(exp(x), 1000), exp(-exp(x)), 0)) => log(-expm1(-exp(x)));
     "exp - 1" (x): exp(x) - 1 => expm1(x);
     "1 - exp" (x): 1 - exp(x) => -expm1(x);
     "log of exp - 1" (x): log(expm1(x)) => x + log(-expm1(-x));

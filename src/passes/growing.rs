@@ -2,7 +2,7 @@
 
 use super::facts::{not_negative, positive};
 use super::stabilise::Stabiliser;
-use super::stable_steps::{LOG, logarithm};
+use super::stable_steps::{LOG, logarithm, moves};
 use crate::graph::{Model, NodeId, Origins};
 use crate::ops::reduce::{Fold, Reduce};
 use crate::ops::{Misfit, Number, Op, Scalar};
@@ -13,7 +13,8 @@ const TERMS: usize = 8;
 /// How far growing values are looked for.
 const DEPTH: usize = 4;
 
-/// The more than `least` terms of a sum of positive values, some of which grow exponentially; `None` where it is no such sum.
+/// The more than `least` terms of a positive sum, some of which grow exponentially; the others, together, are positive too.
+/// `None` where it is no such sum.
 fn terms(cx: &Stabiliser, model: &Model, sum: NodeId, least: usize) -> Option<Vec<NodeId>> {
     let mut terms = Vec::new();
     let mut waiting = vec![sum];
@@ -27,9 +28,14 @@ fn terms(cx: &Stabiliser, model: &Model, sum: NodeId, least: usize) -> Option<Ve
             return None;
         }
     }
+    let (growing, rest): (Vec<NodeId>, Vec<NodeId>) =
+        terms.iter().partition(|&&term| grows(cx, model, term, DEPTH));
+    let is_positive = |&term: &NodeId| positive(model, term);
     let fit = terms.len() > least
-        && terms.iter().all(|&term| positive(model, term))
-        && terms.iter().any(|&term| grows(cx, model, term, DEPTH));
+        && !growing.is_empty()
+        && growing.iter().all(is_positive)
+        && rest.iter().all(|&term| not_negative(model, term))
+        && (rest.is_empty() || rest.iter().any(is_positive));
     fit.then_some(terms)
 }
 
@@ -43,12 +49,18 @@ fn grows(cx: &Stabiliser, model: &Model, id: NodeId, depth: usize) -> bool {
     match model.op(id) {
         Op::Scalar(Scalar::Exp) => !falls(model, operands[0], DEPTH),
         Op::Scalar(Scalar::Cosh) => true,
-        Op::Scalar(Scalar::Square) | Op::Broadcast(_) | Op::Reshape(_) => of(0),
+        Op::Scalar(Scalar::Square) => of(0),
+        op if moves(op) => of(0),
         Op::Scalar(Scalar::Mul) => of(0) || of(1),
         Op::Scalar(Scalar::Div) => of(0),
         Op::Reduce(Reduce { kind: Fold::Sum | Fold::Mean, .. }) => of(0),
         _ => false,
     }
+}
+
+/// Whether a value is positive and may overflow where its logarithm is moderate.
+fn overflows(cx: &Stabiliser, model: &Model, id: NodeId) -> bool {
+    terms(cx, model, id, 0).is_some()
 }
 
 /// Whether a value is not above 0, as far as its form tells.
@@ -158,12 +170,8 @@ pub fn quotient_by_growing(
         return Ok(None);
     }
     let (above, below) = (operands[0], operands[1]);
-    if cx.is_open(below) && *model.op(below) == Op::Scalar(Scalar::Sqrt) {
-        let sum = model.operands(below)[0];
-        let Some(terms) = terms(cx, model, sum, 1) else { return Ok(None) };
-        let log = log_of_terms(cx, model, &terms, origins)?;
-        let half = scaled(model, log, Number::ratio(-1, 2), origins)?;
-        return times_exp(cx, model, above, half, origins).map(Some);
+    if let Some(log) = log_of_root(cx, model, below) {
+        return by_exp(cx, model, above, log, origins).map(Some);
     }
     let Some(terms) = terms(cx, model, below, 1) else { return Ok(None) };
     let sigmoid = |cx: &mut Stabiliser, model: &mut Model, one: &[NodeId], rest: &[NodeId]| {
@@ -172,12 +180,15 @@ pub fn quotient_by_growing(
         let by = cx.build(model, &Scalar::Sub.into(), &[one, rest], origins)?;
         cx.build(model, &Scalar::Sigmoid.into(), &[by], origins)
     };
-    if let Some(place) = terms.iter().position(|&term| term == above) {
+    let share = terms.iter().position(|&term| term == above && positive(model, term));
+    if let Some(place) = share {
         let mut rest = terms;
         let one = rest.remove(place);
         return sigmoid(cx, model, &[one], &rest).map(Some);
     }
-    if let Some(place) = terms.iter().position(|&term| model.filled(term).is_some()) {
+    let is_constant = |&term: &NodeId| model.filled(term).is_some() && positive(model, term);
+    let constant = terms.iter().position(is_constant);
+    if let Some(place) = constant.filter(|_| !overflows(cx, model, above)) {
         let mut rest = terms;
         let one = rest.remove(place);
         let share = sigmoid(cx, model, &[one], &rest)?;
@@ -188,8 +199,7 @@ pub fn quotient_by_growing(
         return cx.build(model, &Scalar::Mul.into(), &[share, scaled], origins).map(Some);
     }
     let log = log_of_terms(cx, model, &terms, origins)?;
-    let log = model.insert(Scalar::Neg, &[log], origins)?;
-    times_exp(cx, model, above, log, origins).map(Some)
+    by_exp(cx, model, above, log, origins).map(Some)
 }
 
 /// `sqrt(1 + exp(x))` is `exp(softplus(x) / 2)`, and so are other powers below 1.
@@ -212,27 +222,39 @@ pub fn power_of_growing(
     model.insert(Scalar::Exp, &[log], origins).map(Some)
 }
 
+/// The exponent of what `power_of_growing` makes.
+fn log_of_root(cx: &Stabiliser, model: &Model, id: NodeId) -> Option<NodeId> {
+    if !cx.is_open(id) || *model.op(id) != Op::Scalar(Scalar::Exp) {
+        return None;
+    }
+    let exponent = model.operands(id)[0];
+    let logs = |op: &Op| matches!(op, Op::Scalar(Scalar::Softplus | Scalar::Logaddexp));
+    let product = *model.op(exponent) == Op::Scalar(Scalar::Mul);
+    (product && logs(model.op(model.operands(exponent)[1]))).then_some(exponent)
+}
+
 fn scaled(model: &mut Model, id: NodeId, by: Number, origins: &Origins) -> Result<NodeId, Misfit> {
     let number = model.number(model.ty(id).dtype, by, origins);
     model.insert(Scalar::Mul, &[number, id], origins)
 }
 
-/// `x * exp(log)`; of an `x` whose logarithm a law makes stable one exponential.
-fn times_exp(
+/// `x * exp(-log)`; of an `x` that may overflow itself one exponential.
+fn by_exp(
     cx: &mut Stabiliser,
     model: &mut Model,
     x: NodeId,
     log: NodeId,
     origins: &Origins,
 ) -> Result<NodeId, Misfit> {
-    if model.filled(x).is_some_and(|x| x.is_one()) {
-        return model.insert(Scalar::Exp, &[log], origins);
-    }
-    if positive(model, x) && grows(cx, model, x, DEPTH) {
+    if overflows(cx, model, x) {
         let x = cx.build(model, &LOG, &[x], origins)?;
-        let sum = model.insert(Scalar::Add, &[x, log], origins)?;
-        return model.insert(Scalar::Exp, &[sum], origins);
+        let difference = cx.build(model, &Scalar::Sub.into(), &[x, log], origins)?;
+        return model.insert(Scalar::Exp, &[difference], origins);
     }
+    let log = model.insert(Scalar::Neg, &[log], origins)?;
     let power = model.insert(Scalar::Exp, &[log], origins)?;
-    model.insert(Scalar::Mul, &[x, power], origins)
+    match model.filled(x) {
+        Some(one) if one.is_one() => Ok(power),
+        _ => model.insert(Scalar::Mul, &[x, power], origins),
+    }
 }

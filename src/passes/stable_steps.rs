@@ -44,18 +44,6 @@ fn log_of_chosen(
     operands: &[NodeId],
     origins: &Origins,
 ) -> Result<Option<NodeId>, Misfit> {
-    let moves = |op: &Op| {
-        matches!(
-            op,
-            Op::TakeAlong(_)
-                | Op::Gather(_)
-                | Op::Slice(_)
-                | Op::Reshape(_)
-                | Op::Permute(_)
-                | Op::Flip(_)
-                | Op::Broadcast(_)
-        )
-    };
     let mut chain: Vec<NodeId> = Vec::new();
     let mut at = operands[0];
     while *op == LOG && cx.is_open(at) && moves(model.op(at)) {
@@ -72,6 +60,20 @@ fn log_of_chosen(
         value = model.insert(model.op(id).clone(), &operands, origins)?;
     }
     Ok(Some(value))
+}
+
+/// Whether an operator moves elements.
+pub fn moves(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::TakeAlong(_)
+            | Op::Gather(_)
+            | Op::Slice(_)
+            | Op::Reshape(_)
+            | Op::Permute(_)
+            | Op::Flip(_)
+            | Op::Broadcast(_)
+    )
 }
 
 /// `log(where(c, p, 1 - p))` is `where(c, log(p), log(1 - p))` where a law makes one of the two stable.

@@ -562,7 +562,7 @@ const EXAMPLES: &[Example] = &[
         &[(&[BIG, 0.0, 0.0], -BIG, &[-1.0, 1.0, 0.0])],
     ),
     (
-        "log of a quotient",
+        "quotient by a sum with exponentials",
         "x: f64",
         "log((1 + exp(x)) / (1 + exp(-x)))",
         &[(&[BIG], BIG, &[1.0]), (&[-BIG], -BIG, &[1.0])],
@@ -570,7 +570,13 @@ const EXAMPLES: &[Example] = &[
     (
         "log of a quotient",
         "x: f64",
-        "log((1 + tanh(x)) / (1 - tanh(x))) / 2",
+        "log(2 * sigmoid(x) / (1 - sigmoid(x))) - log(2)",
+        &[(&[BIG], BIG, &[1.0]), (&[-BIG], -BIG, &[1.0])],
+    ),
+    (
+        "atanh of tanh",
+        "x: f64",
+        "atanh(tanh(x))",
         &[(&[BIG], BIG, &[1.0]), (&[-BIG], -BIG, &[1.0])],
     ),
     (
@@ -580,7 +586,7 @@ const EXAMPLES: &[Example] = &[
         &[(&[BIG], BIG, &[1.0]), (&[-BIG], LN2, &[0.0])],
     ),
     (
-        "log of a sum with exponentials",
+        "log of 1 + x",
         "x: f64[2]",
         "sum(log(1 + 2 * exp(x)))",
         &[(&[BIG, -BIG], BIG + LN2, &[1.0, 0.0])],
@@ -600,7 +606,7 @@ const EXAMPLES: &[Example] = &[
     (
         "quotient by a sum with exponentials",
         "x: f64[4]",
-        "e = exp(x); e[2] / (e[0] + e[1] + e[2] + e[3])",
+        "v = exp(x); v[2] / (v[0] + v[1] + v[2] + v[3])",
         &[
             (&[BIG, BIG, BIG, -BIG], 1.0 / 3.0, &[-1.0 / 9.0, -1.0 / 9.0, 2.0 / 9.0, 0.0]),
             (&[-BIG, -BIG, -BIG, -BIG], 0.25, &[-0.0625, -0.0625, 0.1875, -0.0625]),
@@ -657,12 +663,25 @@ const EXAMPLES: &[Example] = &[
     (
         "exp - 1 of a negative exponential",
         "x: f64",
-        "1 - exp(-exp(x))",
+        "-expm1(-exp(x))",
         &[
             (&[BIG], 1.0, &[0.0]),
             (&[-BIG], 0.0, &[0.0]),
             (&[-50.0], 1.928_749_847_963_917_8e-22, &[1.928_749_847_963_917_8e-22]),
         ],
+    ),
+    (
+        "1 - exp of a negative exponential",
+        "x: f64",
+        "1 - exp(-exp(-x))",
+        &[(&[-BIG], 1.0, &[0.0]), (&[BIG], 0.0, &[0.0])],
+    ),
+    ("exp of a negative exponential - 1", "x: f64", "exp(-exp(x)) - 1", &[(&[BIG], -1.0, &[0.0])]),
+    (
+        "log1p of -exp of a negative exponential",
+        "x: f64",
+        "log1p(-exp(-exp(x)))",
+        &[(&[-BIG], -BIG, &[1.0]), (&[BIG], 0.0, &[0.0])],
     ),
     (
         "log of 1 - exp of a negative exponential",
