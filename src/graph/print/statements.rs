@@ -7,7 +7,7 @@ use super::split::{Split, splits};
 use super::{Part, WIDTH, comment};
 use crate::graph::fold::Folded;
 use crate::graph::train::MADE;
-use crate::graph::{Kind, Model, NodeId, Origin};
+use crate::graph::{Kind, Model, NodeId, Operands, Origin};
 use crate::ops::scan::Which;
 use crate::ops::{Name, Op, Scalar, join};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -513,6 +513,20 @@ pub fn decide(plan: &mut Plan) {
     }
 }
 
+/// So deep are numbers computed of numbers that are written out wherever they are read.
+const NUMBERS: usize = 4;
+
+/// Whether a value is computed of written numbers alone: `2 / sqrt(pi)`. No name for it would be read back, since numbers
+/// have a type only where they are used.
+fn is_number(model: &Model, id: NodeId, depth: usize) -> bool {
+    let all = |operands: Operands| operands.iter().all(|&id| is_number(model, id, depth - 1));
+    match model.op(id) {
+        Op::Const(_) => true,
+        Op::Scalar(_) => depth > 0 && all(model.operands(id)),
+        _ => false,
+    }
+}
+
 /// Whether repeating the expression reads better than a name for it.
 fn is_small(plan: &Plan, id: NodeId) -> bool {
     let model = plan.model;
@@ -531,7 +545,7 @@ fn is_small(plan: &Plan, id: NodeId) -> bool {
     let number = |id: NodeId| model.operands(id).is_empty() && plan.known[id.index()].is_none();
     if model.ty(id).rank() == 0
         && !operands.is_empty()
-        && operands.iter().all(|&operand| number(operand))
+        && (operands.iter().all(|&operand| number(operand)) || is_number(model, id, NUMBERS))
     {
         return true;
     }
