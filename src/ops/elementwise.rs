@@ -241,6 +241,24 @@ rows! {
             grad: [-(dy * (2 / sqrt(pi()) * exp(-square(x))))],
             probe: [[-1.5], [0.0], [0.3], [2.0]],
         }
+        /// `exp(x²) erfc(x)`, which falls like `1 / (√π x)`.
+        Erfcx = erfcx(x) -> y, dy {
+            value: x.erfcx(),
+            grad: [dy * (2 * x * y - 2 / sqrt(pi()))],
+            probe: [[-1.5], [0.0], [0.3], [2.0]],
+        }
+        /// `1 / erfcx(x)`, finite on both sides.
+        Rerfcx = rerfcx(x) -> y, dy {
+            value: 1.0 / x.erfcx(),
+            grad: [dy * (2 * y * (y / sqrt(pi()) - x))],
+            probe: [[-1.5], [0.0], [0.3], [2.0]],
+        }
+        /// `ln erfc(x)`, finite where `erfc` underflows.
+        LogErfc = log_erfc(x) -> y, dy {
+            value: x.log_erfc(),
+            grad: [-(dy * (2 / sqrt(pi()) * rerfcx(x)))],
+            probe: [[-1.5], [0.0], [0.3], [2.0]],
+        }
         /// The inverse of `erf` on `(-1, 1)`.
         Erfinv = erfinv(x) -> y, dy {
             value: x.erfinv(),
@@ -404,7 +422,7 @@ macro_rules! functions {
 }
 functions! {
     exp Exp(x); log Log(x); sqrt Sqrt(x); sin Sin(x); cos Cos(x); sinh Sinh(x); cosh Cosh(x); sigmoid Sigmoid(x);
-    digamma Digamma(x); polygamma Polygamma(n, x); polysinc Polysinc(n, x); polyexprel Polyexprel(n, x); polyrexprel Polyrexprel(n, x); pow Pow(x, y); floor Floor(x); sign Sign(x); square Square(x);
+    rerfcx Rerfcx(x); digamma Digamma(x); polygamma Polygamma(n, x); polysinc Polysinc(n, x); polyexprel Polyexprel(n, x); polyrexprel Polyrexprel(n, x); pow Pow(x, y); floor Floor(x); sign Sign(x); square Square(x);
     powlog Powlog(x, n); xlogy Xlogy(x, y); eq Eq(x, y); gt Gt(x, y); lt Lt(x, y); and And(x, y);
 }
 

@@ -13,6 +13,10 @@ pub trait Real: Sized + Copy {
     fn erf(self) -> Self;
     /// 1 less the error function.
     fn erfc(self) -> Self;
+    /// `e^(x²) erfc(x)`, without underflow.
+    fn erfcx(self) -> Self;
+    /// `ln erfc(x)`, without underflow.
+    fn log_erfc(self) -> Self;
     /// The inverse of the error function.
     fn erfinv(self) -> Self;
     /// `ln |Γ(x)|`.
@@ -60,6 +64,12 @@ macro_rules! real {
             }
             fn erfc(self) -> Self {
                 $erfc(self)
+            }
+            fn erfcx(self) -> Self {
+                erfcx(f64::from(self)) as $type
+            }
+            fn log_erfc(self) -> Self {
+                log_erfc(f64::from(self)) as $type
             }
             fn erfinv(self) -> Self {
                 erfinv(f64::from(self)) as $type
@@ -128,6 +138,32 @@ macro_rules! real {
 }
 real!(f32, libm::erff, libm::erfcf);
 real!(f64, libm::erf, libm::erfc);
+
+/// `e^(x²) erfc(x)`; far out by its continued fraction, from the end [DLMF 7.9.1].
+fn erfcx(x: f64) -> f64 {
+    match x {
+        ..-27.0 => f64::INFINITY,
+        ..2.0 => {
+            let square = x * x;
+            // What the square lost in rounding would be lost 2x² times by the exponential.
+            square.exp() * (1.0 + x.mul_add(x, -square)) * libm::erfc(x)
+        }
+        _ => {
+            let terms = 20 + (200.0 / (x * x)) as u32;
+            let tail = (1..=terms).rev().fold(x, |tail, k| x + f64::from(k) / 2.0 / tail);
+            1.0 / (PI.sqrt() * tail)
+        }
+    }
+}
+
+/// `ln erfc(x)`.
+fn log_erfc(x: f64) -> f64 {
+    match x {
+        -0.5..0.5 => (-libm::erf(x)).ln_1p(),
+        ..2.0 => libm::erfc(x).ln(),
+        _ => erfcx(x).ln() - x * x,
+    }
+}
 
 /// Giles' approximation, then two steps of Newton.
 fn erfinv(y: f64) -> f64 {

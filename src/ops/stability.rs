@@ -95,7 +95,7 @@ functions! {
     exp Exp(x); log Log(x); log1p Log1p(x); expm1 Expm1(x); sqrt Sqrt(x); square Square(x); abs Abs(x); pow Pow(x, y);
     sinh Sinh(x); cosh Cosh(x); tanh Tanh(x); asinh Asinh(x); atanh Atanh(x); sigmoid Sigmoid(x); softplus Softplus(x);
     logaddexp Logaddexp(x, y); eq Eq(x, y); ge Ge(x, y); sin Sin(x); cos Cos(x); sinc Sinc(x);
-    tan Tan(x); asin Asin(x); atan Atan(x); erf Erf(x); erfc Erfc(x); sqrt1pm1 Sqrt1pm1(x); lt Lt(x, y); rexprel Rexprel(x); exprel Exprel(x); xlogx Xlogx(x); rel_entr RelEntr(x, y); xlogy Xlogy(x, y);
+    tan Tan(x); asin Asin(x); atan Atan(x); erf Erf(x); erfc Erfc(x); erfcx Erfcx(x); rerfcx Rerfcx(x); log_erfc LogErfc(x); sqrt1pm1 Sqrt1pm1(x); lt Lt(x, y); rexprel Rexprel(x); exprel Exprel(x); xlogx Xlogx(x); rel_entr RelEntr(x, y); xlogy Xlogy(x, y);
 }
 
 fn folded(kind: Fold, x: impl Into<Term>) -> Term {
@@ -194,9 +194,12 @@ laws! {
     "asinh written out the other way" (x): log(sqrt(square(x) + 1) - x) => -asinh(x);
     "atanh written out" (x): log((1 + x) / (1 - x)) => 2 * atanh(x);
     "atanh of tanh" (x): atanh(tanh(x)) => x;
-    "log of 1 + erf" (x): log(1 + erf(x)) => log(erfc(-x));
-    "log of a multiple of 1 + erf" (x, y): log(y * (1 + erf(x))) => log(y * erfc(-x));
-    "log of a part of 1 + erf" (x, y): log((1 + erf(x)) / y) => log(erfc(-x) / y);
+    "log of 1 + erf" (x): log(1 + erf(x)) => log_erfc(-x);
+    "log of a multiple of 1 + erf" (x, y): log(y * (1 + erf(x))) => log(y) + log_erfc(-x);
+    "log of a part of 1 + erf" (x, y): log((1 + erf(x)) / y) => log_erfc(-x) - log(y);
+    "log of half and half of erf" (x): log(half() + half() * erf(x)) => log_erfc(-x) - log(2);
+    "log1p of erf" (x): log1p(erf(x)) => log_erfc(-x);
+    "log1p of -erf" (x): log1p(-erf(x)) => log_erfc(x);
     "log of 1 + x" (x): log(1 + x) => log1p(x);
     "log of 1 - x" (x): log(1 - x) => log1p(-x);
     "log of a square root" (x): log(sqrt(x)) => log(x) / 2;
@@ -218,6 +221,16 @@ laws! {
     "1 - erf" (x): 1 - erf(x) => erfc(x);
     "1 - half of 1 + erf" (x): 1 - half() * (1 + erf(x)) => half() * erfc(x);
     "1 - 1 + erf by 2" (x): 1 - (1 + erf(x)) / 2 => erfc(x) / 2;
+    "half less half of erf" (x): half() - half() * erf(x) => half() * erfc(x);
+    "log of erfc" (x): log(erfc(x)) => log_erfc(x);
+    "log of a multiple of erfc" (x, y): log(y * erfc(x)) => log(y) + log_erfc(x);
+    "log of a part of erfc" (x, y): log(erfc(x) / y) => log_erfc(x) - log(y);
+    "erfc times the exponential of the square" (x): exp(square(x)) * erfc(x) => erfcx(x);
+    "erfc times the exponential of half the square" (x):
+        exp(square(x) / 2) * erfc(x / sqrt(2)) => erfcx(x / sqrt(2));
+    "1 + erf times the exponential of the square" (x): exp(square(x)) * (1 + erf(x)) => erfcx(-x);
+    "falling exponential of the square by erfc" (x): exp(-square(x)) / erfc(x) => rerfcx(x);
+    "falling exponential of the square by 1 + erf" (x): exp(-square(x)) / (1 + erf(x)) => rerfcx(-x);
     "root of 1 + x less 1" (x): sqrt(1 + x) - 1 => sqrt1pm1(x);
     "root of 1 - x less 1" (x): sqrt(1 - x) - 1 => sqrt1pm1(-x);
     "1 - root of 1 + x" (x): 1 - sqrt(1 + x) => -sqrt1pm1(x);

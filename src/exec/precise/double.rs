@@ -171,7 +171,8 @@ impl Double {
         y
     }
 
-    fn ln_one_more(self) -> Double {
+    /// `ln(1 + x)`.
+    pub fn ln_one_more(self) -> Double {
         let plain = self.high().ln_1p();
         if !plain.is_finite() || plain == 0.0 {
             return Double::from(plain);
@@ -342,6 +343,9 @@ pub fn scalar(row: Scalar, x: &[Double]) -> Option<Double> {
         (Scalar::Sqrt1pm1, &[x]) if x.high().is_finite() => x / ((one + x).sqrt() + one),
         (Scalar::Erf, &[x]) => special::erf(x),
         (Scalar::Erfc, &[x]) => special::erfc(x),
+        (Scalar::Erfcx, &[x]) if x.high().is_finite() => special::erfcx(x),
+        (Scalar::Rerfcx, &[x]) if x.high().is_finite() => one / special::erfcx(x),
+        (Scalar::LogErfc, &[x]) if x.high().is_finite() => special::log_erfc(x),
         (Scalar::Erfinv, &[y]) => special::erfinv(y, row.at(&[y.high()])?),
         (Scalar::Lgamma, &[x]) if x.high().is_finite() => special::lgamma(x),
         (Scalar::Digamma, &[x]) if x.high().is_finite() => special::digamma(x),

@@ -48,14 +48,37 @@ pub fn erf(x: Double) -> Double {
     of(2.0) / pi().sqrt() * (-square).exp() * sum
 }
 
-/// 1 less the error function; far out by its continued fraction, from the end [DLMF 7.9.1].
+/// From here the continued fraction is used.
+const TAIL: f64 = 1.5;
+
+/// `e^(-x²) / (√π erfc(x))` far out by its continued fraction, from the end [DLMF 7.9.1].
+fn tail(x: Double) -> Double {
+    let terms = 60 + (600.0 / (x.high() * x.high())) as u32;
+    (1..=terms).rev().fold(x, |tail, k| x + of(f64::from(k) / 2.0) / tail)
+}
+
+/// 1 less the error function.
 pub fn erfc(x: Double) -> Double {
-    if x.high() < 1.5 || !x.high().is_finite() {
+    if x.high() < TAIL || !x.high().is_finite() {
         return of(1.0) - erf(x);
     }
-    let terms = 60 + (600.0 / (x.high() * x.high())) as u32;
-    let tail = (1..=terms).rev().fold(x, |tail, k| x + of(f64::from(k) / 2.0) / tail);
-    (-(x * x)).exp() / (pi().sqrt() * tail)
+    (-(x * x)).exp() / (pi().sqrt() * tail(x))
+}
+
+/// `e^(x²) erfc(x)`.
+pub fn erfcx(x: Double) -> Double {
+    if x.high() < TAIL {
+        return (x * x).exp() * erfc(x);
+    }
+    of(1.0) / (pi().sqrt() * tail(x))
+}
+
+/// `ln erfc(x)`.
+pub fn log_erfc(x: Double) -> Double {
+    if x.high() < TAIL {
+        return (-erf(x)).ln_one_more();
+    }
+    -(x * x) - (pi().sqrt() * tail(x)).ln()
 }
 
 /// Newton's steps on `erf` from the f64 `near`.
@@ -177,6 +200,15 @@ mod tests {
         (Scalar::Erfc, &[1.75], 0.013328328780817557, -6.145085778436527e-19),
         (Scalar::Erfc, &[3.0], 2.209049699858544e-05, 1.5563377960343457e-22),
         (Scalar::Erfc, &[7.5], 2.776649386030569e-26, 2.409335580103955e-42),
+        (Scalar::Erfcx, &[-1.25], 9.173643447482844, 5.521328194009145e-16),
+        (Scalar::Erfcx, &[1.75], 0.2849722347374364, 8.539813023973122e-18),
+        (Scalar::Erfcx, &[30.0], 0.01879588886141675, 8.878686195683187e-19),
+        (Scalar::Rerfcx, &[-1.25], 0.10900794277920077, 1.1687468130767628e-18),
+        (Scalar::Rerfcx, &[30.0], 53.203123692263866, -3.35248992177773e-15),
+        (Scalar::LogErfc, &[-1.25], 0.6538345298738968, 5.543536276192343e-17),
+        (Scalar::LogErfc, &[0.5], -0.7350111298370844, -1.5941689792994212e-17),
+        (Scalar::LogErfc, &[1.75], -4.317863525433222, -3.953569382317915e-16),
+        (Scalar::LogErfc, &[30.0], -903.9741171106439, -3.8951389331119685e-15),
         (Scalar::Sqrt1pm1, &[0.125], 0.06066017177982129, -3.115760811824564e-18),
         (Scalar::Sqrt1pm1, &[100.0], 9.04987562112089, 3.2440499531791143e-16),
         (Scalar::Erfinv, &[0.5], 0.4769362762044699, -4.4226968317836506e-18),

@@ -549,6 +549,19 @@ impl Normal {
                 added(&root, &one, (-1, 1))
             }
             Scalar::Erfc => added(&one, &self.scalar(Scalar::Erf, x)?, (-1, 1)),
+            Scalar::Erfcx => {
+                let square = self.product(&x[0], &x[0], DEPTH)?;
+                let (rise, erfc) = (self.exponential(&square)?, self.scalar(Scalar::Erfc, x)?);
+                self.product(&rise, &erfc, DEPTH)
+            }
+            Scalar::Rerfcx => {
+                let erfcx = self.scalar(Scalar::Erfcx, x)?;
+                self.power(&erfcx, -1)
+            }
+            Scalar::LogErfc => {
+                let erfc = self.scalar(Scalar::Erfc, x)?;
+                self.logarithm(&erfc)
+            }
             Scalar::Rsqrt => {
                 let root = self.elementwise(Scalar::Sqrt.into(), x)?;
                 self.power(&root, -1)

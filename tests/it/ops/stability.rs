@@ -424,14 +424,94 @@ const EXAMPLES: &[Example] = &[
     (
         "log of a multiple of 1 + erf",
         "x: f64",
-        "log(0.5 * (1 + erf(x)))",
-        &[(&[-10.0], -103.573_036_205_404_84, &[20.099_024_116_734_604])],
+        "log(0.5 * (1 + erf(x / sqrt(2))))",
+        &[
+            (&[-40.0], -804.608_442_013_753_8, &[40.024_968_847_207_26]),
+            (&[-100.0], -5_005.524_208_694_205, &[100.009_998_000_999_26]),
+            (&[-700.0], -245_007.470_020_909_07, &[700.001_428_565_597_7]),
+            (&[40.0], 0.0, &[0.0]),
+        ],
     ),
     (
         "log of a part of 1 + erf",
         "x: f64",
-        "log((1 + erf(x)) / 2)",
-        &[(&[-10.0], -103.573_036_205_404_84, &[20.099_024_116_734_604])],
+        "log((1 + erf(x / sqrt(2))) / 2)",
+        &[(&[-38.0], -726.557_216_018_820_1, &[38.026_279_466_575_87])],
+    ),
+    (
+        "log of half and half of erf",
+        "x: f64",
+        "log(0.5 + 0.5 * erf(x / sqrt(2)))",
+        &[(&[-38.0], -726.557_216_018_820_1, &[38.026_279_466_575_87])],
+    ),
+    (
+        "log1p of erf",
+        "x: f64",
+        "log1p(erf(x))",
+        &[(&[-30.0], -903.974_117_110_643_9, &[60.033_296_398_756_23])],
+    ),
+    (
+        "log1p of -erf",
+        "x: f64",
+        "log1p(-erf(x))",
+        &[(&[30.0], -903.974_117_110_643_9, &[-60.033_296_398_756_23])],
+    ),
+    (
+        "half less half of erf",
+        "x: f64",
+        "log(0.5 - 0.5 * erf(x / sqrt(2)))",
+        &[(&[38.0], -726.557_216_018_820_1, &[-38.026_279_466_575_87])],
+    ),
+    (
+        "log of erfc",
+        "x: f64",
+        "log(1 - erf(x))",
+        &[
+            (&[30.0], -903.974_117_110_643_9, &[-60.033_296_398_756_23]),
+            (&[1e3], -1_000_007.480_120_721_9, &[-2_000.000_999_999_000_2]),
+        ],
+    ),
+    (
+        "log of a multiple of erfc",
+        "x: f64; y: f64",
+        "log(y * erfc(x))",
+        &[(&[30.0, 0.5], -904.667_264_291_203_9, &[-60.033_296_398_756_23, 2.0])],
+    ),
+    (
+        "log of a part of erfc",
+        "x: f64; y: f64",
+        "log(erfc(x) / y)",
+        &[(&[30.0, 2.0], -904.667_264_291_203_9, &[-60.033_296_398_756_23, -0.5])],
+    ),
+    (
+        "erfc times the exponential of the square",
+        "x: f64",
+        "exp(x^2) * (1 - erf(x))",
+        &[(&[10.0], 0.056_140_992_743_822_59, &[-0.005_559_312_219_060_857])],
+    ),
+    (
+        "erfc times the exponential of half the square",
+        "x: f64",
+        "exp(x^2 / 2) * (1 - erf(x / sqrt(2)))",
+        &[(&[10.0], 0.079_013_388_202_772_01, &[-0.007_750_678_775_145_297])],
+    ),
+    (
+        "1 + erf times the exponential of the square",
+        "x: f64",
+        "exp(x^2) * (1 + erf(x))",
+        &[(&[-10.0], 0.056_140_992_743_822_59, &[0.005_559_312_219_060_857])],
+    ),
+    (
+        "falling exponential of the square by erfc",
+        "x: f64",
+        "exp(-x^2) / erfc(x)",
+        &[(&[10.0], 17.812_296_347_574_545, &[1.763_846_912_833_586])],
+    ),
+    (
+        "falling exponential of the square by 1 + erf",
+        "x: f64",
+        "exp(-x^2) / (1 + erf(x))",
+        &[(&[-10.0], 17.812_296_347_574_545, &[-1.763_846_912_833_586])],
     ),
     (
         "root of 1 + x less 1",
@@ -832,6 +912,25 @@ fn the_source_as_written_is_left_alone_without_laws() {
     });
     let wrong = wrong.count();
     assert!(wrong * 10 >= EXAMPLES.len() * 8, "{wrong} of {}", EXAMPLES.len());
+}
+
+/// The curvature of the logarithm of a normal distribution function.
+#[test]
+fn second_order_far_out() {
+    let formula = "log(0.5 * (1 + erf(x / sqrt(2))))";
+    for (point, wanted) in [
+        (-700.0, -0.999_997_959_208_662_6),
+        (-40.0, -0.999_377_331_621_408_6),
+        (-1.0, -0.800_902_334_451_429_6),
+        (40.0, 0.0),
+    ] {
+        let case = case("x: f64", formula, Some(&[point]));
+        let request = request(Mode::Hessian, "L", &["x"], &[]);
+        let model = derived(&model(&case.text), &[request], Level::Readable, &case.text).model;
+        let nodes = results(&model, Kind::Gradient);
+        let found = evaluate(&model, &nodes, &case.given, &Bindings::default());
+        close(&format!("{formula} at {point}"), &found[0].to_f64(), &[wanted], 1e-9);
+    }
 }
 
 #[test]
