@@ -231,6 +231,10 @@ laws! {
     "1 + erf times the exponential of the square" (x): exp(square(x)) * (1 + erf(x)) => erfcx(-x);
     "falling exponential of the square by erfc" (x): exp(-square(x)) / erfc(x) => rerfcx(x);
     "falling exponential of the square by 1 + erf" (x): exp(-square(x)) / (1 + erf(x)) => rerfcx(-x);
+    "falling exponential of half the square by erfc" (x):
+        exp(-square(x) / 2) / erfc(x / sqrt(2)) => rerfcx(x / sqrt(2));
+    "falling exponential of half the square by 1 + erf" (x):
+        exp(-square(x) / 2) / (1 + erf(x / sqrt(2))) => rerfcx(-x / sqrt(2));
     "root of 1 + x less 1" (x): sqrt(1 + x) - 1 => sqrt1pm1(x);
     "root of 1 - x less 1" (x): sqrt(1 - x) - 1 => sqrt1pm1(-x);
     "1 - root of 1 + x" (x): 1 - sqrt(1 + x) => -sqrt1pm1(x);

@@ -514,6 +514,18 @@ const EXAMPLES: &[Example] = &[
         &[(&[-10.0], 17.812_296_347_574_545, &[-1.763_846_912_833_586])],
     ),
     (
+        "falling exponential of half the square by erfc",
+        "x: f64",
+        "exp(-x^2 / 2) / (1 - erf(x / sqrt(2)))",
+        &[(&[40.0], 50.163_859_301_817_35, &[1.252_533_738_233_752_2])],
+    ),
+    (
+        "falling exponential of half the square by 1 + erf",
+        "x: f64",
+        "exp(-x^2 / 2) / (1 + erf(x / sqrt(2)))",
+        &[(&[-40.0], 50.163_859_301_817_35, &[-1.252_533_738_233_752_2])],
+    ),
+    (
         "root of 1 + x less 1",
         "x: f64",
         "sqrt(1 + x^2) - 1",
