@@ -127,9 +127,6 @@ pub fn log_of_growing(
     origins: &Origins,
 ) -> Result<Option<NodeId>, Misfit> {
     let one = *op == Op::Scalar(Scalar::Log1p);
-    if !one && *op != LOG {
-        return Ok(None);
-    }
     let Some(terms) = terms(cx, model, operands[0], usize::from(!one)) else { return Ok(None) };
     let log = log_of_terms(cx, model, &terms, origins)?;
     if one { model.insert(Scalar::Softplus, &[log], origins) } else { Ok(log) }.map(Some)
@@ -139,13 +136,13 @@ pub fn log_of_growing(
 pub fn log_of_quotient(
     cx: &mut Stabiliser,
     model: &mut Model,
-    op: &Op,
+    _: &Op,
     operands: &[NodeId],
     origins: &Origins,
 ) -> Result<Option<NodeId>, Misfit> {
     let quotient = operands[0];
     let divides = |op: &Op| *op == Op::Scalar(Scalar::Div);
-    if *op != LOG || !cx.is_open(quotient) || !divides(model.op(quotient)) {
+    if !cx.is_open(quotient) || !divides(model.op(quotient)) {
         return Ok(None);
     }
     let parts = model.operands(quotient);
@@ -162,13 +159,10 @@ pub fn log_of_quotient(
 pub fn quotient_by_growing(
     cx: &mut Stabiliser,
     model: &mut Model,
-    op: &Op,
+    _: &Op,
     operands: &[NodeId],
     origins: &Origins,
 ) -> Result<Option<NodeId>, Misfit> {
-    if *op != Op::Scalar(Scalar::Div) {
-        return Ok(None);
-    }
     let (above, below) = (operands[0], operands[1]);
     if let Some(log) = log_of_root(cx, model, below) {
         return by_exp(cx, model, above, log, origins).map(Some);

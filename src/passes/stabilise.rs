@@ -151,7 +151,8 @@ impl Stabiliser {
             }
             self.forget(before);
         }
-        for (name, _, step) in STEPS {
+        let Op::Scalar(row) = op else { return model.insert(op.clone(), operands, origins) };
+        for (name, _, _, step) in STEPS.iter().filter(|(_, _, begins, _)| begins.contains(row)) {
             let before = self.count();
             if let Some(node) = step(self, model, op, operands, &lawful(origins, name))? {
                 self.note(name, origins, before);

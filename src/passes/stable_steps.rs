@@ -10,43 +10,56 @@ use crate::ops::{Misfit, Op, Scalar};
 type Step =
     fn(&mut Stabiliser, &mut Model, &Op, &[NodeId], &Origins) -> Result<Option<NodeId>, Misfit>;
 
-/// All of them with their equalities.
-pub const STEPS: &[(&str, &str, Step)] = &[
-    ("log of chosen elements", "log(p[i]) => log(p)[i]", log_of_chosen),
-    ("log of a choice", "log(where(c, p, q)) => where(c, log(p), log(q))", log_of_choice),
+/// All of them with their equalities, and the operators that they begin with.
+pub const STEPS: &[(&str, &str, &[Scalar], Step)] = &[
+    ("log of chosen elements", "log(p[i]) => log(p)[i]", &[Scalar::Log], log_of_chosen),
+    (
+        "log of a choice",
+        "log(where(c, p, q)) => where(c, log(p), log(q))",
+        &[Scalar::Log],
+        log_of_choice,
+    ),
     (
         "log of one among many",
         "log(sum[K](one_hot(i, K) * p)) => sum[K](one_hot(i, K) * log(p))",
+        &[Scalar::Log],
         log_of_one,
     ),
-    ("log of a quotient", "log(p / q) => log(p) - log(q)", log_of_quotient),
-    ("log of a sum with exponentials", "log(p + exp(x)) => logaddexp(x, log(p))", log_of_growing),
+    ("log of a quotient", "log(p / q) => log(p) - log(q)", &[Scalar::Log], log_of_quotient),
+    (
+        "log of a sum with exponentials",
+        "log(p + exp(x)) => logaddexp(x, log(p))",
+        &[Scalar::Log, Scalar::Log1p],
+        log_of_growing,
+    ),
     (
         "quotient by a sum with exponentials",
         "exp(x) / (exp(x) + p) => sigmoid(x - log(p))",
+        &[Scalar::Div],
         quotient_by_growing,
     ),
     (
         "root of a sum with exponentials",
         "sqrt(p + exp(x)) => exp(logaddexp(x, log(p)) / 2)",
+        &[Scalar::Sqrt, Scalar::Pow],
         power_of_growing,
     ),
 ];
 
-/// What they begin with.
+/// What most of them begin with.
 pub const LOG: Op = Op::Scalar(Scalar::Log);
 
 /// `log(p[i])` is `log(p)[i]`, for whatever moves elements, where a law makes `log(p)` stable.
 fn log_of_chosen(
     cx: &mut Stabiliser,
     model: &mut Model,
-    op: &Op,
+    _: &Op,
     operands: &[NodeId],
     origins: &Origins,
 ) -> Result<Option<NodeId>, Misfit> {
     let mut chain: Vec<NodeId> = Vec::new();
     let mut at = operands[0];
-    while *op == LOG && cx.is_open(at) && moves(model.op(at)) {
+    while cx.is_open(at) && moves(model.op(at)) {
         chain.push(at);
         at = model.operands(at)[0];
     }
@@ -80,11 +93,11 @@ pub fn moves(op: &Op) -> bool {
 fn log_of_choice(
     cx: &mut Stabiliser,
     model: &mut Model,
-    op: &Op,
+    _: &Op,
     operands: &[NodeId],
     origins: &Origins,
 ) -> Result<Option<NodeId>, Misfit> {
-    if *op != LOG || !cx.is_open(operands[0]) || !matches!(model.op(operands[0]), Op::Select(_)) {
+    if !cx.is_open(operands[0]) || !matches!(model.op(operands[0]), Op::Select(_)) {
         return Ok(None);
     }
     let before = cx.count();
@@ -102,13 +115,10 @@ fn log_of_choice(
 fn log_of_one(
     cx: &mut Stabiliser,
     model: &mut Model,
-    op: &Op,
+    _: &Op,
     operands: &[NodeId],
     origins: &Origins,
 ) -> Result<Option<NodeId>, Misfit> {
-    if *op != LOG {
-        return Ok(None);
-    }
     let Op::Reduce(Reduce { kind: Fold::Sum, axes }) = model.op(operands[0]).clone() else {
         return Ok(None);
     };
